@@ -1,0 +1,17 @@
+//! The Lambda function behind `POST /events`.
+
+use std::convert::Infallible;
+
+use audit_log::boot::{Settings, Sources, client};
+use audit_log::create_event::CreateEvent;
+use audit_log::log::EventLog;
+use lambda_http::{Request, run, service_fn, tracing};
+use lambda_runtime::Error;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let log = EventLog::new(client().await, &Settings::from_environment()?);
+    let handler = &CreateEvent::new(log, Sources::system());
+    run(service_fn(|request: Request| async move { Ok::<_, Infallible>(handler.handle(request).await) })).await
+}

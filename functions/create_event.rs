@@ -1,0 +1,86 @@
+//! `POST /events`: records one event.
+
+use lambda_http::http::{HeaderValue, Response, StatusCode, header};
+use lambda_http::{Body, Request};
+use serde::Serialize;
+
+use crate::boot::Sources;
+use crate::event::{EventId, NewEvent, Tail};
+use crate::http::{Origin, Problem, Purpose, answer, document_text, encode_path, idempotency_key, serve};
+use crate::log::{Appended, EventLog, Recorded};
+
+/// How often a new event draws an id before that counts as a fault: two equal 50-bit tails in one nanosecond do
+/// not happen twice in a row.
+const DRAWS_MAX: usize = 3;
+
+/// The handler, and what it needs.
+#[derive(Clone, Debug)]
+pub struct CreateEvent {
+    log: EventLog,
+    sources: Sources,
+}
+
+impl CreateEvent {
+    /// A handler that records in `log`.
+    pub fn new(log: EventLog, sources: Sources) -> CreateEvent {
+        CreateEvent { log, sources }
+    }
+
+    /// Answers a request; an error, too, is an answer.
+    pub async fn handle(&self, request: Request) -> Response<Body> {
+        serve(Purpose::Record, &self.sources, &request, |request, origin| self.record(request, origin)).await
+    }
+
+    async fn record(&self, request: &Request, origin: Origin) -> Result<Response<Body>, Problem> {
+        let text = document_text(request)?;
+        let key = idempotency_key(request)?;
+        let now = self.sources.now();
+        let event = NewEvent::parse(text, now)?;
+        let recorded = Recorded { at: now.to_string(), by: origin.caller, from: origin.source_ip };
+
+        let (message, status, id) = match key {
+            Some(key) => {
+                let id = self.id(&event, Tail::from_idempotency_key(key, &event.src_service));
+                match self.append(id, &event, &recorded).await? {
+                    Appended::New => ("Event recorded", StatusCode::CREATED, id),
+                    Appended::Already => ("Event already recorded", StatusCode::OK, id),
+                    Appended::Other => return Err(Problem::key_reused()),
+                }
+            }
+            None => ("Event recorded", StatusCode::CREATED, self.append_new(&event, &recorded).await?),
+        };
+
+        #[derive(Serialize)]
+        struct Form {
+            message: &'static str,
+            id: String,
+        }
+        let json = serde_json::to_string(&Form { message, id: id.to_string() })
+            .map_err(|error| Problem::internal(error.to_string()))?;
+        let location = HeaderValue::try_from(format!("{}/{id}", encode_path(&origin.path)))
+            .map_err(|error| Problem::internal(error.to_string()))?;
+        Ok(answer(status, [(header::LOCATION, location)], json))
+    }
+
+    /// Records an event that is new whatever the log holds. An id that is taken by the same document was taken by
+    /// this very request: the SDK repeats a put whose answer was lost.
+    async fn append_new(&self, event: &NewEvent, recorded: &Recorded) -> Result<EventId, Problem> {
+        for _ in 0..DRAWS_MAX {
+            let bits = self.sources.random().map_err(|error| Problem::internal(error.to_string()))?;
+            let id = self.id(event, Tail::random(bits));
+            if self.append(id, event, recorded).await? != Appended::Other {
+                return Ok(id);
+            }
+        }
+        Err(Problem::internal(format!("{DRAWS_MAX} random ids were all taken")))
+    }
+
+    fn id(&self, event: &NewEvent, tail: Tail) -> EventId {
+        EventId::new(event.timestamp, tail, self.log.shards().at(event.timestamp))
+    }
+
+    async fn append(&self, id: EventId, event: &NewEvent, recorded: &Recorded) -> Result<Appended, Problem> {
+        let appended = self.log.append(id, event, recorded).await;
+        appended.map_err(|error| Problem::from_log(Purpose::Record, &error))
+    }
+}

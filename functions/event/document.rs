@@ -1,0 +1,208 @@
+//! The document of an event: the rules a reporter has to keep, and a [`NewEvent`] for one that kept them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::json::{self, Value};
+use super::{Timestamp, TimestampError};
+
+/// The largest document, in bytes. Beyond it a request is a 413.
+pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// The longest `user_id`, `event_type` and `src_service`, in bytes.
+pub const FIELD_BYTES_MAX: usize = 256;
+/// How far ahead of the service's clock an event may be.
+pub const FUTURE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+const USER_ID: &str = "user_id";
+const EVENT_TYPE: &str = "event_type";
+const TIMESTAMP: &str = "timestamp";
+const SRC_SERVICE: &str = "src_service";
+/// Required, but of any type.
+const ANY_VALUE: [&str; 2] = ["invariant_data", "app_data"];
+/// Put in front of a document when it is read back, so a document cannot have its own.
+const RESERVED: [&str; 2] = ["id", "recorded"];
+
+/// A document that keeps every rule, ready to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// The canonical user id: the number 1 and the string "1" are both `1`.
+    pub user_id: String,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// The service that reports it.
+    pub src_service: String,
+    /// The document's text as it was sent, from `{` to `}`.
+    pub document: String,
+}
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// The member's name, or its path within the document.
+    pub field: String,
+    /// What is wrong with it, completing the sentence "`field` …".
+    pub problem: String,
+}
+
+/// Why a document cannot be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Not one JSON object; the text says where and why.
+    #[error("The body is not a JSON document that can be recorded: {0}.")]
+    Syntax(String),
+    /// JSON, but against the rules: all of its problems.
+    #[error("The event breaks {} of the log's rules; each is listed under \"fields\".", .0.len())]
+    Fields(Vec<FieldProblem>),
+}
+
+impl NewEvent {
+    /// Checks a document's text against every rule. `now` is the service's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`], with all problems at once.
+    pub fn parse(text: &str, now: Timestamp) -> Result<NewEvent, Rejection> {
+        // The white space of RFC 8259 §2.
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
+        let members = json::scan(text).map_err(Rejection::Syntax)?;
+        let mut fields = Fields { by_name: members.by_name, problems: members.problems };
+
+        let user_id = fields.require(USER_ID, user_id);
+        fields.require(EVENT_TYPE, short_string);
+        let timestamp = fields.require(TIMESTAMP, |value| timestamp(value, now));
+        let src_service = fields.require(SRC_SERVICE, short_string);
+        for name in ANY_VALUE {
+            fields.require(name, |_| Ok(()));
+        }
+        for name in RESERVED {
+            if fields.by_name.contains_key(name) {
+                fields.problem(name, "is reserved: the service sets it".to_owned());
+            }
+        }
+
+        match (user_id, timestamp, src_service, fields.problems) {
+            (Some(user_id), Some(timestamp), Some(src_service), problems) if problems.is_empty() => {
+                Ok(NewEvent { user_id, timestamp, src_service, document: text.to_owned() })
+            }
+            (.., problems) => Err(Rejection::Fields(problems)),
+        }
+    }
+}
+
+/// Whether `user_id` can be a user's id at all.
+///
+/// # Errors
+///
+/// What is wrong, completing the sentence "`user_id` …".
+pub fn check_user_id(user_id: &str) -> Result<(), String> {
+    match user_id.len() {
+        1..=FIELD_BYTES_MAX => Ok(()),
+        _ => Err(format!("must be 1 to {FIELD_BYTES_MAX} bytes long")),
+    }
+}
+
+struct Fields<'a> {
+    by_name: std::collections::BTreeMap<String, Value<'a>>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Fields<'_> {
+    fn require<T>(&mut self, name: &str, read: impl Fn(&Value<'_>) -> Result<T, String>) -> Option<T> {
+        let read = self.by_name.get(name).map_or_else(|| Err("is required".to_owned()), read);
+        read.map_err(|problem| self.problem(name, problem)).ok()
+    }
+
+    fn problem(&mut self, name: &str, problem: String) {
+        self.problems.push(FieldProblem { field: name.to_owned(), problem });
+    }
+}
+
+fn short_string(value: &Value<'_>) -> Result<String, String> {
+    match value {
+        Value::String(text) if (1..=FIELD_BYTES_MAX).contains(&text.len()) => Ok(text.to_string()),
+        _ => Err(format!("must be a string of 1 to {FIELD_BYTES_MAX} bytes")),
+    }
+}
+
+fn user_id(value: &Value<'_>) -> Result<String, String> {
+    let text = match value {
+        Value::String(text) => text.as_ref(),
+        Value::Number(number) if number == "-0" => "0",
+        Value::Number(number) if !number.contains(['.', 'e', 'E']) => number.as_ref(),
+        _ => "",
+    };
+    check_user_id(text)
+        .map(|()| text.to_owned())
+        .map_err(|_| format!("must be a string of 1 to {FIELD_BYTES_MAX} bytes, or an integer"))
+}
+
+fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {
+    let Value::String(text) = value else {
+        return Err(TimestampError::Format.to_string());
+    };
+    let timestamp = Timestamp::parse(text).map_err(|error| error.to_string())?;
+    if timestamp > now.plus(FUTURE_MAX) {
+        return Err("must not be more than 24 hours ahead of the service's clock".to_owned());
+    }
+    Ok(timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: &str = r#"{"user_id": "1", "event_type": "account_deleted", "timestamp": "2024-01-01T00:00:00Z",
+        "src_service": "user_service", "invariant_data": {"priority": 2}, "app_data": null, "extra": [1.0]}"#;
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2024-06-01T00:00:00Z").unwrap()
+    }
+
+    fn problems(text: &str) -> Vec<(String, String)> {
+        match NewEvent::parse(text, now()) {
+            Err(Rejection::Fields(problems)) => problems.into_iter().map(|p| (p.field, p.problem)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_document_that_keeps_the_rules_is_kept_verbatim() {
+        let event = NewEvent::parse(&format!("\n {SEED}\t"), now()).unwrap();
+        assert_eq!(event.document, SEED);
+        assert_eq!((event.user_id.as_str(), event.src_service.as_str()), ("1", "user_service"));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let found = problems(
+            r#"{"user_id": 1.5, "event_type": "", "timestamp": 5, "app_data": 1, "id": 2, "x": {"y": 1, "y": 1}}"#,
+        );
+        let fields: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, ["x.y", "user_id", "event_type", "timestamp", "src_service", "invariant_data", "id"]);
+    }
+
+    #[test]
+    fn the_number_1_and_the_string_1_are_one_user() {
+        for (spelling, canonical) in [
+            ("1", "1"),
+            ("\"1\"", "1"),
+            ("-0", "0"),
+            ("12345678901234567890123", "12345678901234567890123"),
+            ("\"01\"", "01"),
+        ] {
+            let event = NewEvent::parse(&SEED.replacen("\"1\"", spelling, 1), now()).unwrap();
+            assert_eq!(event.user_id, canonical);
+        }
+        for wrong in ["1.0", "1e3", "true", "null", "\"\"", "[]"] {
+            assert_eq!(problems(&SEED.replacen("\"1\"", wrong, 1))[0].0, "user_id", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_event_may_be_24_hours_ahead_and_not_a_nanosecond_more() {
+        let with = |timestamp: &str| SEED.replacen("2024-01-01T00:00:00Z", timestamp, 1);
+        assert!(NewEvent::parse(&with("2024-06-02T00:00:00Z"), now()).is_ok());
+        assert_eq!(problems(&with("2024-06-02T00:00:00.000000001Z"))[0].0, "timestamp");
+    }
+}

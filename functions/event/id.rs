@@ -1,0 +1,221 @@
+//! Event ids: the key, the order, the cursor and the address of an event, all in 16 bytes.
+//!
+//! An id is a UUIDv7 (RFC 9562 §5.7) made from the *event's* timestamp:
+//!
+//! | bits | content |
+//! |---|---|
+//! | 48 | milliseconds since 1970 |
+//! | 4 | version, 7 |
+//! | 12 | the sub-millisecond fraction (RFC 9562 §6.2, method 3) |
+//! | 2 | variant, binary 10 |
+//! | 8 | 8 further bits of the fraction |
+//! | 50 | [`Tail`]: random, or a hash of the Idempotency-Key |
+//! | 4 | the shard |
+//!
+//! The fraction takes 20 bits rather than the 12 that would do for microseconds, because a millisecond has
+//! 10⁶ nanoseconds and 2²⁰ is just above that: every nanosecond has an id range of its own, so sorting ids
+//! sorts events, and a `from` or `to` that falls between two nanoseconds separates them.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::Timestamp;
+
+/// An event's id. Ordered by time, then by the rest of its bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(u128);
+
+/// What tells apart the ids of one nanosecond, and spreads them over the shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail(u64);
+
+const VERSION: u128 = 7 << 76;
+const VARIANT: u128 = 0b10 << 62;
+const VERSION_MASK: u128 = 0xf << 76;
+const VARIANT_MASK: u128 = 0b11 << 62;
+const MILLIS_BITS: u32 = 48;
+const FRACTION_BITS: u32 = 20;
+const NANOS_PER_MILLI: u128 = 1_000_000;
+const SHARD_BITS: u32 = 4;
+const TAIL_BITS: u32 = 50;
+/// Of a tail's 64 bits, those that choose the shard; the other 50 go into the id.
+const SHARD_CHOICE_BITS: u32 = u64::BITS - TAIL_BITS;
+/// Where the hyphens of a UUID's text stand (RFC 9562 §4).
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+const TEXT_LEN: usize = 36;
+
+impl Tail {
+    /// A tail of 64 random bits: a new event, whatever else is in the log.
+    pub const fn random(bits: u64) -> Tail {
+        Tail(bits)
+    }
+
+    /// The tail that this key always gives to this service: a retry makes the same id again.
+    ///
+    /// `key` is visible ASCII, so the zero byte between the two cannot be part of it and no two pairs run together.
+    pub fn from_idempotency_key(key: &str, src_service: &str) -> Tail {
+        let digest = Sha256::new().chain_update(key).chain_update([0]).chain_update(src_service).finalize();
+        let mut bits = [0; 8];
+        bits.copy_from_slice(&digest[..8]);
+        Tail(u64::from_be_bytes(bits))
+    }
+}
+
+impl EventId {
+    /// The id of an event at `at`, in one of `shards` shards (1 to 16).
+    pub fn new(at: Timestamp, tail: Tail, shards: u8) -> EventId {
+        let choice = tail.0 & ((1 << SHARD_CHOICE_BITS) - 1);
+        let shard = choice % u64::from(shards.max(1));
+        let unique = u128::from(tail.0 >> SHARD_CHOICE_BITS);
+        EventId(EventId::lowest_at(at).0 | (unique << SHARD_BITS) | u128::from(shard))
+    }
+
+    /// The lowest id that an event at `at` can have: every earlier event's id is below it.
+    pub fn lowest_at(at: Timestamp) -> EventId {
+        let millis = at.millis() & ((1 << MILLIS_BITS) - 1);
+        let fraction = (at.nanos_of_milli() << FRACTION_BITS) / NANOS_PER_MILLI;
+        let (high, low) = (fraction >> 8, fraction & 0xff);
+        EventId((millis << 80) | VERSION | (high << 64) | VARIANT | (low << (TAIL_BITS + SHARD_BITS)))
+    }
+
+    /// Reads a UUIDv7's text, in either case. `None` for anything else.
+    pub fn parse(text: &str) -> Option<EventId> {
+        if text.len() != TEXT_LEN {
+            return None;
+        }
+        let mut bits: u128 = 0;
+        for (position, character) in text.char_indices() {
+            if HYPHENS.contains(&position) {
+                if character != '-' {
+                    return None;
+                }
+            } else {
+                bits = (bits << 4) | u128::from(character.to_digit(16)?);
+            }
+        }
+        (bits & VERSION_MASK == VERSION && bits & VARIANT_MASK == VARIANT).then_some(EventId(bits))
+    }
+
+    /// The shard that holds the event: the last hex digit, 0 to 15.
+    pub const fn shard(self) -> u8 {
+        (self.0 & 0xf) as u8
+    }
+}
+
+/// The canonical text: lower-case hex, hyphens at 8-4-4-4-12.
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (a, b, c) = (self.0 >> 96, (self.0 >> 80) & 0xffff, (self.0 >> 64) & 0xffff);
+        let (d, e) = ((self.0 >> 48) & 0xffff, self.0 & 0xffff_ffff_ffff);
+        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A range of ids, both ends included, as DynamoDB's BETWEEN takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdRange {
+    first: u128,
+    last: u128,
+}
+
+impl IdRange {
+    /// Every id.
+    pub const ALL: IdRange = IdRange { first: 0, last: u128::MAX };
+
+    /// The ids of events at `from` or later.
+    #[must_use]
+    pub fn from(self, from: Timestamp) -> IdRange {
+        IdRange { first: self.first.max(EventId::lowest_at(from).0), ..self }
+    }
+
+    /// The ids of events before `to`.
+    #[must_use]
+    pub fn to(self, to: Timestamp) -> IdRange {
+        self.below(EventId::lowest_at(to))
+    }
+
+    /// The ids below `id`: what a list shows after it.
+    #[must_use]
+    pub fn below(self, id: EventId) -> IdRange {
+        // An id carries its version and variant, so it is never 0.
+        IdRange { last: self.last.min(id.0.saturating_sub(1)), ..self }
+    }
+
+    /// The sort keys of both ends, or `None` for a range that holds no id.
+    pub fn bounds(self) -> Option<(String, String)> {
+        (self.first <= self.last).then(|| (EventId(self.first).to_string(), EventId(self.last).to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_id_is_a_uuid_version_7_that_shows_its_milliseconds_and_shard() {
+        let id = EventId::new(at("2024-01-01T00:00:00.123Z"), Tail::random(u64::MAX), 4);
+        let text = id.to_string();
+        assert!(text.starts_with("018cc251-f47b-7000-803f-"), "{text}");
+        assert_eq!(id.shard(), u8::try_from(((1_u64 << SHARD_CHOICE_BITS) - 1) % 4).unwrap());
+        assert_eq!(EventId::parse(&text), Some(id));
+        assert_eq!(EventId::parse(&text.to_uppercase()), Some(id));
+    }
+
+    #[test]
+    fn ids_sort_as_their_nanoseconds_do_whatever_their_tails() {
+        for nanos in (0..3_000_000).step_by(37).chain(999_990..1_000_010) {
+            let (earlier, later) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos + 1));
+            let highest = EventId::new(earlier, Tail::random(u64::MAX), 16);
+            let lowest = EventId::new(later, Tail::random(0), 16);
+            assert!(highest < lowest, "{nanos}");
+            assert!(highest.to_string() < lowest.to_string(), "{nanos}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_uuid_version_7_is_no_id() {
+        for text in [
+            "",
+            "1",
+            "018cc251-f47b-7000-803f-00000000000",
+            "018cc251-f47b-7000-803f-0000000000000",
+            "018cc251-f47b-4000-803f-000000000000",
+            "018cc251-f47b-7000-003f-000000000000",
+            "018cc251-f47b-7000-803f-00000000000g",
+            "018cc251xf47b-7000-803f-000000000000",
+            "018cc251-f47b-7000-803f-0000000000é",
+        ] {
+            assert_eq!(EventId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_and_a_service_do_not_run_together() {
+        assert_ne!(Tail::from_idempotency_key("ab", "c"), Tail::from_idempotency_key("a", "bc"));
+        assert_eq!(Tail::from_idempotency_key("a", "b"), Tail::from_idempotency_key("a", "b"));
+    }
+
+    #[test]
+    fn a_range_includes_from_and_excludes_to_and_the_cursor() {
+        let (from, to) = (at("2024-01-01T00:00:00Z"), at("2024-01-02T00:00:00Z"));
+        let range = IdRange::ALL.from(from).to(to);
+        let holds = |range: IdRange, id: EventId| (range.first..=range.last).contains(&id.0);
+        assert!(holds(range, EventId::new(from, Tail::random(0), 1)));
+        assert!(!holds(range, EventId::new(to, Tail::random(0), 1)));
+        let cursor = EventId::new(from, Tail::random(77 << SHARD_CHOICE_BITS), 1);
+        assert!(!holds(range.below(cursor), cursor));
+        assert!(holds(range.below(cursor), EventId(cursor.0 - 1)));
+        assert_eq!(IdRange::ALL.from(to).to(from).bounds(), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! What JSON a document may be made of, checked without changing a byte of it.
+//!
+//! The checks go beyond RFC 8259's grammar where two readers of one text could see different things: a key
+//! that appears twice, a lone surrogate. Numbers are never converted, so 20-digit integers and `1e999` pass.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+use json_event_parser::{JsonEvent, SliceJsonParser};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::FieldProblem;
+
+/// How deep objects and arrays may be nested; the document itself is the first level.
+pub const DEPTH_MAX: usize = 64;
+
+/// A document can be wrong in very many places; an answer that names this many is long enough.
+const PROBLEMS_MAX: usize = 100;
+/// A path of up to 64 long keys is cut here, in bytes.
+const PATH_BYTES_MAX: usize = 256;
+
+/// The value of a top-level member, as far as the rules look into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value<'a> {
+    String(Cow<'a, str>),
+    /// The spelling, untouched.
+    Number(Cow<'a, str>),
+    Other,
+}
+
+/// The top-level members by name, and what is wrong with the document at any depth.
+#[derive(Debug, Default)]
+pub(super) struct Members<'a> {
+    pub by_name: BTreeMap<String, Value<'a>>,
+    pub problems: Vec<FieldProblem>,
+}
+
+/// Scans a text that should be one JSON object.
+///
+/// # Errors
+///
+/// A sentence with line and column, when the text is not JSON at all. It never quotes the text.
+pub(super) fn scan(text: &str) -> Result<Members<'_>, String> {
+    if !text.starts_with('{') {
+        let problem = serde_json::from_str::<IgnoredAny>(text).err();
+        return Err(problem.map_or("it must be one JSON object".to_owned(), |error| error.to_string()));
+    }
+    let mut parser = SliceJsonParser::new(text.as_bytes());
+    let mut scan = Scan::default();
+    loop {
+        match parser.parse_next() {
+            Ok(JsonEvent::Eof) => return Ok(scan.members),
+            Ok(_) if scan.open.len() > DEPTH_MAX => {
+                return Err(format!("{} is nested deeper than {DEPTH_MAX} levels", scan.path()));
+            }
+            Ok(event) => scan.see(event),
+            Err(_) => return Err(syntax_problem(text)),
+        }
+    }
+}
+
+/// serde_json places errors better, and never quotes what it reads. It passes over lone surrogates in what it
+/// ignores, so a text that it takes is one of those.
+fn syntax_problem(text: &str) -> String {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Err(error) => error.to_string(),
+        Ok(_) => {
+            "a string has a lone surrogate (\\uD800 to \\uDFFF without its other half), which is not Unicode".to_owned()
+        }
+    }
+}
+
+/// One open object or array.
+enum Level {
+    Object { keys: HashSet<String>, current: String },
+    Array { index: usize },
+}
+
+#[derive(Default)]
+struct Scan<'a> {
+    members: Members<'a>,
+    open: Vec<Level>,
+}
+
+impl<'a> Scan<'a> {
+    fn see(&mut self, event: JsonEvent<'a>) {
+        match event {
+            JsonEvent::ObjectKey(key) => self.key(key.into_owned()),
+            JsonEvent::StartObject => {
+                self.value(Value::Other);
+                self.open.push(Level::Object { keys: HashSet::new(), current: String::new() });
+            }
+            JsonEvent::StartArray => {
+                self.value(Value::Other);
+                self.open.push(Level::Array { index: 0 });
+            }
+            JsonEvent::EndObject | JsonEvent::EndArray => {
+                self.open.pop();
+            }
+            JsonEvent::String(text) => self.value(Value::String(text)),
+            JsonEvent::Number(text) => self.value(Value::Number(text)),
+            JsonEvent::Boolean(_) | JsonEvent::Null => self.value(Value::Other),
+            JsonEvent::Eof => {}
+        }
+    }
+
+    fn key(&mut self, key: String) {
+        let mut repeated = false;
+        if let Some(Level::Object { keys, current }) = self.open.last_mut() {
+            current.clone_from(&key);
+            repeated = !keys.insert(key);
+        }
+        if repeated {
+            self.problem("appears more than once in its object");
+        }
+    }
+
+    fn value(&mut self, value: Value<'a>) {
+        match self.open.as_mut_slice() {
+            [Level::Object { current, .. }] => {
+                self.members.by_name.insert(current.clone(), value);
+            }
+            [.., Level::Array { index }] => *index += 1,
+            _ => {}
+        }
+    }
+
+    fn problem(&mut self, problem: &str) {
+        if self.members.problems.len() < PROBLEMS_MAX {
+            self.members.problems.push(FieldProblem { field: self.path(), problem: problem.to_owned() });
+        }
+    }
+
+    /// Where the scan is, such as `app_data.roles[2].name`.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for level in &self.open {
+            match level {
+                Level::Object { current, .. } => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(current);
+                }
+                Level::Array { index } => path.push_str(&format!("[{}]", index.saturating_sub(1))),
+            }
+            if path.len() > PATH_BYTES_MAX {
+                path.truncate(path.floor_char_boundary(PATH_BYTES_MAX));
+                path.push('…');
+                break;
+            }
+        }
+        path
+    }
+}
+
+/// Whether two documents say the same: white space, the order of an object's members and the escapes within a
+/// string make no difference; a number's spelling does, because it is kept.
+pub fn same_document(a: &str, b: &str) -> bool {
+    a == b || same_text(a, b).unwrap_or(false)
+}
+
+fn same_text(a: &str, b: &str) -> Result<bool, serde_json::Error> {
+    same_value(serde_json::from_str(a)?, serde_json::from_str(b)?)
+}
+
+fn same_value(a: &RawValue, b: &RawValue) -> Result<bool, serde_json::Error> {
+    let (a, b) = (a.get(), b.get());
+    if a == b {
+        return Ok(true);
+    }
+    match (a.as_bytes().first(), b.as_bytes().first()) {
+        (Some(b'{'), Some(b'{')) => {
+            let a: BTreeMap<String, &RawValue> = serde_json::from_str(a)?;
+            let b: BTreeMap<String, &RawValue> = serde_json::from_str(b)?;
+            if !a.keys().eq(b.keys()) {
+                return Ok(false);
+            }
+            all_same(a.into_values().zip(b.into_values()))
+        }
+        (Some(b'['), Some(b'[')) => {
+            let a: Vec<&RawValue> = serde_json::from_str(a)?;
+            let b: Vec<&RawValue> = serde_json::from_str(b)?;
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            all_same(a.into_iter().zip(b))
+        }
+        (Some(b'"'), Some(b'"')) => Ok(serde_json::from_str::<String>(a)? == serde_json::from_str::<String>(b)?),
+        _ => Ok(false),
+    }
+}
+
+fn all_same<'a>(pairs: impl Iterator<Item = (&'a RawValue, &'a RawValue)>) -> Result<bool, serde_json::Error> {
+    for (a, b) in pairs {
+        if !same_value(a, b)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_not_one_json_object_is_told_where_it_ends_to_be_one() {
+        for (text, expected) in [
+            ("", "EOF while parsing a value at line 1 column 0"),
+            ("[]", "it must be one JSON object"),
+            ("\u{feff}{}", "expected value at line 1 column 1"),
+            (r#"{"a":1} x"#, "trailing characters at line 1 column 9"),
+            (r#"{"a":1,}"#, "key must be a string at line 1 column 8"),
+            (r#"{"a":01}"#, "invalid number at line 1 column 7"),
+            ("{\"a\":\n tru}", "expected ident at line 2 column 5"),
+        ] {
+            assert_eq!(scan(text).unwrap_err(), expected, "{text}");
+        }
+        for text in [r#"{"a":"\ud800"}"#, r#"{"a":"\udc00x"}"#, r#"{"\ud800\ud800":1}"#, r#"{"a":"x\ud800 \u0041"}"#] {
+            assert!(scan(text).unwrap_err().contains("surrogate"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_repeated_key_is_named_by_its_path() {
+        let members = scan(r#"{"a":{"x":[0,{"k":1,"k":2}]},"b":1,"b":2,"c":[{"k":1},{"k":2}],"d":"\u0062"}"#).unwrap();
+        let paths: Vec<_> = members.problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(paths, ["a.x[1].k", "b"]);
+        assert_eq!(scan(r#"{"b":1,"\u0062":2}"#).unwrap().problems.len(), 1);
+    }
+
+    #[test]
+    fn the_64th_level_is_the_last() {
+        let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert!(scan(&nested(64)).unwrap().problems.is_empty());
+        for levels in [65, 100_000] {
+            let problem = scan(&nested(levels)).unwrap_err();
+            assert!(
+                problem.starts_with("a[0][0]") && problem.ends_with("is nested deeper than 64 levels"),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_of_any_size_pass() {
+        let members = scan(r#"{"a":123456789012345678901234567890,"b":1e999,"c":-0.0}"#).unwrap();
+        assert_eq!(members.by_name["a"], Value::Number("123456789012345678901234567890".into()));
+        assert!(members.problems.is_empty());
+    }
+
+    #[test]
+    fn documents_are_the_same_but_for_white_space_member_order_and_escapes() {
+        let document = r#"{"a":[1,{"b":"é"}],"c":1.0}"#;
+        for same in [r#" { "c" : 1.0, "a" : [1, {"b":"\u00e9"}] }"#, document] {
+            assert!(same_document(document, same), "{same}");
+        }
+        for other in [
+            r#"{"a":[1,{"b":"é"}],"c":1}"#,
+            r#"{"a":[1,{"b":"è"}],"c":1.0}"#,
+            r#"{"a":[1,{"b":"é"}]}"#,
+            r#"{"a":[{"b":"é"},1],"c":1.0}"#,
+            r#"{"a":[1],"c":1.0}"#,
+            r#"{"a":[1,{"b":"é"}],"c":"1.0"}"#,
+            r#"{"a":[1,{"b":"é"}],"d":1.0}"#,
+        ] {
+            assert!(!same_document(document, other), "{other}");
+        }
+    }
+}

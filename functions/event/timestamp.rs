@@ -1,0 +1,144 @@
+//! Instants, to the nanosecond.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// An instant from 1970-01-01T00:00:00Z on, in whole nanoseconds.
+///
+/// Two spellings of one instant are equal: `2024-01-01T01:00:00+01:00` is `2024-01-01T00:00:00Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(u128);
+
+/// Why a text is not a usable instant. The message completes the sentence "`timestamp` …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampError {
+    /// The text does not follow RFC 3339, or names a day or time that does not exist.
+    #[error("must be an RFC 3339 date and time with an offset, such as 2024-01-01T00:00:00Z")]
+    Format,
+    /// The instant lies before [`Timestamp::EPOCH`].
+    #[error("must not be before 1970-01-01T00:00:00Z")]
+    BeforeEpoch,
+}
+
+const NANOS_PER_MILLI: u128 = 1_000_000;
+/// Where RFC 3339 has its `T`: after a full date. The `time` crate takes any byte there.
+const SEPARATOR: usize = "2024-01-01".len();
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z, the earliest instant.
+    pub const EPOCH: Timestamp = Timestamp(0);
+
+    /// The instant this many nanoseconds after the epoch.
+    pub const fn from_nanos(nanos: u128) -> Timestamp {
+        Timestamp(nanos)
+    }
+
+    /// Reads an RFC 3339 date-time (section 5.6): any offset, any number of fractional digits, of which nine
+    /// count, and the leap second `23:59:60`, which is the last nanosecond of its minute.
+    ///
+    /// # Errors
+    ///
+    /// [`TimestampError`], which says what is wrong.
+    pub fn parse(text: &str) -> Result<Timestamp, TimestampError> {
+        match text.as_bytes().get(SEPARATOR) {
+            Some(b'T' | b't') => {}
+            _ => return Err(TimestampError::Format),
+        }
+        let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError::Format)?;
+        u128::try_from(instant.unix_timestamp_nanos()).map(Timestamp).map_err(|_| TimestampError::BeforeEpoch)
+    }
+
+    /// Whole milliseconds since the epoch.
+    pub const fn millis(self) -> u128 {
+        self.0 / NANOS_PER_MILLI
+    }
+
+    /// The nanoseconds past the whole millisecond: 0 to 999,999.
+    pub const fn nanos_of_milli(self) -> u128 {
+        self.0 % NANOS_PER_MILLI
+    }
+
+    /// The instant `after` later.
+    #[must_use]
+    pub const fn plus(self, after: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(after.as_nanos()))
+    }
+
+    /// How long after `earlier` this instant is; zero when it is not after it.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        let nanos = self.0.saturating_sub(earlier.0);
+        u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds, such as `2024-01-01T00:00:00.000Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = i128::try_from(self.0)
+            .ok()
+            .and_then(|nanos| OffsetDateTime::from_unix_timestamp_nanos(nanos).ok())
+            .ok_or(fmt::Error)?;
+        let (date, time) = (at.date(), at.time());
+        let (hour, minute, second, milli) = time.as_hms_milli();
+        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nanos(text: &str) -> Result<u128, TimestampError> {
+        Timestamp::parse(text).map(|at| at.0)
+    }
+
+    #[test]
+    fn an_instant_is_the_same_in_every_offset_and_spelling() {
+        let second = 1_000_000_000;
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01t00:00:01z", second),
+            ("1970-01-01T01:00:01+01:00", second),
+            ("1969-12-31T23:00:01-01:00", second),
+            ("1970-01-01T00:00:01-00:00", second),
+            ("1970-01-01T00:00:00.000000001Z", 1),
+            ("1970-01-01T00:00:00.0000000019999Z", 1),
+            ("1972-06-30T23:59:60Z", 78_796_799_999_999_999),
+        ] {
+            assert_eq!(nanos(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_rfc_3339_is_refused() {
+        for text in [
+            "",
+            "now",
+            "2024-01-01",
+            "2024-01-01T00:00:00",
+            "2024-01-01 00:00:00Z",
+            "2024-02-30T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:00:00+24:00",
+            "2024-01-01T00:00:00.Z",
+            "2024-01-01T00:00Z",
+            "2024-01-01T00:00:00Z ",
+            "20240101T000000Z",
+            "2024-01-01T00:00:60Z",
+            "2024-01-01é0:00:00Z",
+        ] {
+            assert_eq!(nanos(text), Err(TimestampError::Format), "{text}");
+        }
+        assert_eq!(nanos("1969-12-31T23:59:59.999999999Z"), Err(TimestampError::BeforeEpoch));
+    }
+
+    #[test]
+    fn an_instant_is_shown_in_utc_with_milliseconds() {
+        let at = Timestamp::parse("2024-02-29T23:30:00.0019+02:00").unwrap();
+        assert_eq!(at.to_string(), "2024-02-29T21:30:00.001Z");
+    }
+}

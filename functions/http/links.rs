@@ -1,0 +1,74 @@
+//! The Link header of a list (RFC 8288): where its other pages are.
+
+use lambda_http::http::{HeaderName, HeaderValue, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::query::name;
+use super::{ListQuery, Origin};
+use crate::event::EventId;
+
+/// The header that carries a list's links.
+pub const LIST_LINKS: HeaderName = header::LINK;
+
+/// All but the unreserved characters of RFC 3986 §2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The pages around one page of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct ListLinks<'a> {
+    /// Where the list was asked for.
+    pub origin: &'a Origin,
+    /// What was asked for.
+    pub query: &'a ListQuery,
+    /// How many pages there are.
+    pub total_pages: u64,
+    /// Where the next page starts, if there is one.
+    pub next: Option<EventId>,
+}
+
+impl ListLinks<'_> {
+    /// `first` and `last` where there is any event, `prev` where a page comes before, and `next` with the cursor
+    /// that makes following it exact. `None` when there is no other page to name.
+    pub fn header(&self) -> Option<HeaderValue> {
+        let page = self.query.page;
+        let by_number = |rel, page| self.link(rel, page, None);
+        let mut links = Vec::new();
+        if self.total_pages > 0 {
+            links.push(by_number("first", 1));
+            if page > 1 {
+                links.push(by_number("prev", self.total_pages.min(page - 1)));
+            }
+        }
+        if let Some(cursor) = self.next {
+            links.push(self.link("next", page.saturating_add(1), Some(cursor)));
+        }
+        if self.total_pages > 0 {
+            links.push(by_number("last", self.total_pages));
+        }
+        // Percent-encoded throughout: a header value cannot refuse it, and nothing in it can end it early.
+        HeaderValue::from_str(&links.join(", ")).ok().filter(|value| !value.is_empty())
+    }
+
+    fn link(&self, rel: &str, page: u64, cursor: Option<EventId>) -> String {
+        let query = self.query;
+        let text = |name, value: Option<&str>| value.map(|value| format!("{name}={}&", encode(value)));
+        let filters = [
+            text(name::USER_ID, query.user_id.as_deref()),
+            text(name::FROM, query.from.as_ref().map(|(text, _)| text.as_str())),
+            text(name::TO, query.to.as_ref().map(|(text, _)| text.as_str())),
+        ];
+        let filters: String = filters.into_iter().flatten().collect();
+        let cursor = cursor.map(|cursor| format!("&{}={cursor}", name::CURSOR)).unwrap_or_default();
+        let (path, per_page) = (encode_path(&self.origin.path), query.per_page);
+        format!("<{path}?{filters}{}={page}&{}={per_page}{cursor}>; rel=\"{rel}\"", name::PAGE, name::PER_PAGE)
+    }
+}
+
+/// A path as it may stand in a link: its slashes, the rest percent-encoded.
+pub(crate) fn encode_path(path: &str) -> String {
+    path.split('/').map(encode).collect::<Vec<_>>().join("/")
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}

@@ -1,0 +1,20 @@
+//! HTTP as the two handlers see it: what a request says, and how an answer or an error is put.
+
+mod answer;
+mod body;
+mod links;
+mod origin;
+mod problem;
+mod query;
+mod serve;
+
+pub use answer::{ANSWER_BYTES_MAX, json_string_bytes};
+pub use body::{IDEMPOTENCY_KEY, document_text, idempotency_key};
+pub use links::{LIST_LINKS, ListLinks};
+pub use origin::Origin;
+pub use problem::{Problem, Purpose};
+pub use query::{ListQuery, PAGE_DEFAULT, PER_PAGE_DEFAULT, PER_PAGE_MAX};
+pub use serve::serve;
+
+pub(crate) use answer::answer;
+pub(crate) use links::encode_path;

@@ -1,0 +1,76 @@
+//! Where a request comes from, as API Gateway tells it: payload 2.0 (HTTP APIs) and 1.0 (REST APIs).
+
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+
+use crate::event::Timestamp;
+
+/// What a request's context says about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The path that the client used, stage prefix included, without a slash at its end.
+    pub path: String,
+    /// The path parameter `id`, on the route that has one.
+    pub id: Option<String>,
+    /// The authenticated caller: an IAM ARN, or a JWT's subject.
+    pub caller: Option<String>,
+    /// The source IP address.
+    pub source_ip: Option<String>,
+    /// API Gateway's request id, which the client sees too; without one, Lambda's.
+    pub request_id: String,
+    /// When Lambda will stop the function, if it said so.
+    pub deadline: Option<Timestamp>,
+}
+
+const NANOS_PER_MILLI: u128 = 1_000_000;
+
+impl Origin {
+    /// Reads a request's context.
+    pub fn of(request: &Request) -> Origin {
+        let lambda = request.lambda_context_ref();
+        let mut origin = Origin {
+            path: request.raw_http_path().to_owned(),
+            id: request.path_parameters_ref().and_then(|parameters| parameters.first("id")).map(str::to_owned),
+            request_id: lambda.map(|context| context.request_id.clone()).unwrap_or_default(),
+            deadline: lambda
+                .filter(|context| context.deadline > 0)
+                .map(|context| Timestamp::from_nanos(u128::from(context.deadline) * NANOS_PER_MILLI)),
+            ..Origin::default()
+        };
+        match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => {
+                let authorizer = context.authorizer.as_ref();
+                let iam = authorizer.and_then(|authorizer| authorizer.iam.as_ref());
+                let jwt = authorizer.and_then(|authorizer| authorizer.jwt.as_ref());
+                origin.caller = iam
+                    .and_then(|iam| iam.user_arn.clone())
+                    .or_else(|| jwt.and_then(|jwt| jwt.claims.get("sub").cloned()));
+                origin.source_ip.clone_from(&context.http.source_ip);
+                origin.gateway_request_id(context.request_id.as_ref());
+            }
+            Some(RequestContext::ApiGatewayV1(context)) => {
+                let claims = context.authorizer.fields.get("claims");
+                origin.caller = context
+                    .identity
+                    .user_arn
+                    .clone()
+                    .or_else(|| claims.and_then(|claims| claims.get("sub")?.as_str()).map(str::to_owned));
+                origin.source_ip.clone_from(&context.identity.source_ip);
+                origin.gateway_request_id(context.request_id.as_ref());
+                // Unlike the event's own path, the context's has the stage, or a custom domain's base path.
+                if let Some(path) = &context.path {
+                    origin.path.clone_from(path);
+                }
+            }
+            _ => {}
+        }
+        origin.path.truncate(origin.path.trim_end_matches('/').len());
+        origin
+    }
+
+    fn gateway_request_id(&mut self, id: Option<&String>) {
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
+            self.request_id.clone_from(id);
+        }
+    }
+}

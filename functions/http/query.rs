@@ -1,0 +1,116 @@
+//! The query parameters of `GET /events`: their names, ranges and defaults.
+
+use lambda_http::aws_lambda_events::query_map::QueryMap;
+
+use super::Problem;
+use crate::event::{EventId, FieldProblem, Timestamp, TimestampError, check_user_id};
+
+/// The page that is shown when none is asked for.
+pub const PAGE_DEFAULT: u64 = 1;
+/// How many events a page has when the request does not say.
+pub const PER_PAGE_DEFAULT: u64 = 10;
+/// How many events a page may have.
+pub const PER_PAGE_MAX: u64 = 1000;
+/// So that a page's first rank still fits an answer's numbers: JSON readers keep integers up to 2⁵³ exact.
+const PAGE_MAX: u64 = (1 << 53) / PER_PAGE_MAX;
+
+/// A list request that is within the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Only this user's events.
+    pub user_id: Option<String>,
+    /// From this instant on, as it was written and as it was understood.
+    pub from: Option<(String, Timestamp)>,
+    /// Up to this instant, which is not included.
+    pub to: Option<(String, Timestamp)>,
+    /// 1 or more.
+    pub page: u64,
+    /// 1 to [`PER_PAGE_MAX`].
+    pub per_page: u64,
+    /// Continue right after this event.
+    pub cursor: Option<EventId>,
+}
+
+/// The parameters' names.
+pub(super) mod name {
+    pub const USER_ID: &str = "user_id";
+    pub const FROM: &str = "from";
+    pub const TO: &str = "to";
+    pub const PAGE: &str = "page";
+    pub const PER_PAGE: &str = "per_page";
+    pub const CURSOR: &str = "cursor";
+    pub const ALL: [&str; 6] = [USER_ID, FROM, TO, PAGE, PER_PAGE, CURSOR];
+}
+
+impl ListQuery {
+    /// Reads the parameters of a request.
+    ///
+    /// # Errors
+    ///
+    /// A 400 [`Problem`] that names every parameter that is unknown, repeated or out of range.
+    pub fn parse(parameters: &QueryMap) -> Result<ListQuery, Problem> {
+        let mut reader = Reader { parameters, problems: Vec::new() };
+        reader.refuse_unknown();
+        let query = ListQuery {
+            user_id: reader.read(name::USER_ID, |text| check_user_id(text).map(|()| text.to_owned())),
+            from: reader.read(name::FROM, timestamp),
+            to: reader.read(name::TO, timestamp),
+            page: reader.read(name::PAGE, |text| whole_number(text, PAGE_MAX)).unwrap_or(PAGE_DEFAULT),
+            per_page: reader.read(name::PER_PAGE, |text| whole_number(text, PER_PAGE_MAX)).unwrap_or(PER_PAGE_DEFAULT),
+            cursor: reader.read(name::CURSOR, |text| {
+                EventId::parse(text).ok_or_else(|| "must be the id of an event, such as a next_cursor".to_owned())
+            }),
+        };
+        if reader.problems.is_empty() { Ok(query) } else { Err(Problem::bad_parameters(reader.problems)) }
+    }
+}
+
+struct Reader<'a> {
+    parameters: &'a QueryMap,
+    problems: Vec<FieldProblem>,
+}
+
+impl Reader<'_> {
+    fn refuse_unknown(&mut self) {
+        let mut unknown: Vec<&str> =
+            self.parameters.iter().map(|(name, _)| name).filter(|name| !name::ALL.contains(name)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        for field in unknown {
+            self.problem(field, format!("is not a parameter; there are {}", name::ALL.join(", ")));
+        }
+    }
+
+    fn read<T>(&mut self, field: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let values = self.parameters.all(field)?;
+        let value = match values.as_slice() {
+            // What could not be decoded arrives as the replacement character, and would match nothing.
+            [text] if text.contains(char::REPLACEMENT_CHARACTER) => Err("must be UTF-8, percent-encoded".to_owned()),
+            [text] => read(text),
+            _ => Err("must be given once".to_owned()),
+        };
+        value.map_err(|problem| self.problem(field, problem)).ok()
+    }
+
+    fn problem(&mut self, field: &str, problem: String) {
+        self.problems.push(FieldProblem { field: field.to_owned(), problem });
+    }
+}
+
+fn whole_number(text: &str, max: u64) -> Result<u64, String> {
+    // `parse` alone would take a plus sign.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (1..=max).contains(number));
+    number.ok_or_else(|| format!("must be a whole number from 1 to {max}"))
+}
+
+fn timestamp(text: &str) -> Result<(String, Timestamp), String> {
+    match Timestamp::parse(text) {
+        Ok(at) => Ok((text.to_owned(), at)),
+        // A good bound all the same: there are no events so early.
+        Err(TimestampError::BeforeEpoch) => Ok((text.to_owned(), Timestamp::EPOCH)),
+        // The space that a plus sign in a query string means (WHATWG URL §5.1).
+        Err(_) if text.contains(' ') => Err("must be an RFC 3339 date and time; write its plus sign as %2B".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,98 @@
+//! Recording one event: one conditional put, whose condition is also the claim on an Idempotency-Key.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+
+use super::error::answered;
+use super::schema::ID;
+use super::stored::{Item, document_of, item};
+use super::{Error, EventLog, Recorded};
+use crate::event::{EventId, NewEvent, same_document};
+
+/// What the table holds under the id after an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// This event, recorded just now.
+    New,
+    /// This event, recorded before: by an earlier request, or by the SDK's own first attempt.
+    Already,
+    /// Another event. Nothing was written.
+    Other,
+}
+
+impl EventLog {
+    /// Records `event` under `id`, unless something is recorded there already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unanswered`] when the event may or may not have been recorded; any other when it was not.
+    pub async fn append(&self, id: EventId, event: &NewEvent, recorded: &Recorded) -> Result<Appended, Error> {
+        const OPERATION: &str = "PutItem";
+        let attempts = Attempts::default();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(id, event, recorded)))
+            .condition_expression(format!("attribute_not_exists({ID})"))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+            .customize()
+            .interceptor(attempts.clone());
+
+        match put.send().await.map_err(|error| {
+            let sorted = Error::from_sdk(OPERATION, &error);
+            (error.into_service_error(), sorted)
+        }) {
+            Ok(_) => Ok(Appended::New),
+            Err((PutItemError::ConditionalCheckFailedException(failed), _)) => occupied(failed.item(), event),
+            Err((_, Error::Throttled { operation, detail } | Error::Refused { operation, detail }))
+                if attempts.any_unanswered() =>
+            {
+                Err(Error::Unanswered { operation, detail })
+            }
+            Err((_, error)) => Err(error),
+        }
+    }
+}
+
+fn occupied(found: Option<&Item>, event: &NewEvent) -> Result<Appended, Error> {
+    let found = found.ok_or(Error::Corrupt { attribute: ID })?;
+    Ok(if same_document(document_of(found)?, &event.document) { Appended::Already } else { Appended::Other })
+}
+
+/// Remembers whether any attempt of an operation went unanswered. The error that the SDK gives in the end is the
+/// last attempt's: throttled then says nothing about a first attempt whose answer was lost on the way.
+#[derive(Clone, Debug, Default)]
+struct Attempts {
+    unanswered: Arc<AtomicBool>,
+}
+
+impl Attempts {
+    fn any_unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), aws_sdk_dynamodb::error::BoxError> {
+        if !answered(context.response()) {
+            self.unanswered.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

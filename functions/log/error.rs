@@ -1,0 +1,68 @@
+//! What can go wrong between the log and DynamoDB, told apart by what the caller can do about it.
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// A failed operation. The message is for the log, never for a caller.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// DynamoDB refused for load, on every attempt: nothing was done. Wait and try again.
+    #[error("{operation} was throttled: {detail}")]
+    Throttled {
+        /// The operation's name.
+        operation: &'static str,
+        /// The SDK's own account.
+        detail: String,
+    },
+    /// No answer in time, or a server error: a write may or may not have been done. Try again.
+    #[error("{operation} was not answered: {detail}")]
+    Unanswered {
+        /// The operation's name.
+        operation: &'static str,
+        /// The SDK's own account.
+        detail: String,
+    },
+    /// DynamoDB refused for a reason that a retry does not mend: permissions, a missing table. See the log.
+    #[error("{operation} was refused: {detail}")]
+    Refused {
+        /// The operation's name.
+        operation: &'static str,
+        /// The SDK's own account.
+        detail: String,
+    },
+    /// An item lacks an attribute that every event has. Something else has written to the table.
+    #[error("an item of the events table has no usable \"{attribute}\"")]
+    Corrupt {
+        /// The attribute's name.
+        attribute: &'static str,
+    },
+}
+
+/// The error codes with which DynamoDB refuses for load:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
+const THROTTLED: [&str; 4] =
+    ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "ThrottlingError"];
+
+impl Error {
+    /// Sorts an SDK error. Retries, where they help, have been made by then.
+    pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let detail = DisplayErrorContext(error).to_string();
+        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+        if code.is_some_and(|code| THROTTLED.contains(&code)) {
+            return Error::Throttled { operation, detail };
+        }
+        match error {
+            SdkError::ConstructionFailure(_) => Error::Refused { operation, detail },
+            _ if answered(error.raw_response()) => Error::Refused { operation, detail },
+            _ => Error::Unanswered { operation, detail },
+        }
+    }
+}
+
+/// Whether a response settles what became of the request. A server error (5xx) does not.
+pub(super) fn answered(response: Option<&HttpResponse>) -> bool {
+    response.is_some_and(|response| response.status().as_u16() < 500)
+}

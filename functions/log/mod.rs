@@ -1,0 +1,77 @@
+//! The `events` table: append one event, get one, list many, count them. The truth; nothing here updates or deletes.
+
+mod append;
+mod error;
+mod get;
+mod list;
+mod schema;
+mod stored;
+mod walk;
+
+use aws_sdk_dynamodb::Client;
+
+pub use append::Appended;
+pub use error::Error;
+pub use list::Page;
+pub use stored::{Recorded, StoredEvent};
+
+use crate::boot::Settings;
+use crate::event::{EventId, IdRange, Shards};
+use walk::{Walk, What};
+
+/// Whose events a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everyone's: all shards of the table, strongly consistent.
+    Everyone,
+    /// One user's, by canonical id: the index, eventually consistent as every DynamoDB index is.
+    User(String),
+}
+
+/// The log as it lies in one DynamoDB table.
+#[derive(Clone, Debug)]
+pub struct EventLog {
+    client: Client,
+    table: String,
+    shards: Shards,
+}
+
+impl EventLog {
+    /// The log in the table that the settings name.
+    pub fn new(client: Client, settings: &Settings) -> EventLog {
+        EventLog { client, table: settings.events_table.clone(), shards: settings.shards.clone() }
+    }
+
+    /// How the log's events are spread over shards.
+    pub fn shards(&self) -> &Shards {
+        &self.shards
+    }
+
+    /// How many events of `scope` have an id in `range`, counted now: as many read units as reading them costs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not give the whole answer.
+    pub async fn count(&self, scope: &Scope, range: IdRange) -> Result<u64, Error> {
+        walk::count(self, scope, range).await
+    }
+
+    /// The id at `rank` (0 is the newest) among the events of `scope` in `range`, found by walking there.
+    /// `None` past the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not give the whole answer.
+    pub async fn id_at(&self, scope: &Scope, range: IdRange, rank: u64) -> Result<Option<EventId>, Error> {
+        let rows = usize::try_from(rank).unwrap_or(usize::MAX).saturating_add(1);
+        let mut walk = Walk::new(self, scope, range, rows, What::Keys);
+        let mut skipped = 0;
+        while let Some(row) = walk.next().await? {
+            if skipped == rank {
+                return row.id().map(Some);
+            }
+            skipped += 1;
+        }
+        Ok(None)
+    }
+}

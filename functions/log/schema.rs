@@ -1,0 +1,19 @@
+//! The names of the `events` table's attributes and of its index, as `template.yaml` declares them.
+
+/// Partition key: the id's last hex digit.
+pub const SHARD: &str = "shard";
+/// Sort key, of the table and of the index.
+pub const ID: &str = "id";
+/// Partition key of the index: the canonical user id.
+pub const USER_ID: &str = "user_id";
+/// The document's text, verbatim.
+pub const EVENT: &str = "event";
+/// When the service recorded the event, RFC 3339.
+pub const RECORDED_AT: &str = "recorded_at";
+/// Who reported it; absent for a caller that was not authenticated.
+pub const RECORDED_BY: &str = "recorded_by";
+/// The address it was reported from; absent when the gateway gave none.
+pub const RECORDED_FROM: &str = "recorded_from";
+
+/// The index of a user's events: `user_id`, `id`, keys only.
+pub const USER_INDEX: &str = "user_id-index";

@@ -1,0 +1,89 @@
+//! An event as it lies in the table, and as it is read back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+
+use super::Error;
+use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SHARD, USER_ID};
+use crate::event::{EventId, NewEvent};
+
+/// An item of the table.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// What the service itself notes about a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recorded {
+    /// The service's clock, RFC 3339 in UTC.
+    pub at: String,
+    /// The authenticated caller: an IAM ARN or a JWT's subject.
+    pub by: Option<String>,
+    /// The source IP address.
+    pub from: Option<String>,
+}
+
+/// A recorded event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its id.
+    pub id: EventId,
+    /// The event as JSON: the document as it was sent, with `id` and `recorded` put first.
+    pub json: String,
+}
+
+impl StoredEvent {
+    pub(super) fn from_item(item: &Item) -> Result<StoredEvent, Error> {
+        let id = id_of(item)?;
+        let document = document_of(item)?;
+        let optional = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let recorded = Recorded {
+            at: text(item, RECORDED_AT)?.to_owned(),
+            by: optional(RECORDED_BY),
+            from: optional(RECORDED_FROM),
+        };
+        let recorded = serde_json::to_string(&recorded).map_err(|_| Error::Corrupt { attribute: RECORDED_AT })?;
+        let members = document.strip_prefix('{').ok_or(Error::Corrupt { attribute: EVENT })?;
+        Ok(StoredEvent { id, json: format!(r#"{{"id":"{id}","recorded":{recorded},{members}"#) })
+    }
+}
+
+/// The item that records `event` under `id`.
+pub(super) fn item(id: EventId, event: &NewEvent, recorded: &Recorded) -> Item {
+    let string = |text: &str| AttributeValue::S(text.to_owned());
+    let mut item = key(id);
+    item.insert(USER_ID.to_owned(), string(&event.user_id));
+    item.insert(EVENT.to_owned(), string(&event.document));
+    item.insert(RECORDED_AT.to_owned(), string(&recorded.at));
+    for (name, value) in [(RECORDED_BY, &recorded.by), (RECORDED_FROM, &recorded.from)] {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), string(value));
+        }
+    }
+    item
+}
+
+/// The primary key of the event with this id: the id alone says where it lies.
+pub(super) fn key(id: EventId) -> Item {
+    HashMap::from([(SHARD.to_owned(), shard_key(id.shard())), (ID.to_owned(), AttributeValue::S(id.to_string()))])
+}
+
+/// The partition key of a shard.
+pub(super) fn shard_key(shard: u8) -> AttributeValue {
+    AttributeValue::S(format!("{shard:x}"))
+}
+
+pub(super) fn id_of(item: &Item) -> Result<EventId, Error> {
+    EventId::parse(text(item, ID)?).ok_or(Error::Corrupt { attribute: ID })
+}
+
+pub(super) fn document_of(item: &Item) -> Result<&str, Error> {
+    text(item, EVENT)
+}
+
+fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
+    match item.get(attribute) {
+        Some(AttributeValue::S(text)) => Ok(text),
+        _ => Err(Error::Corrupt { attribute }),
+    }
+}

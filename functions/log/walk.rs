@@ -1,0 +1,173 @@
+//! Walking a scope newest first: one lane for each shard, or the one lane of a user, merged by id.
+
+use std::collections::VecDeque;
+
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, Select};
+use futures_util::future::try_join_all;
+
+use super::schema::{ID, SHARD, USER_ID, USER_INDEX};
+use super::stored::{Item, id_of, shard_key};
+use super::{Error, EventLog, Scope, StoredEvent};
+use crate::event::{EventId, IdRange};
+
+/// What a walk brings of each event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Keys,
+    Events,
+}
+
+/// One event, or its keys, met on a walk.
+pub(super) struct Row(Item);
+
+impl Row {
+    pub fn id(&self) -> Result<EventId, Error> {
+        id_of(&self.0)
+    }
+
+    pub fn event(&self) -> Result<StoredEvent, Error> {
+        StoredEvent::from_item(&self.0)
+    }
+}
+
+/// A merged, lazy walk over the lanes of a scope. Lanes that have run dry are asked again together.
+pub(super) struct Walk {
+    lanes: Vec<Lane>,
+}
+
+/// One partition's part of a walk.
+struct Lane {
+    query: QueryFluentBuilder,
+    rows: VecDeque<(EventId, Item)>,
+    /// Nothing is left behind `rows`.
+    finished: bool,
+}
+
+impl Walk {
+    /// A walk that is expected to take `rows` rows; it goes on as long as it is asked to.
+    pub fn new(log: &EventLog, scope: &Scope, range: IdRange, rows: usize, what: What) -> Walk {
+        let queries = lanes(log, scope, range);
+        let limit = lane_limit(rows, queries.len());
+        let lane = |query: QueryFluentBuilder| {
+            let query = query.limit(limit).scan_index_forward(false);
+            let query = match what {
+                What::Keys => query.projection_expression("#id"),
+                What::Events => query,
+            };
+            Lane { query, rows: VecDeque::new(), finished: false }
+        };
+        Walk { lanes: queries.into_iter().map(lane).collect() }
+    }
+
+    /// The next older row, or `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Row>, Error> {
+        // A lane may hold the next row until it has answered: nothing is passed on before every lane has a row
+        // or is at its end. A page of a Query can be empty and still not be the last.
+        while self.lanes.iter().any(Lane::is_dry) {
+            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(Lane::fill)).await?;
+        }
+        let newest = self.lanes.iter_mut().max_by_key(|lane| lane.rows.front().map(|(id, _)| *id));
+        Ok(newest.and_then(|lane| lane.rows.pop_front()).map(|(_, item)| Row(item)))
+    }
+}
+
+impl Lane {
+    fn is_dry(&self) -> bool {
+        self.rows.is_empty() && !self.finished
+    }
+
+    async fn fill(&mut self) -> Result<(), Error> {
+        let answer = send(self.query.clone()).await?;
+        self.finished = answer.last_evaluated_key.is_none();
+        self.query = self.query.clone().set_exclusive_start_key(answer.last_evaluated_key);
+        for item in answer.items.unwrap_or_default() {
+            self.rows.push_back((id_of(&item)?, item));
+        }
+        Ok(())
+    }
+}
+
+/// How many events of `scope` have an id in `range`: a COUNT over every page of every lane.
+pub(super) async fn count(log: &EventLog, scope: &Scope, range: IdRange) -> Result<u64, Error> {
+    let lanes = lanes(log, scope, range).into_iter().map(|query| count_lane(query.select(Select::Count)));
+    Ok(try_join_all(lanes).await?.into_iter().sum())
+}
+
+async fn count_lane(mut query: QueryFluentBuilder) -> Result<u64, Error> {
+    let mut total = 0;
+    loop {
+        let answer = send(query.clone()).await?;
+        total += u64::try_from(answer.count).unwrap_or(0);
+        if answer.last_evaluated_key.is_none() {
+            return Ok(total);
+        }
+        query = query.set_exclusive_start_key(answer.last_evaluated_key);
+    }
+}
+
+async fn send(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
+    query.send().await.map_err(|error| Error::from_sdk("Query", &error))
+}
+
+/// The queries whose union is `scope` within `range`; none when the range is empty.
+fn lanes(log: &EventLog, scope: &Scope, range: IdRange) -> Vec<QueryFluentBuilder> {
+    let Some((first, last)) = range.bounds() else { return Vec::new() };
+    let query = log
+        .client
+        .query()
+        .table_name(&log.table)
+        .key_condition_expression("#partition = :partition AND #id BETWEEN :first AND :last")
+        .expression_attribute_names("#id", ID)
+        .expression_attribute_values(":first", AttributeValue::S(first))
+        .expression_attribute_values(":last", AttributeValue::S(last))
+        .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+    let partition = |query: QueryFluentBuilder, name: &str, value| {
+        query.expression_attribute_names("#partition", name).expression_attribute_values(":partition", value)
+    };
+    match scope {
+        Scope::Everyone => {
+            let query = query.consistent_read(true);
+            log.shards.all().map(|shard| partition(query.clone(), SHARD, shard_key(shard))).collect()
+        }
+        Scope::User(user_id) => {
+            let query = query.index_name(USER_INDEX);
+            vec![partition(query, USER_ID, AttributeValue::S(user_id.clone()))]
+        }
+    }
+}
+
+/// How many rows to ask of each lane so that one round nearly always yields `rows` in all.
+///
+/// Ids are spread evenly, so the newest `rows` lie over n lanes as m = rows/n each, give or take √m: a margin of
+/// two standard deviations and one. A single lane needs no margin, only one row more, to tell whether it ends.
+fn lane_limit(rows: usize, lanes: usize) -> i32 {
+    let limit = if lanes <= 1 {
+        rows.saturating_add(1)
+    } else {
+        let mean = rows as f64 / lanes as f64;
+        (mean + 2.0 * mean.sqrt() + 1.0).ceil() as usize
+    };
+    i32::try_from(limit).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_asked_for_its_share_and_a_margin() {
+        for (rows, lanes, expected) in [
+            (10, 4, 7),
+            (1000, 4, 283),
+            (1000, 16, 80),
+            (1, 16, 2),
+            (10, 1, 11),
+            (usize::MAX, 1, i32::MAX),
+            (usize::MAX, 4, i32::MAX),
+        ] {
+            assert_eq!(lane_limit(rows, lanes), expected, "{rows} rows in {lanes} lanes");
+        }
+    }
+}

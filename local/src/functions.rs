@@ -1,0 +1,131 @@
+//! The Lambda functions, in this process: an event's JSON in, the answer's JSON out.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::time::Duration;
+
+use audit_log::boot::{Settings, SettingsError, Sources};
+use audit_log::create_event::CreateEvent;
+use audit_log::list_events::ListEvents;
+use audit_log::log::EventLog;
+use aws_sdk_dynamodb::Client;
+use lambda_http::request::LambdaRequest;
+use lambda_http::tower::Service;
+use lambda_http::{Adapter, Context, LambdaEvent, Request, service_fn};
+use uuid::Uuid;
+
+use crate::template;
+
+/// The bytes that an invocation may carry, either way: 6 MB,
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// A function that is ready to be invoked.
+#[derive(Clone)]
+pub struct Function {
+    handler: Handler,
+    timeout: Duration,
+}
+
+#[derive(Clone)]
+enum Handler {
+    CreateEvent(CreateEvent),
+    ListEvents(ListEvents),
+}
+
+/// A function that cannot be set up as the template says.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// No handler is known for the binary.
+    #[error("the template's binary \"{0}\" is none of this project's functions")]
+    UnknownBinary(String),
+    /// Its environment is not what it needs.
+    #[error("the template's environment of {binary} does not do: {error}")]
+    Settings {
+        /// The binary.
+        binary: String,
+        /// What is wrong.
+        error: SettingsError,
+    },
+}
+
+/// An invocation that has no answer, which API Gateway turns into a status of its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    /// The event exceeds what Lambda takes.
+    #[error("the event is larger than Lambda's {PAYLOAD_BYTES_MAX} bytes")]
+    EventTooLarge,
+    /// The answer exceeds what Lambda gives.
+    #[error("the answer is larger than Lambda's {PAYLOAD_BYTES_MAX} bytes")]
+    AnswerTooLarge,
+    /// The event is not one that the function is made for, or the function crashed.
+    #[error("the function failed: {0}")]
+    Failed(String),
+}
+
+impl Function {
+    /// Sets up the function that `declared` names, with its environment, on `client`.
+    ///
+    /// # Errors
+    ///
+    /// [`FunctionError`], in one sentence.
+    pub fn new(declared: &template::Function, client: &Client) -> Result<Function, FunctionError> {
+        let binary = || declared.binary.clone();
+        let settings = Settings::read(|name| declared.environment.get(name).cloned())
+            .map_err(|error| FunctionError::Settings { binary: binary(), error })?;
+        let log = EventLog::new(client.clone(), &settings);
+        let handler = match declared.binary.as_str() {
+            "create-event" => Handler::CreateEvent(CreateEvent::new(log, Sources::system())),
+            "list-events" => Handler::ListEvents(ListEvents::new(log, Sources::system())),
+            _ => return Err(FunctionError::UnknownBinary(binary())),
+        };
+        Ok(Function { handler, timeout: Duration::from_secs(declared.timeout) })
+    }
+
+    /// Invokes the function with an event's JSON and gives its answer's JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError`], where Lambda would report one.
+    pub async fn invoke(&self, event: String) -> Result<String, InvokeError> {
+        if event.len() > PAYLOAD_BYTES_MAX {
+            return Err(InvokeError::EventTooLarge);
+        }
+        let function = self.clone();
+        // A task of its own, as Lambda has a process: lambda_http panics on some malformed events.
+        let invocation = tokio::spawn(async move { function.run(&event).await });
+        let answer = invocation.await.map_err(|error| failed(&error))??;
+        if answer.len() > PAYLOAD_BYTES_MAX { Err(InvokeError::AnswerTooLarge) } else { Ok(answer) }
+    }
+
+    async fn run(&self, event: &str) -> Result<String, InvokeError> {
+        let payload: LambdaRequest = serde_json::from_str(event).map_err(|error| failed(&error))?;
+        let event = LambdaEvent::new(payload, self.context());
+        let answer = match &self.handler {
+            Handler::CreateEvent(handler) => {
+                let service = |request: Request| async { Ok::<_, Infallible>(handler.handle(request).await) };
+                Adapter::from(service_fn(service)).call(event).await
+            }
+            Handler::ListEvents(handler) => {
+                let service = |request: Request| async { Ok::<_, Infallible>(handler.handle(request).await) };
+                Adapter::from(service_fn(service)).call(event).await
+            }
+        };
+        match answer {
+            Ok(answer) => serde_json::to_string(&answer).map_err(|error| failed(&error)),
+            Err(never) => match never {},
+        }
+    }
+
+    fn context(&self) -> Context {
+        let deadline = Sources::system().now().plus(self.timeout);
+        let mut context = Context::default();
+        context.request_id = Uuid::new_v4().to_string();
+        context.deadline = u64::try_from(deadline.millis()).unwrap_or(u64::MAX);
+        context
+    }
+}
+
+fn failed(error: &dyn fmt::Display) -> InvokeError {
+    InvokeError::Failed(error.to_string())
+}

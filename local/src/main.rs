@@ -1,0 +1,92 @@
+//! `cargo run`: the whole audit log on one machine.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use audit_log_local::engine::Storage;
+use audit_log_local::{Options, Service};
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// The audit log on one machine: POST and GET /events, on the real handlers and an embedded DynamoDB engine.
+#[derive(Parser)]
+#[command(name = "audit-log-local", version)]
+struct Arguments {
+    /// Where the API listens on 127.0.0.1; 0 takes any free port.
+    #[arg(long, default_value_t = 5001)]
+    port: u16,
+    /// The folder that keeps the events.
+    #[arg(long, value_name = "DIR", default_value = ".audit-log")]
+    data: PathBuf,
+    /// Keep the events in memory only.
+    #[arg(long, conflicts_with = "data")]
+    memory: bool,
+    /// Where the engine's DynamoDB API listens on 127.0.0.1; 0 takes any free port.
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    dynamodb_port: u16,
+    /// The SAM template that declares routes, functions and tables.
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"))]
+    template: PathBuf,
+}
+
+/// The exit code for what the user can mend: an option, a port, a folder, a file.
+const EXIT_USAGE: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,audit_log=info"));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).compact().init();
+
+    let storage = if arguments.memory { Storage::Memory } else { Storage::Folder(arguments.data) };
+    let options =
+        Options { port: arguments.port, dynamodb_port: arguments.dynamodb_port, storage, template: arguments.template };
+    match Service::start(&options).await {
+        Ok(service) => {
+            greet(&service, &options.storage);
+            interrupted().await;
+            println!("\nStopping.");
+            service.stop().await;
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("audit-log: {error}.");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn greet(service: &Service, storage: &Storage) {
+    let (url, engine) = (service.url(), service.dynamodb_url());
+    let kept = match storage {
+        Storage::Memory => "in memory only".to_owned(),
+        Storage::Folder(folder) => format!("kept in {}", folder.display()),
+    };
+    println!("The audit log is at        {url}/events");
+    println!("Its DynamoDB engine is at  {engine}  (events are {kept})");
+    println!();
+    println!("Try:  curl -X POST {url}/events -H 'Content-Type: application/json' -d '{EXAMPLE}'");
+    println!("      curl {url}/events");
+    println!("Ctrl-C stops it.");
+}
+
+const EXAMPLE: &str = r#"{"user_id": "1", "event_type": "account_deleted", "timestamp": "2024-01-01T00:00:00Z", "src_service": "user_service", "invariant_data": {}, "app_data": {}}"#;
+
+/// Waits for Ctrl-C, or for the SIGTERM of `docker stop` and `systemctl stop`.
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

@@ -1,0 +1,137 @@
+//! The service as a whole: engine, functions and gateway, started and stopped together.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use audit_log::boot::client_from;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::engine::{self, Engine, EngineError, Storage};
+use crate::functions::{Function, FunctionError};
+use crate::gateway::Gateway;
+use crate::template::{Template, TemplateError};
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the API listens on 127.0.0.1; 0 is any free port.
+    pub port: u16,
+    /// Where the engine's DynamoDB API listens on 127.0.0.1; 0 is any free port.
+    pub dynamodb_port: u16,
+    /// Where the events are kept.
+    pub storage: Storage,
+    /// The SAM template.
+    pub template: PathBuf,
+}
+
+/// A service that cannot be started: one sentence each.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is not to be had.
+    #[error("cannot listen on port {port}: {error}; choose another with {option}")]
+    Port {
+        /// The port.
+        port: u16,
+        /// The option that chooses it.
+        option: &'static str,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// See [`TemplateError`].
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// See [`EngineError`].
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// See [`FunctionError`].
+    #[error(transparent)]
+    Function(#[from] FunctionError),
+}
+
+/// A running service. Dropping it leaves it running; [`stop`](Service::stop) ends it.
+pub struct Service {
+    /// The address of the API.
+    pub address: SocketAddr,
+    /// The address of the engine's DynamoDB API.
+    pub dynamodb_address: SocketAddr,
+    /// The client that the functions use.
+    pub client: Client,
+    stop_gateway: watch::Sender<()>,
+    stop_engine: watch::Sender<()>,
+    gateway: JoinHandle<std::io::Result<()>>,
+    engine: JoinHandle<Result<(), String>>,
+}
+
+impl Service {
+    /// Starts the service.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], in one sentence.
+    pub async fn start(options: &Options) -> Result<Service, StartError> {
+        let template = Template::read(&options.template)?;
+        let (listener, address) = listen(options.port, "--port").await?;
+        let (dynamodb_listener, dynamodb_address) = listen(options.dynamodb_port, "--dynamodb-port").await?;
+        let engine = Engine::open(&options.storage, &template.tables)?;
+        let client = local_client(dynamodb_address).await;
+        let mut routes = Vec::new();
+        for declared in template.functions.values() {
+            let function = Function::new(declared, &client)?;
+            routes.extend(declared.routes.iter().map(|route| (route.clone(), function.clone())));
+        }
+
+        let (stop_engine, engine_stopped) = watch::channel(());
+        let (stop_gateway, gateway_stopped) = watch::channel(());
+        let engine = engine.serve(dynamodb_listener, closed(engine_stopped));
+        let app = Gateway::new(routes).app().into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, app).with_graceful_shutdown(closed(gateway_stopped));
+        let gateway = tokio::spawn(async move { serve.await });
+        Ok(Service { address, dynamodb_address, client, stop_gateway, stop_engine, gateway, engine })
+    }
+
+    /// The URL of the API.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The URL of the engine's DynamoDB API.
+    pub fn dynamodb_url(&self) -> String {
+        engine::url(self.dynamodb_address)
+    }
+
+    /// Takes no more requests, answers those under way, and closes the database.
+    pub async fn stop(self) {
+        // The engine goes last: requests under way still need it. A task that panicked has stopped, too.
+        drop(self.stop_gateway);
+        let _ = self.gateway.await;
+        drop(self.client);
+        drop(self.stop_engine);
+        let _ = self.engine.await;
+    }
+}
+
+/// Ends when the sender is dropped.
+async fn closed(mut stopped: watch::Receiver<()>) {
+    while stopped.changed().await.is_ok() {}
+}
+
+async fn listen(port: u16, option: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |error| StartError::Port { port, option, error };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+/// The functions' own client, pointed at the engine. Credentials only have to be there.
+async fn local_client(engine: SocketAddr) -> Client {
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .endpoint_url(engine::url(engine))
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"));
+    client_from(loader).await
+}

@@ -1,0 +1,197 @@
+//! `audit-log-local` as a process: what it keeps, how it stops, and what it says when it cannot start.
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "shared with the tests of the service")]
+mod support;
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use support::{Answer, event};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A started service and where it listens.
+struct Process {
+    child: Child,
+    url: String,
+    engine: String,
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
+    command.args(["--port", "0", "--dynamodb-port", "0"]).args(arguments).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+impl Process {
+    async fn start(data: &Path) -> Process {
+        let mut child = command(&["--data", data.to_str().unwrap()]).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut url, mut engine) = (None, None);
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let address = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+            if line.starts_with("The audit log is at") {
+                url = address;
+            } else if line.starts_with("Its DynamoDB engine is at") {
+                engine = address;
+            } else if line.starts_with("Ctrl-C") {
+                break;
+            }
+        }
+        // Whatever it prints from now on must find a reader.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Process { child, url: url.unwrap(), engine: engine.unwrap() }
+    }
+
+    async fn post(&self, document: String) -> Result<Answer, reqwest::Error> {
+        let request = reqwest::Client::new().post(&self.url).header("content-type", "application/json").body(document);
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, text: response.text().await? })
+    }
+
+    async fn ids(&self) -> Vec<String> {
+        Answer::of(reqwest::Client::new().get(format!("{}?per_page=1000", self.url))).await.ids()
+    }
+
+    async fn signal(&self, signal: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_and_sigterm_stop_it_cleanly_and_a_restart_has_every_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for signal in ["-INT", "-TERM"] {
+        let mut process = Process::start(folder.path()).await;
+        let second = expected.len();
+        let answer = process.post(event("1", &format!("2024-01-01T00:00:0{second}Z"))).await.unwrap();
+        expected.insert(0, answer.id());
+        assert_eq!(process.ids().await, expected);
+        process.signal(signal).await;
+        assert_eq!(process.child.wait().await.unwrap().code(), Some(0), "{signal}");
+    }
+    assert_eq!(Process::start(folder.path()).await.ids().await, expected);
+}
+
+#[tokio::test]
+async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = Vec::new();
+    for round in 0..3 {
+        let mut process = Process::start(folder.path()).await;
+        let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..8 {
+            let (report, url) = (report.clone(), process.url.clone());
+            writers.spawn(async move {
+                let http = reqwest::Client::new();
+                for number in 0.. {
+                    let document = event("1", &format!("2024-01-0{}T00:{writer:02}:00.{number:06}Z", round + 1));
+                    let request = http.post(&url).header("content-type", "application/json").body(document);
+                    let Ok(response) = request.send().await else { return };
+                    let (status, Ok(text)) = (response.status(), response.text().await) else { return };
+                    assert_eq!(status, 201);
+                    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    if report.send(answer["id"].as_str().unwrap().to_owned()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(report);
+        for _ in 0..60 {
+            acknowledged.push(reports.recv().await.unwrap());
+        }
+        process.child.kill().await.unwrap();
+        while let Some(id) = reports.recv().await {
+            acknowledged.push(id);
+        }
+        while writers.join_next().await.is_some() {}
+    }
+    let process = Process::start(folder.path()).await;
+    let (mut kept, mut next) = (Vec::new(), Some(format!("{}?per_page=1000", process.url)));
+    while let Some(url) = next {
+        let page = Answer::of(reqwest::Client::new().get(&url)).await;
+        kept.extend(page.ids());
+        next = page.link("next").map(|link| process.url.replace("/events", &link));
+    }
+    assert!(kept.is_sorted_by(|newer, older| newer > older), "listed twice");
+    for id in &acknowledged {
+        assert!(kept.contains(id), "lost {id}");
+    }
+}
+
+#[tokio::test]
+async fn the_engine_answers_dynamodb_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path()).await;
+    let request = reqwest::Client::new()
+        .post(&process.engine)
+        .header("x-amz-target", "DynamoDB_20120810.DescribeTable")
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0")
+        .header("x-amz-date", "20240101T000000Z")
+        .body(r#"{"TableName":"EventsTable"}"#);
+    let table = Answer::of(request).await;
+    assert_eq!(table.json()["Table"]["GlobalSecondaryIndexes"][0]["IndexName"], "user_id-index", "{table:?}");
+}
+
+/// Exit code 2 and one sentence on standard error, which says what to do.
+async fn refused(arguments: &[&str]) -> String {
+    let Output { status, stderr, .. } = command(arguments).stderr(Stdio::piped()).output().await.unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!((status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
+    assert!(stderr.starts_with("audit-log: ") && stderr.ends_with(".\n"), "{stderr}");
+    stderr
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for option in ["--port", "--dynamodb-port"] {
+        let arguments = ["--memory", option, &port];
+        let message = refused_overriding(&arguments).await;
+        assert!(message.contains(&port) && message.contains(option), "{message}");
+    }
+
+    std::fs::write(path("file"), "").unwrap();
+    assert!(refused(&["--data", &path("file")]).await.contains("--data"));
+
+    assert!(refused(&["--memory", "--template", &path("missing.yaml")]).await.contains("--template"));
+    for (name, text) in [
+        ("broken.yaml", "Resources: [".to_owned()),
+        ("empty.yaml", "Resources: {}".to_owned()),
+        ("other.yaml", template().replace("create-event", "delete-event")),
+        ("shards.yaml", template().replace("Default: \"4\"", "Default: \"40\"")),
+    ] {
+        std::fs::write(path(name), text).unwrap();
+        refused(&["--memory", "--template", &path(name)]).await;
+    }
+
+    let data = path("data");
+    let _process = Process::start(Path::new(&data)).await;
+    assert!(refused(&["--data", &data]).await.contains("another audit-log already uses"));
+}
+
+/// The port options twice: the later one counts.
+async fn refused_overriding(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
+    let other = if arguments.contains(&"--port") { "--dynamodb-port" } else { "--port" };
+    let output = command.args(arguments).args([other, "0"]).output().await.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
+    stderr
+}
+
+fn template() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
+}

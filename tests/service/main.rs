@@ -1,0 +1,82 @@
+//! The service through HTTP, each test on a service and an engine of its own.
+
+mod cost;
+mod create;
+mod get;
+mod idempotency;
+mod large;
+mod list;
+mod paging;
+mod payloads;
+mod runtime;
+mod unavailable;
+mod verbatim;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::path::Path;
+
+use audit_log::boot::{Settings, Sources};
+use audit_log::create_event::CreateEvent;
+use audit_log::list_events::ListEvents;
+use audit_log::log::EventLog;
+use audit_log_local::engine::Storage;
+use audit_log_local::{Options, Service};
+use support::Answer;
+
+/// A running service and a client.
+struct Audit {
+    service: Service,
+    http: reqwest::Client,
+}
+
+impl Audit {
+    async fn start() -> Audit {
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
+        let options = Options { port: 0, dynamodb_port: 0, storage: Storage::Memory, template };
+        let service = Service::start(&options).await.unwrap();
+        Audit { service, http: reqwest::Client::new() }
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.service.url()))
+    }
+
+    /// POST /events with a JSON document.
+    async fn post(&self, document: impl Into<reqwest::Body>) -> Answer {
+        self.post_with(&[], document).await
+    }
+
+    /// The same with more headers.
+    async fn post_with(&self, headers: &[(&str, &str)], document: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(reqwest::Method::POST, "/events").header("content-type", "application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        Answer::of(request.body(document)).await
+    }
+
+    /// Records a document and gives its id.
+    async fn record(&self, document: String) -> String {
+        let answer = self.post(document).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.id()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(reqwest::Method::GET, path)).await
+    }
+
+    /// The log's table in this service's engine, under other settings than the template's.
+    fn log(&self, shards: &str) -> EventLog {
+        let settings = Settings { events_table: "EventsTable".to_owned(), shards: shards.parse().unwrap() };
+        EventLog::new(self.service.client.clone(), &settings)
+    }
+
+    fn create_event(&self, shards: &str) -> CreateEvent {
+        CreateEvent::new(self.log(shards), Sources::system())
+    }
+
+    fn list_events(&self, shards: &str) -> ListEvents {
+        ListEvents::new(self.log(shards), Sources::system())
+    }
+}

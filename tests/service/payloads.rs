@@ -1,0 +1,153 @@
+//! API Gateway's own payloads, each file of `events/` among them, through lambda_http's adapter to the handlers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use audit_log_local::functions::Function;
+use audit_log_local::template::Template;
+use serde_json::{Value, json};
+
+use crate::Audit;
+
+/// The two functions as the template declares them, on one engine.
+struct Functions {
+    audit: Audit,
+    create: Function,
+    list: Function,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn payload(file: &str) -> Value {
+    let text = std::fs::read_to_string(root().join("events").join(file)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+impl Functions {
+    async fn start() -> Functions {
+        let audit = Audit::start().await;
+        let template = Template::read(&root().join("template.yaml")).unwrap();
+        let function = |name: &str| Function::new(&template.functions[name], &audit.service.client).unwrap();
+        let (create, list) = (function("CreateEventFunction"), function("ListEventsFunction"));
+        Functions { audit, create, list }
+    }
+
+    /// The status, the headers and the body with which the function for this payload answers.
+    async fn invoke(&self, payload: &Value) -> (u64, Value, Value) {
+        let method = &payload["requestContext"]["http"]["method"];
+        let post = method == "POST" || payload["httpMethod"] == "POST";
+        let function = if post { &self.create } else { &self.list };
+        let answer: Value = serde_json::from_str(&function.invoke(payload.to_string()).await.unwrap()).unwrap();
+        let rest = answer["headers"].as_object().is_none_or(serde_json::Map::is_empty);
+        let headers = if rest { &answer["multiValueHeaders"] } else { &answer["headers"] };
+        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        (answer["statusCode"].as_u64().unwrap(), headers.clone(), body)
+    }
+
+    async fn recorded(&self, id: &Value) -> Value {
+        self.audit.get(&format!("/events/{}", id.as_str().unwrap())).await.json()["recorded"].clone()
+    }
+}
+
+#[tokio::test]
+async fn every_file_of_events_is_answered_as_it_should_be() {
+    let expected = BTreeMap::from([
+        ("create-event.json", 201),
+        ("create-event-base64.json", 201),
+        ("create-event-idempotent.json", 201),
+        ("create-event-invalid.json", 400),
+        ("create-event-jwt-stage.json", 201),
+        ("create-event-rest.json", 200),
+        ("get-event.json", 404),
+        ("list-events.json", 200),
+        ("list-events-by-cursor.json", 200),
+        ("list-events-by-user.json", 200),
+        ("list-events-invalid.json", 400),
+        ("list-events-rest.json", 200),
+    ]);
+    let found: Vec<String> = {
+        let entries = std::fs::read_dir(root().join("events")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let mut names: Vec<_> = expected.keys().copied().collect();
+    names.sort_unstable();
+    assert_eq!(found, names);
+
+    let functions = Functions::start().await;
+    // The REST payload repeats the key of the idempotent one, so it comes after it.
+    for (file, status) in expected {
+        let (answered, _, body) = functions.invoke(&payload(file)).await;
+        assert_eq!(answered, status, "{file}: {body}");
+    }
+    let (_, _, list) = functions.invoke(&payload("list-events-by-user.json")).await;
+    assert_eq!((&list["total"], list["events"].as_array().unwrap().len()), (&json!(4), 2));
+}
+
+const ROLE: &str = "arn:aws:sts::111122223333:assumed-role/user-service/i-0123456789abcdef0";
+
+#[tokio::test]
+async fn who_reported_an_event_and_from_where_is_kept() {
+    let functions = Functions::start().await;
+    for (file, by) in [
+        ("create-event.json", ROLE),
+        ("create-event-jwt-stage.json", "service|billing"),
+        ("create-event-rest.json", ROLE),
+    ] {
+        let (_, _, body) = functions.invoke(&payload(file)).await;
+        let recorded = functions.recorded(&body["id"]).await;
+        assert_eq!((&recorded["by"], &recorded["from"]), (&json!(by), &json!("203.0.113.9")), "{file}");
+    }
+    let mut cognito = payload("create-event-rest.json");
+    cognito["requestContext"]["identity"]["userArn"] = Value::Null;
+    cognito["requestContext"]["authorizer"] = json!({"claims": {"sub": "a-person"}});
+    cognito["multiValueHeaders"]["Idempotency-Key"] = json!(["other"]);
+    cognito["headers"]["Idempotency-Key"] = json!("other");
+    let (_, _, body) = functions.invoke(&cognito).await;
+    assert_eq!(functions.recorded(&body["id"]).await["by"], "a-person");
+}
+
+#[tokio::test]
+async fn location_and_links_have_the_prefix_that_the_client_used() {
+    let functions = Functions::start().await;
+    for (file, location) in [
+        ("create-event.json", "/events/"),
+        ("create-event-jwt-stage.json", "/prod/events/"),
+        ("create-event-rest.json", "/prod/events/"),
+    ] {
+        let (_, headers, _) = functions.invoke(&payload(file)).await;
+        let found = headers["location"].as_str().or_else(|| headers["location"][0].as_str()).unwrap();
+        assert!(found.starts_with(location), "{file}: {found}");
+    }
+    let (_, headers, _) = functions.invoke(&payload("list-events-rest.json")).await;
+    assert!(headers["link"][0].as_str().unwrap().starts_with("</prod/events?user_id=1&from="), "{headers}");
+    let mut staged = payload("list-events.json");
+    staged["rawPath"] = json!("/dev/events/");
+    staged["requestContext"]["stage"] = json!("dev");
+    let (_, headers, _) = functions.invoke(&staged).await;
+    assert!(headers["link"].as_str().unwrap().starts_with("</dev/events?page=1"), "{headers}");
+}
+
+#[tokio::test]
+async fn repeated_parameters_survive_the_payload() {
+    let functions = Functions::start().await;
+    let mut repeated = payload("list-events-by-user.json");
+    repeated["rawQueryString"] = json!("user_id=1&user_id=2");
+    repeated["queryStringParameters"] = json!({"user_id": "1,2"});
+    assert_eq!(functions.invoke(&repeated).await.0, 400);
+    let mut repeated = payload("list-events-rest.json");
+    repeated["multiValueQueryStringParameters"]["user_id"] = json!(["1", "2"]);
+    assert_eq!(functions.invoke(&repeated).await.0, 400);
+}
+
+#[tokio::test]
+async fn an_error_carries_the_request_id_that_the_client_sees() {
+    let functions = Functions::start().await;
+    let (_, _, body) = functions.invoke(&payload("create-event-invalid.json")).await;
+    assert_eq!(body["request_id"], "JKJaXmPLvHcESHA=");
+    let fields = body["fields"].as_array().unwrap();
+    assert_eq!(fields.len(), 5, "{body}");
+}

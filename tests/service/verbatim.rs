@@ -1,0 +1,69 @@
+//! What is read back is what was sent, to the byte.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::Audit;
+
+/// JSON text, spelled in every way that the grammar allows.
+fn json_text() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,4})?",
+        string_text(),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            (prop::collection::vec(inner.clone(), 0..6), space())
+                .prop_map(|(items, space)| format!("[{space}{}{space}]", items.join(&format!("{space},")))),
+            (prop::collection::vec((string_text(), inner), 0..6), space()).prop_map(|(members, space)| {
+                // A number in front keeps the keys of an object apart.
+                let members: Vec<_> = members
+                    .iter()
+                    .enumerate()
+                    .map(|(number, (key, value))| format!("{space}\"{number}{}:{space}{value}", &key[1..]))
+                    .collect();
+                format!("{{{}{space}}}", members.join(","))
+            }),
+        ]
+    })
+}
+
+fn string_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[^\"\\\\\u{0}-\u{1f}]{0,8}",
+        "\\\\[\"\\\\/bfnrt]",
+        "\\\\u[0-9a-cA-C][0-9a-fA-F]{3}",
+        "\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}",
+    ];
+    prop::collection::vec(piece, 0..4).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+}
+
+fn space() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "", " ", "\n  ", "\t", "\r\n"])
+}
+
+#[test]
+fn any_json_comes_back_byte_for_byte() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let audit = runtime.block_on(Audit::start());
+    let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let strategy = (json_text(), json_text(), json_text(), space());
+    let outcome = runner.run(&strategy, |(invariant_data, app_data, extra, space)| {
+        let members = format!(
+            r#"{space}"extra":{extra},{space}"app_data":{app_data},"src_service":"s","timestamp":"2024-01-01T00:00:00Z",{space}"user_id":7,"event_type":"t","invariant_data":{invariant_data}{space}}}"#
+        );
+        let (id, one, list) = runtime.block_on(async {
+            let id = audit.record(format!("{space}{{{members}{space}")).await;
+            let one = audit.get(&format!("/events/{id}")).await;
+            (id, one.text, audit.get("/events?per_page=1000&user_id=7").await.text)
+        });
+        let rest = one.strip_prefix(&format!(r#"{{"id":"{id}","recorded":{{"at":""#)).unwrap();
+        let (_, rest) = rest.split_once(r#"","by":null,"from":"127.0.0.1"},"#).unwrap();
+        prop_assert_eq!(rest, &members);
+        prop_assert!(list.contains(&one));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
