@@ -11,7 +11,9 @@ use lambda_runtime::Error;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let log = EventLog::new(client().await, &Settings::from_environment()?);
+    // As text: the runtime shows an error's debug form.
+    let settings = Settings::from_environment().map_err(|error| error.to_string())?;
+    let log = EventLog::new(client().await, &settings);
     let handler = &ListEvents::new(log, Sources::system());
     run(service_fn(|request: Request| async move { Ok::<_, Infallible>(handler.handle(request).await) })).await
 }

@@ -51,7 +51,7 @@ pub enum EngineError {
 pub struct Engine {
     database: Database,
     /// Held as long as the database is open: two engines on one file would each trust their own caches.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Engine {
@@ -63,14 +63,14 @@ impl Engine {
     pub fn open(storage: &Storage, tables: &[Value]) -> Result<Engine, EngineError> {
         let engine = match storage {
             Storage::Memory => {
-                Engine { database: Database::memory().map_err(|error| refused("start", &error))?, _lock: None }
+                Engine { database: Database::memory().map_err(|error| refused("start", &error))?, lock: None }
             }
             Storage::Folder(folder) => {
                 let lock = lock(folder)?;
                 let file = folder.join("dynamodb.sqlite");
                 let database = Database::new(&file.to_string_lossy())
                     .map_err(|error| refused(&format!("open {}", file.display()), &error))?;
-                Engine { database, _lock: Some(lock) }
+                Engine { database, lock: Some(lock) }
             }
         };
         for table in tables {
@@ -95,9 +95,12 @@ impl Engine {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> JoinHandle<Result<(), String>> {
-        tokio::spawn(
-            async move { dynoxide::server::serve_with_shutdown(listener, self.database.clone(), shutdown).await },
-        )
+        tokio::spawn(async move {
+            let Engine { database, lock } = self;
+            let served = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await;
+            drop(lock);
+            served
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod support;
 
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use support::{Answer, event};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -20,7 +21,10 @@ struct Process {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
-    command.args(["--port", "0", "--dynamodb-port", "0"]).args(arguments).kill_on_drop(true);
+    for port in ["--port", "--dynamodb-port"].iter().filter(|port| !arguments.contains(port)) {
+        command.args([port, "0"]);
+    }
+    command.args(arguments).kill_on_drop(true);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }
@@ -143,7 +147,8 @@ async fn the_engine_answers_dynamodb_clients() {
 
 /// Exit code 2 and one sentence on standard error, which says what to do.
 async fn refused(arguments: &[&str]) -> String {
-    let Output { status, stderr, .. } = command(arguments).stderr(Stdio::piped()).output().await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), command(arguments).stderr(Stdio::piped()).output()).await;
+    let Output { status, stderr, .. } = ended.unwrap_or_else(|_| panic!("{arguments:?} started it")).unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert_eq!((status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
     assert!(stderr.starts_with("audit-log: ") && stderr.ends_with(".\n"), "{stderr}");
@@ -158,8 +163,7 @@ async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for option in ["--port", "--dynamodb-port"] {
-        let arguments = ["--memory", option, &port];
-        let message = refused_overriding(&arguments).await;
+        let message = refused(&["--memory", option, &port]).await;
         assert!(message.contains(&port) && message.contains(option), "{message}");
     }
 
@@ -180,16 +184,6 @@ async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
     let data = path("data");
     let _process = Process::start(Path::new(&data)).await;
     assert!(refused(&["--data", &data]).await.contains("another audit-log already uses"));
-}
-
-/// The port options twice: the later one counts.
-async fn refused_overriding(arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
-    let other = if arguments.contains(&"--port") { "--dynamodb-port" } else { "--port" };
-    let output = command.args(arguments).args([other, "0"]).output().await.unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
-    stderr
 }
 
 fn template() -> String {

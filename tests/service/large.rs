@@ -45,9 +45,9 @@ async fn a_page_over_6_mb_comes_shorter_by_cursor_and_continues() {
         let mut cursor = first.json()["next_cursor"].as_str().map(str::to_owned);
         while let Some(from) = cursor {
             let page = audit.get(&format!("/events?per_page=1000&cursor={from}{filter}")).await;
-            assert!(page.ids().len() >= 25, "{} events are fewer than fit", page.ids().len());
             seen.extend(page.ids());
             cursor = page.json()["next_cursor"].as_str().map(str::to_owned);
+            assert!(cursor.is_none() || page.ids().len() >= 25, "{} events are fewer than fit", page.ids().len());
         }
         assert_eq!(seen, ids);
     }
