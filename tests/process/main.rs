@@ -1,4 +1,5 @@
 //! `audit-log-local` as a process: what it keeps, how it stops, and what it says when it cannot start.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests of the service")]

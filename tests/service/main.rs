@@ -1,4 +1,5 @@
 //! The service through HTTP, each test on a service and an engine of its own.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cost;
 mod create;
