@@ -47,7 +47,7 @@ impl ListEvents {
     }
 
     async fn list(&self, request: &Request, origin: &Origin) -> Result<Response<Body>, Problem> {
-        let query = ListQuery::parse(&request.query_string_parameters())?;
+        let query = ListQuery::parse(&request.query_string_parameters(), request.uri().query())?;
         let scope = query.user_id.clone().map_or(Scope::Everyone, Scope::User);
         let range = IdRange::ALL;
         let range = query.from.as_ref().map_or(range, |(_, from)| range.from(*from));

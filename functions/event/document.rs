@@ -52,8 +52,12 @@ pub enum Rejection {
     #[error("The body is not a JSON document that can be recorded: {0}.")]
     Syntax(String),
     /// JSON, but against the rules: all of its problems.
-    #[error("The event breaks {} of the log's rules; each is listed under \"fields\".", .0.len())]
+    #[error("The event breaks {}{} of the log's rules; each is listed under \"fields\".", at_least(.0), .0.len())]
     Fields(Vec<FieldProblem>),
+}
+
+fn at_least(fields: &[FieldProblem]) -> &'static str {
+    if fields.len() < json::PROBLEMS_MAX { "" } else { "at least " }
 }
 
 impl NewEvent {
@@ -63,8 +67,6 @@ impl NewEvent {
     ///
     /// [`Rejection`], with all problems at once.
     pub fn parse(text: &str, now: Timestamp) -> Result<NewEvent, Rejection> {
-        // The white space of RFC 8259 §2.
-        let text = text.trim_matches([' ', '\t', '\n', '\r']);
         let members = json::scan(text).map_err(Rejection::Syntax)?;
         let mut fields = Fields { by_name: members.by_name, problems: members.problems };
 
@@ -83,7 +85,8 @@ impl NewEvent {
 
         match (user_id, timestamp, src_service, fields.problems) {
             (Some(user_id), Some(timestamp), Some(src_service), problems) if problems.is_empty() => {
-                Ok(NewEvent { user_id, timestamp, src_service, document: text.to_owned() })
+                let document = text.trim_matches(json::WHITE_SPACE).to_owned();
+                Ok(NewEvent { user_id, timestamp, src_service, document })
             }
             (.., problems) => Err(Rejection::Fields(problems)),
         }
@@ -134,7 +137,7 @@ fn user_id(value: &Value<'_>) -> Result<String, String> {
     };
     check_user_id(text)
         .map(|()| text.to_owned())
-        .map_err(|_| format!("must be a string of 1 to {FIELD_BYTES_MAX} bytes, or an integer"))
+        .map_err(|_| format!("must be a string of 1 to {FIELD_BYTES_MAX} bytes, or an integer of as many digits"))
 }
 
 fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {

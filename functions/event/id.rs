@@ -20,7 +20,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::Timestamp;
+use super::timestamp::{NANOS_PER_MILLI, Timestamp};
 
 /// An event's id. Ordered by time, then by the rest of its bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +36,6 @@ const VERSION_MASK: u128 = 0xf << 76;
 const VARIANT_MASK: u128 = 0b11 << 62;
 const MILLIS_BITS: u32 = 48;
 const FRACTION_BITS: u32 = 20;
-const NANOS_PER_MILLI: u128 = 1_000_000;
 const SHARD_BITS: u32 = 4;
 const TAIL_BITS: u32 = 50;
 /// Of a tail's 64 bits, those that choose the shard; the other 50 go into the id.

@@ -16,7 +16,9 @@ use super::FieldProblem;
 pub const DEPTH_MAX: usize = 64;
 
 /// A document can be wrong in very many places; an answer that names this many is long enough.
-const PROBLEMS_MAX: usize = 100;
+pub(super) const PROBLEMS_MAX: usize = 100;
+/// The white space of RFC 8259 §2.
+pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 /// A path of up to 64 long keys is cut here, in bytes.
 const PATH_BYTES_MAX: usize = 256;
 
@@ -42,7 +44,7 @@ pub(super) struct Members<'a> {
 ///
 /// A sentence with line and column, when the text is not JSON at all. It never quotes the text.
 pub(super) fn scan(text: &str) -> Result<Members<'_>, String> {
-    if !text.starts_with('{') {
+    if !text.trim_start_matches(WHITE_SPACE).starts_with('{') {
         let problem = serde_json::from_str::<IgnoredAny>(text).err();
         return Err(problem.map_or("it must be one JSON object".to_owned(), |error| error.to_string()));
     }

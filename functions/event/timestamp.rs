@@ -23,7 +23,7 @@ pub enum TimestampError {
     BeforeEpoch,
 }
 
-const NANOS_PER_MILLI: u128 = 1_000_000;
+pub(super) const NANOS_PER_MILLI: u128 = 1_000_000;
 /// Where RFC 3339 has its `T`: after a full date. The `time` crate takes any byte there.
 const SEPARATOR: usize = "2024-01-01".len();
 
@@ -34,6 +34,11 @@ impl Timestamp {
     /// The instant this many nanoseconds after the epoch.
     pub const fn from_nanos(nanos: u128) -> Timestamp {
         Timestamp(nanos)
+    }
+
+    /// The instant this many milliseconds after the epoch.
+    pub const fn from_millis(millis: u64) -> Timestamp {
+        Timestamp(millis as u128 * NANOS_PER_MILLI)
     }
 
     /// Reads an RFC 3339 date-time (section 5.6): any offset, any number of fractional digits, of which nine

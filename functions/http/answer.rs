@@ -3,14 +3,14 @@
 use lambda_http::Body;
 use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-/// The bytes that a Lambda function may return: 6 MB,
+/// The bytes that an invocation of a Lambda function may carry, either way: 6 MB,
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
-const LAMBDA_RESPONSE_BYTES_MAX: usize = 6 * 1024 * 1024;
+pub const LAMBDA_PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Of these, what is left for the headers (four links that repeat a user id of 256 percent-encoded bytes) and for
 /// the members around a list's events.
 const ENVELOPE_BYTES: usize = 32 * 1024;
 /// What the events of an answer may take up, in bytes as [`json_string_bytes`] counts them.
-pub const ANSWER_BYTES_MAX: usize = LAMBDA_RESPONSE_BYTES_MAX - ENVELOPE_BYTES;
+pub const ANSWER_BYTES_MAX: usize = LAMBDA_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES;
 
 /// An answer of `json`, with the headers that each answer carries.
 pub(crate) fn answer(

@@ -3,7 +3,7 @@
 use lambda_http::http::{HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::query::name;
+use super::query::{PAGE_MAX, name};
 use super::{ListQuery, Origin};
 use crate::event::EventId;
 
@@ -40,7 +40,7 @@ impl ListLinks<'_> {
             }
         }
         if let Some(cursor) = self.next {
-            links.push(self.link("next", page.saturating_add(1), Some(cursor)));
+            links.push(self.link("next", PAGE_MAX.min(page + 1), Some(cursor)));
         }
         if self.total_pages > 0 {
             links.push(by_number("last", self.total_pages));

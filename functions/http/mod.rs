@@ -8,7 +8,7 @@ mod problem;
 mod query;
 mod serve;
 
-pub use answer::{ANSWER_BYTES_MAX, json_string_bytes};
+pub use answer::{ANSWER_BYTES_MAX, LAMBDA_PAYLOAD_BYTES_MAX, json_string_bytes};
 pub use body::{IDEMPOTENCY_KEY, document_text, idempotency_key};
 pub use links::{LIST_LINKS, ListLinks};
 pub use origin::Origin;

@@ -22,8 +22,6 @@ pub struct Origin {
     pub deadline: Option<Timestamp>,
 }
 
-const NANOS_PER_MILLI: u128 = 1_000_000;
-
 impl Origin {
     /// Reads a request's context.
     pub fn of(request: &Request) -> Origin {
@@ -34,7 +32,7 @@ impl Origin {
             request_id: lambda.map(|context| context.request_id.clone()).unwrap_or_default(),
             deadline: lambda
                 .filter(|context| context.deadline > 0)
-                .map(|context| Timestamp::from_nanos(u128::from(context.deadline) * NANOS_PER_MILLI)),
+                .map(|context| Timestamp::from_millis(context.deadline)),
             ..Origin::default()
         };
         match request.request_context_ref() {

@@ -11,8 +11,12 @@ pub const PAGE_DEFAULT: u64 = 1;
 pub const PER_PAGE_DEFAULT: u64 = 10;
 /// How many events a page may have.
 pub const PER_PAGE_MAX: u64 = 1000;
-/// So that a page's first rank still fits an answer's numbers: JSON readers keep integers up to 2⁵³ exact.
-const PAGE_MAX: u64 = (1 << 53) / PER_PAGE_MAX;
+/// The greatest number that every JSON reader keeps exact (RFC 8259 §6). No page is so far out; one that is asked
+/// for further out is as empty as this one.
+pub(super) const PAGE_MAX: u64 = (1 << 53) - 1;
+
+/// U+FFFD as it stands in a query string that really has it.
+const REPLACEMENT_ENCODED: &str = "%EF%BF%BD";
 
 /// A list request that is within the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub struct ListQuery {
     pub from: Option<(String, Timestamp)>,
     /// Up to this instant, which is not included.
     pub to: Option<(String, Timestamp)>,
-    /// 1 or more.
+    /// 1 to 2⁵³ - 1.
     pub page: u64,
     /// 1 to [`PER_PAGE_MAX`].
     pub per_page: u64,
@@ -43,19 +47,20 @@ pub(super) mod name {
 }
 
 impl ListQuery {
-    /// Reads the parameters of a request.
+    /// Reads the parameters of a request; `raw` is its query string as it was sent.
     ///
     /// # Errors
     ///
     /// A 400 [`Problem`] that names every parameter that is unknown, repeated or out of range.
-    pub fn parse(parameters: &QueryMap) -> Result<ListQuery, Problem> {
-        let mut reader = Reader { parameters, problems: Vec::new() };
+    pub fn parse(parameters: &QueryMap, raw: Option<&str>) -> Result<ListQuery, Problem> {
+        let replaced = !raw.is_some_and(|raw| raw.to_ascii_uppercase().contains(REPLACEMENT_ENCODED));
+        let mut reader = Reader { parameters, replaced, problems: Vec::new() };
         reader.refuse_unknown();
         let query = ListQuery {
             user_id: reader.read(name::USER_ID, |text| check_user_id(text).map(|()| text.to_owned())),
             from: reader.read(name::FROM, timestamp),
             to: reader.read(name::TO, timestamp),
-            page: reader.read(name::PAGE, |text| whole_number(text, PAGE_MAX)).unwrap_or(PAGE_DEFAULT),
+            page: reader.read(name::PAGE, page_number).unwrap_or(PAGE_DEFAULT),
             per_page: reader.read(name::PER_PAGE, |text| whole_number(text, PER_PAGE_MAX)).unwrap_or(PER_PAGE_DEFAULT),
             cursor: reader.read(name::CURSOR, |text| {
                 EventId::parse(text).ok_or_else(|| "must be the id of an event, such as a next_cursor".to_owned())
@@ -67,6 +72,8 @@ impl ListQuery {
 
 struct Reader<'a> {
     parameters: &'a QueryMap,
+    /// A replacement character among the values stands for what could not be decoded.
+    replaced: bool,
     problems: Vec<FieldProblem>,
 }
 
@@ -84,8 +91,9 @@ impl Reader<'_> {
     fn read<T>(&mut self, field: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let values = self.parameters.all(field)?;
         let value = match values.as_slice() {
-            // What could not be decoded arrives as the replacement character, and would match nothing.
-            [text] if text.contains(char::REPLACEMENT_CHARACTER) => Err("must be UTF-8, percent-encoded".to_owned()),
+            [text] if self.replaced && text.contains(char::REPLACEMENT_CHARACTER) => {
+                Err("must be UTF-8, percent-encoded".to_owned())
+            }
             [text] => read(text),
             _ => Err("must be given once".to_owned()),
         };
@@ -94,6 +102,16 @@ impl Reader<'_> {
 
     fn problem(&mut self, field: &str, problem: String) {
         self.problems.push(FieldProblem { field: field.to_owned(), problem });
+    }
+}
+
+fn page_number(text: &str) -> Result<u64, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(page) if digits && page > 0 => Ok(PAGE_MAX.min(page)),
+        // More digits than the type has: a page past the end, which is no error.
+        Err(_) if digits => Ok(PAGE_MAX),
+        _ => Err("must be a whole number from 1 on".to_owned()),
     }
 }
 

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 
-use super::error::answered;
+use super::error::refused;
 use super::schema::ID;
 use super::stored::{Item, document_of, item};
 use super::{Error, EventLog, Recorded};
@@ -30,7 +30,7 @@ impl EventLog {
     ///
     /// # Errors
     ///
-    /// [`Error::Unanswered`] when the event may or may not have been recorded; any other when it was not.
+    /// [`Error::Unanswered`] when the event may or may not have been recorded; any other when it was not recorded.
     pub async fn append(&self, id: EventId, event: &NewEvent, recorded: &Recorded) -> Result<Appended, Error> {
         const OPERATION: &str = "PutItem";
         let attempts = Attempts::default();
@@ -45,18 +45,17 @@ impl EventLog {
             .customize()
             .interceptor(attempts.clone());
 
-        match put.send().await.map_err(|error| {
-            let sorted = Error::from_sdk(OPERATION, &error);
-            (error.into_service_error(), sorted)
-        }) {
-            Ok(_) => Ok(Appended::New),
-            Err((PutItemError::ConditionalCheckFailedException(failed), _)) => occupied(failed.item(), event),
-            Err((_, Error::Throttled { operation, detail } | Error::Refused { operation, detail }))
+        let Err(error) = put.send().await else { return Ok(Appended::New) };
+        if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
+            return occupied(failed.item(), event);
+        }
+        match Error::from_sdk(OPERATION, &error) {
+            Error::Throttled { operation, detail } | Error::Refused { operation, detail }
                 if attempts.any_unanswered() =>
             {
                 Err(Error::Unanswered { operation, detail })
             }
-            Err((_, error)) => Err(error),
+            error => Err(error),
         }
     }
 }
@@ -66,7 +65,7 @@ fn occupied(found: Option<&Item>, event: &NewEvent) -> Result<Appended, Error> {
     Ok(if same_document(document_of(found)?, &event.document) { Appended::Already } else { Appended::Other })
 }
 
-/// Remembers whether any attempt of an operation went unanswered. The error that the SDK gives in the end is the
+/// Remembers whether any attempt of an operation was not plainly refused. The error that the SDK gives in the end is the
 /// last attempt's: throttled then says nothing about a first attempt whose answer was lost on the way.
 #[derive(Clone, Debug, Default)]
 struct Attempts {
@@ -90,7 +89,7 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), aws_sdk_dynamodb::error::BoxError> {
-        if !answered(context.response()) {
+        if !refused(context.response()) {
             self.unanswered.store(true, Ordering::Relaxed);
         }
         Ok(())

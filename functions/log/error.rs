@@ -1,7 +1,7 @@
 //! What can go wrong between the log and DynamoDB, told apart by what the caller can do about it.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// A failed operation. The message is for the log, never for a caller.
 #[derive(Debug, thiserror::Error)]
@@ -49,20 +49,39 @@ impl Error {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let detail = DisplayErrorContext(error).to_string();
+        let detail = account(error);
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
         if code.is_some_and(|code| THROTTLED.contains(&code)) {
             return Error::Throttled { operation, detail };
         }
         match error {
             SdkError::ConstructionFailure(_) => Error::Refused { operation, detail },
-            _ if answered(error.raw_response()) => Error::Refused { operation, detail },
+            _ if refused(error.raw_response()) => Error::Refused { operation, detail },
             _ => Error::Unanswered { operation, detail },
         }
     }
 }
 
-/// Whether a response settles what became of the request. A server error (5xx) does not.
-pub(super) fn answered(response: Option<&HttpResponse>) -> bool {
-    response.is_some_and(|response| response.status().as_u16() < 500)
+/// Whether a response says that the request was refused, and so that nothing was done. A server error (5xx) does
+/// not say so, and neither does a success whose body was lost on the way.
+pub(super) fn refused(response: Option<&HttpResponse>) -> bool {
+    response.is_some_and(|response| response.status().is_client_error())
+}
+
+/// What an error and its causes say. Not their debug forms: those show the answer's body, and with it events.
+fn account<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let mut account = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        account.push_str(": ");
+        account.push_str(&error.to_string());
+        cause = error.source();
+    }
+    if let Some(response) = error.raw_response() {
+        account.push_str(&format!(" (HTTP {})", response.status().as_u16()));
+    }
+    account
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use audit_log::boot::{Settings, SettingsError, Sources};
 use audit_log::create_event::CreateEvent;
+use audit_log::http::LAMBDA_PAYLOAD_BYTES_MAX;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use aws_sdk_dynamodb::Client;
@@ -15,10 +16,6 @@ use lambda_http::{Adapter, Context, LambdaEvent, Request, service_fn};
 use uuid::Uuid;
 
 use crate::template;
-
-/// The bytes that an invocation may carry, either way: 6 MB,
-/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
-const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// A function that is ready to be invoked.
 #[derive(Clone)]
@@ -53,10 +50,10 @@ pub enum FunctionError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     /// The event exceeds what Lambda takes.
-    #[error("the event is larger than Lambda's {PAYLOAD_BYTES_MAX} bytes")]
+    #[error("the event is larger than Lambda's {LAMBDA_PAYLOAD_BYTES_MAX} bytes")]
     EventTooLarge,
     /// The answer exceeds what Lambda gives.
-    #[error("the answer is larger than Lambda's {PAYLOAD_BYTES_MAX} bytes")]
+    #[error("the answer is larger than Lambda's {LAMBDA_PAYLOAD_BYTES_MAX} bytes")]
     AnswerTooLarge,
     /// The event is not one that the function is made for, or the function crashed.
     #[error("the function failed: {0}")]
@@ -88,14 +85,14 @@ impl Function {
     ///
     /// [`InvokeError`], where Lambda would report one.
     pub async fn invoke(&self, event: String) -> Result<String, InvokeError> {
-        if event.len() > PAYLOAD_BYTES_MAX {
+        if event.len() > LAMBDA_PAYLOAD_BYTES_MAX {
             return Err(InvokeError::EventTooLarge);
         }
         let function = self.clone();
         // A task of its own, as Lambda has a process: lambda_http panics on some malformed events.
         let invocation = tokio::spawn(async move { function.run(&event).await });
         let answer = invocation.await.map_err(|error| failed(&error))??;
-        if answer.len() > PAYLOAD_BYTES_MAX { Err(InvokeError::AnswerTooLarge) } else { Ok(answer) }
+        if answer.len() > LAMBDA_PAYLOAD_BYTES_MAX { Err(InvokeError::AnswerTooLarge) } else { Ok(answer) }
     }
 
     async fn run(&self, event: &str) -> Result<String, InvokeError> {

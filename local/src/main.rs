@@ -1,6 +1,6 @@
 //! `cargo run`: the whole audit log on one machine.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
         Ok(service) => {
             greet(&service, &options.storage);
             interrupted().await;
-            println!("\nStopping.");
+            say("\nStopping.");
             service.stop().await;
             ExitCode::SUCCESS
         }
@@ -64,12 +64,18 @@ fn greet(service: &Service, storage: &Storage) {
         Storage::Memory => "in memory only".to_owned(),
         Storage::Folder(folder) => format!("kept in {}", folder.display()),
     };
-    println!("The audit log is at        {url}/events");
-    println!("Its DynamoDB engine is at  {engine}  (events are {kept})");
-    println!();
-    println!("Try:  curl -X POST {url}/events -H 'Content-Type: application/json' -d '{EXAMPLE}'");
-    println!("      curl {url}/events");
-    println!("Ctrl-C stops it.");
+    say(&format!(
+        "The audit log is at        {url}/events\n\
+         Its DynamoDB engine is at  {engine}  (events are {kept})\n\n\
+         Try:  curl -X POST {url}/events -H 'Content-Type: application/json' -d '{EXAMPLE}'\n      \
+         curl {url}/events\n\
+         Ctrl-C stops it."
+    ));
+}
+
+/// Prints for whoever still reads: a pipe may have been closed, as by `| head`.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 const EXAMPLE: &str = r#"{"user_id": "1", "event_type": "account_deleted", "timestamp": "2024-01-01T00:00:00Z", "src_service": "user_service", "invariant_data": {}, "app_data": {}}"#;

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use audit_log::boot::client_from;
 use aws_config::{BehaviorVersion, Region};
@@ -15,6 +16,9 @@ use crate::engine::{self, Engine, EngineError, Storage};
 use crate::functions::{Function, FunctionError};
 use crate::gateway::Gateway;
 use crate::template::{Template, TemplateError};
+
+/// How long requests under way may take once the service is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -108,10 +112,17 @@ impl Service {
     pub async fn stop(self) {
         // The engine goes last: requests under way still need it. A task that panicked has stopped, too.
         drop(self.stop_gateway);
-        let _ = self.gateway.await;
+        ended(self.gateway).await;
         drop(self.client);
         drop(self.stop_engine);
-        let _ = self.engine.await;
+        ended(self.engine).await;
+    }
+}
+
+/// Waits for a task to end, but not for ever: a client can leave its request half sent.
+async fn ended<T>(mut task: JoinHandle<T>) {
+    if tokio::time::timeout(GRACE, &mut task).await.is_err() {
+        task.abort();
     }
 }
 
@@ -130,6 +141,8 @@ async fn listen(port: u16, option: &'static str) -> Result<(TcpListener, SocketA
 /// The functions' own client, pointed at the engine. Credentials only have to be there.
 async fn local_client(engine: SocketAddr) -> Client {
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        // Not through the proxy that the environment may name: the engine is on this machine.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(engine::url(engine))
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"));

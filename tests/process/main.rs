@@ -116,7 +116,9 @@ async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
         while let Some(id) = reports.recv().await {
             acknowledged.push(id);
         }
-        while writers.join_next().await.is_some() {}
+        while let Some(writer) = writers.join_next().await {
+            writer.unwrap();
+        }
     }
     let process = Process::start(folder.path()).await;
     let (mut kept, mut next) = (Vec::new(), Some(format!("{}?per_page=1000", process.url)));

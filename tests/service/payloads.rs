@@ -85,6 +85,12 @@ async fn every_file_of_events_is_answered_as_it_should_be() {
     }
     let (_, _, list) = functions.invoke(&payload("list-events-by-user.json")).await;
     assert_eq!((&list["total"], list["events"].as_array().unwrap().len()), (&json!(4), 2));
+    let (_, _, all) = functions.invoke(&payload("list-events.json")).await;
+    let (_, _, below) = functions.invoke(&payload("list-events-by-cursor.json")).await;
+    assert_eq!((&below["page"], &below["events"]), (&json!(2), &all["events"]), "the cursor is newer than any event");
+    let mut oldest = payload("list-events-by-cursor.json");
+    oldest["rawQueryString"] = json!("cursor=018cc251-0000-7000-8000-000000000000&page=2");
+    assert_eq!(functions.invoke(&oldest).await.2["events"], json!([]), "the cursor is older than any event");
 }
 
 const ROLE: &str = "arn:aws:sts::111122223333:assumed-role/user-service/i-0123456789abcdef0";

@@ -15,6 +15,9 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::Audit;
 
+/// How long a function may take before the test says that it does not answer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// A Runtime API for one function: payloads go in, answers come out.
 struct RuntimeApi {
     address: std::net::SocketAddr,
@@ -44,6 +47,7 @@ impl RuntimeApi {
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(respond))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(respond))
             .with_state((Arc::new(Mutex::new(queue)), done));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -53,7 +57,8 @@ impl RuntimeApi {
 
     async fn invoke(&mut self, payload: String) -> Value {
         self.payloads.send(payload).await.unwrap();
-        let answer: Value = serde_json::from_str(&self.answers.recv().await.unwrap()).unwrap();
+        let answer = tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("the function answers").unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
         json!({"status": answer["statusCode"], "body": serde_json::from_str::<Value>(answer["body"].as_str().unwrap()).unwrap()})
     }
 

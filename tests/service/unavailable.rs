@@ -1,4 +1,7 @@
-//! DynamoDB does not answer: the caller hears so from us, and what it means.
+//! DynamoDB does not answer, or refuses: the caller hears so from us, and what it means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use audit_log::boot::{Settings, Sources, client_from};
 use audit_log::create_event::CreateEvent;
@@ -6,48 +9,101 @@ use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::config::Credentials;
-use lambda_http::http::{Method, Request};
+use axum::Router;
+use axum::http::StatusCode;
+use lambda_http::http::{Method, Request, Response};
+use lambda_http::{Body, http};
 use tokio::net::TcpListener;
 
 use crate::support::event;
 
-/// A log at an address where nobody listens.
-async fn nowhere() -> EventLog {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+/// A log in a DynamoDB that answers the n-th request with `answer(n)`.
+async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static) -> EventLog {
+    let (listener, requests) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicUsize::new(0)));
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    let app = Router::new().fallback(move || {
+        let answer = answer(requests.fetch_add(1, Ordering::SeqCst));
+        async move { answer }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .endpoint_url(format!("http://{address}"))
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"));
-    let settings = Settings { events_table: "events".to_owned(), shards: "2".parse().unwrap() };
+    let settings = Settings { events_table: "secret-name".to_owned(), shards: "2".parse().unwrap() };
     EventLog::new(client_from(loader).await, &settings)
 }
 
+const BROKEN: (StatusCode, &str) = (StatusCode::INTERNAL_SERVER_ERROR, r#"{"__type":"InternalServerError"}"#);
+const BUSY: (StatusCode, &str) = (
+    StatusCode::BAD_REQUEST,
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow"}"#,
+);
+const MISSING: (StatusCode, &str) = (
+    StatusCode::BAD_REQUEST,
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"secret-name?"}"#,
+);
+/// A success that cannot be read: what it says was done.
+const UNREADABLE: (StatusCode, &str) = (StatusCode::OK, "{\"Attri");
+
+const NOT_KNOWN: &str = "not known whether the event was recorded";
+const NOT_RECORDED: &str = "the event was not recorded";
+
+async fn post(log: &EventLog) -> Response<Body> {
+    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+    let request = request.body(event("1", "2024-01-01T00:00:00Z").into()).unwrap();
+    CreateEvent::new(log.clone(), Sources::system()).handle(request).await
+}
+
+async fn get(log: &EventLog) -> Response<Body> {
+    ListEvents::new(log.clone(), Sources::system()).handle(Request::new("".into())).await
+}
+
+/// Checks status and code, and that the sentence says this, and gives nothing of the inside away.
+fn check(answer: &http::Response<Body>, status: u16, code: &str, sentence: &str) {
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers().get("retry-after").is_some(), status == 503);
+    let error: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!(error["code"], code);
+    let text = error["error"].as_str().unwrap();
+    assert!(text.contains(sentence), "{text}");
+    assert!(!["127.0.0.1", "secret-name", "PutItem"].iter().any(|inside| text.contains(inside)), "{text}");
+}
+
 #[tokio::test]
-async fn a_silent_database_is_a_503_that_says_what_is_known() {
-    let log = nowhere().await;
-    let post = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let post = post.body(event("1", "2024-01-01T00:00:00Z").into()).unwrap();
-    let create = CreateEvent::new(log.clone(), Sources::system());
-    let list = ListEvents::new(log, Sources::system());
-    let (post, get) = tokio::join!(create.handle(post), list.handle(Request::new("".into())));
-    for (answer, sentence) in [(post, "not known whether the event was recorded"), (get, "try again")] {
-        assert_eq!(answer.status(), 503);
-        assert_eq!(answer.headers()["retry-after"], "1");
-        let error: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
-        assert_eq!(error["code"], "temporarily_unavailable");
-        let text = error["error"].as_str().unwrap();
-        assert!(text.contains(sentence) && !text.contains("127.0.0.1"), "{text}");
-    }
+async fn a_broken_database_is_a_503_that_says_what_is_not_known() {
+    let log = scripted(|_| BROKEN).await;
+    let (post, get) = tokio::join!(post(&log), get(&log));
+    check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
+    check(&get, 503, "temporarily_unavailable", "try again");
+}
+
+#[tokio::test]
+async fn a_busy_database_is_a_503_that_says_that_nothing_was_recorded() {
+    let log = scripted(|_| BUSY).await;
+    let (post, get) = tokio::join!(post(&log), get(&log));
+    check(&post, 503, "temporarily_unavailable", NOT_RECORDED);
+    check(&get, 503, "temporarily_unavailable", "try again");
+}
+
+/// The trap: what the SDK reports in the end is the last attempt's error, which says nothing about the first.
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_recorded() {
+    let log = scripted(|request| if request == 0 { BROKEN } else { BUSY }).await;
+    check(&post(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+}
+
+#[tokio::test]
+async fn a_success_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
+    let log = scripted(|_| UNREADABLE).await;
+    check(&post(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
 }
 
 #[tokio::test]
 async fn a_missing_table_is_a_500_that_shows_nothing_of_it() {
-    let audit = crate::Audit::start().await;
-    let settings = Settings { events_table: "secret-name".to_owned(), shards: "1".parse().unwrap() };
-    let log = EventLog::new(audit.service.client.clone(), &settings);
-    let answer = ListEvents::new(log, Sources::system()).handle(Request::new("".into())).await;
-    assert_eq!(answer.status(), 500);
-    let error: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
-    assert_eq!(error["code"], "internal_error");
-    assert!(!error.to_string().contains("secret-name"));
+    let log = scripted(|_| MISSING).await;
+    let (post, get) = tokio::join!(post(&log), get(&log));
+    check(&post, 500, "internal_error", "report it");
+    check(&get, 500, "internal_error", "report it");
 }
