@@ -1,10 +1,13 @@
 //! `POST /events`: records one event.
 
+use std::time::Duration;
+
 use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::{Body, Request};
 use serde::Serialize;
 
 use crate::boot::Sources;
+use crate::count::{CountsTable, IndexKey, Indexer, LATE};
 use crate::event::{EventId, NewEvent, Tail};
 use crate::http::{Origin, Problem, Purpose, answer, document_text, encode_path, idempotency_key, serve};
 use crate::log::{Appended, EventLog, Recorded};
@@ -13,17 +16,22 @@ use crate::log::{Appended, EventLog, Recorded};
 /// not happen twice in a row.
 const DRAWS_MAX: usize = 3;
 
+/// How long a late event may take to be added to the index: together with the put's own time (functions/boot) less
+/// than what Lambda gives a request.
+const INDEX_TIME: Duration = Duration::from_secs(1);
+
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
 pub struct CreateEvent {
     log: EventLog,
+    indexer: Indexer,
     sources: Sources,
 }
 
 impl CreateEvent {
-    /// A handler that records in `log`.
-    pub fn new(log: EventLog, sources: Sources) -> CreateEvent {
-        CreateEvent { log, sources }
+    /// A handler that records in `log`, and adds late events to the index in `counts`.
+    pub fn new(log: EventLog, counts: CountsTable, sources: Sources) -> CreateEvent {
+        CreateEvent { indexer: Indexer::new(log.clone(), counts), log, sources }
     }
 
     /// Answers a request; an error, too, is an answer.
@@ -50,6 +58,8 @@ impl CreateEvent {
             None => ("Event recorded", StatusCode::CREATED, self.append_new(&event, &recorded).await?),
         };
 
+        self.count_if_late(id, event).await;
+
         #[derive(Serialize)]
         struct Form {
             message: &'static str,
@@ -60,6 +70,23 @@ impl CreateEvent {
         let location = HeaderValue::try_from(format!("{}/{id}", encode_path(&origin.path)))
             .map_err(|error| Problem::internal(error.to_string()))?;
         Ok(answer(status, [(header::LOCATION, location)], json))
+    }
+
+    /// Adds an event to the index that happened too long ago to be counted live until the stream delivers it.
+    ///
+    /// It is recorded whatever becomes of this: if it cannot be added in time, the stream will add it, and until
+    /// then totals lack it.
+    async fn count_if_late(&self, id: EventId, event: NewEvent) {
+        if event.timestamp.plus(LATE) >= self.sources.now() {
+            return;
+        }
+        let key = IndexKey { id, user_id: event.user_id };
+        let cause = match tokio::time::timeout(INDEX_TIME, self.indexer.add_late(&key)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it took longer than {INDEX_TIME:?}"),
+        };
+        tracing::warn!(%id, cause, "a late event is counted only once the stream delivers it");
     }
 
     /// Records an event that is new whatever the log holds. An id that is taken by the same document was taken by

@@ -9,9 +9,10 @@
 //! |---|---|
 //! | [`create_event`] | `POST /events` |
 //! | [`list_events`] | `GET /events` and `GET /events/{id}` |
+//! | [`index_events`] | the events table's stream |
 //! | [`event`] | a document, its id, its timestamp: parsing and rules, no I/O |
 //! | [`log`] | the events table: append, get, list |
-//! | [`count`] | totals, and from a page number to an id |
+//! | [`count`] | totals, and from a page number to an id: the live edge, and the index in the counts table |
 //! | [`http`] | query parameters, links, and problems: errors as callers see them |
 //! | [`boot`] | settings from the environment, the DynamoDB client, the clock and chance |
 //!
@@ -20,13 +21,14 @@
 //! # What always holds
 //!
 //! - An event that was answered with 201 or 200 is in the table, as it was sent, and nothing here can change or
-//!   delete it: the only write is one conditional put.
+//!   delete it: the only write to it is one conditional put.
 //! - An id is made from the event's own timestamp, so sorting ids sorts events; it says where its item lies; it is
 //!   the cursor. Under an Idempotency-Key it is a function of the request alone, so a retry finds the first.
 //! - A type that exists is valid: a [`NewEvent`](event::NewEvent) keeps every rule, an
 //!   [`EventId`](event::EventId) is a UUIDv7.
 //! - A handler always returns an answer. What the caller reads and what the log reads about an error are two texts.
-//! - Only `log` and `boot` name the AWS SDK, only the handlers and `http` name HTTP, only `boot` reads the clock,
+//! - The index can be late, never wrong: where it is not ready, or cannot be right, the events are counted.
+//! - Only `log`, `count`'s table and `boot` name the AWS SDK, only the handlers and `http` name HTTP, only `boot` reads the clock,
 //!   the environment and random numbers.
 
 pub mod boot;
@@ -34,5 +36,6 @@ pub mod count;
 pub mod create_event;
 pub mod event;
 pub mod http;
+pub mod index_events;
 pub mod list_events;
 pub mod log;

@@ -7,7 +7,7 @@ use lambda_http::http::{Response, StatusCode};
 use lambda_http::{Body, Request, RequestExt};
 
 use crate::boot::Sources;
-use crate::count::Count;
+use crate::count::{Count, CountsTable, Located};
 use crate::event::{EventId, IdRange};
 use crate::http::{
     ANSWER_BYTES_MAX, LIST_LINKS, ListLinks, ListQuery, Origin, Problem, Purpose, answer, json_string_bytes, serve,
@@ -23,9 +23,9 @@ pub struct ListEvents {
 }
 
 impl ListEvents {
-    /// A handler that reads from `log`.
-    pub fn new(log: EventLog, sources: Sources) -> ListEvents {
-        ListEvents { count: Count::new(log.clone()), log, sources }
+    /// A handler that reads from `log`, with the index in `counts`.
+    pub fn new(log: EventLog, counts: CountsTable, sources: Sources) -> ListEvents {
+        ListEvents { count: Count::new(log.clone(), counts), log, sources }
     }
 
     /// Answers a request; an error, too, is an answer.
@@ -53,8 +53,7 @@ impl ListEvents {
         let range = query.from.as_ref().map_or(range, |(_, from)| range.from(*from));
         let range = query.to.as_ref().map_or(range, |(_, to)| range.to(*to));
 
-        let (total, page) =
-            try_join(self.count.total(&scope, range), self.page(&query, &scope, range)).await.map_err(unread)?;
+        let (total, page) = self.page(&query, &scope, range).await.map_err(unread)?;
         if page.cut && query.cursor.is_none() {
             return Err(too_large(&query, page.events.len()));
         }
@@ -63,17 +62,29 @@ impl ListEvents {
         Ok(answer(StatusCode::OK, links.map(|links| (LIST_LINKS, links)), render(&query, &page, total, total_pages)))
     }
 
-    async fn page(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<Page, Error> {
+    /// The total and the page. They are read side by side, unless the page's place must be counted first.
+    async fn page(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<(u64, Page), Error> {
+        let now = self.sources.now();
         let skipped = (query.page - 1).saturating_mul(query.per_page);
-        let after = match (query.cursor, skipped.checked_sub(1)) {
-            (Some(cursor), _) => Some(cursor),
-            (None, None) => None,
-            (None, Some(rank)) => match self.count.select(scope, range, rank).await? {
-                Some(id) => Some(id),
-                None => return Ok(Page::default()),
-            },
-        };
-        let range = after.map_or(range, |after| range.below(after));
+        match (query.cursor, skipped.checked_sub(1)) {
+            (Some(cursor), _) => {
+                let page = self.after(query, scope, range.below(cursor));
+                try_join(self.count.total(scope, range, now), page).await
+            }
+            (None, None) => try_join(self.count.total(scope, range, now), self.after(query, scope, range)).await,
+            (None, Some(rank)) => {
+                let Located { total, id } = self.count.locate(scope, range, rank, now).await?;
+                let page = match id {
+                    Some(id) => self.after(query, scope, range.below(id)).await?,
+                    None => Page::default(),
+                };
+                Ok((total, page))
+            }
+        }
+    }
+
+    /// The newest events in `range`, as many as the query asks for and an answer can carry.
+    async fn after(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<Page, Error> {
         let per_page = usize::try_from(query.per_page).unwrap_or(usize::MAX);
         let mut left = ANSWER_BYTES_MAX;
         let fits = |event: &StoredEvent| {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use audit_log::boot::{Settings, Sources, client};
+use audit_log::count::CountsTable;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use lambda_http::{Request, run, service_fn, tracing};
@@ -13,7 +14,8 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
-    let log = EventLog::new(client().await, &settings);
-    let handler = &ListEvents::new(log, Sources::system());
+    let client = client().await;
+    let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
+    let handler = &ListEvents::new(log, counts, Sources::system());
     run(service_fn(|request: Request| async move { Ok::<_, Infallible>(handler.handle(request).await) })).await
 }

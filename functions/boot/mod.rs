@@ -6,6 +6,6 @@ mod sources;
 mod usage;
 
 pub use client::{client, client_from};
-pub use settings::{EVENTS_TABLE, SHARDS, Settings, SettingsError};
+pub use settings::{COUNTS_TABLE, EVENTS_TABLE, SHARDS, Settings, SettingsError};
 pub use sources::Sources;
-pub use usage::Usage;
+pub use usage::{Units, Usage};

@@ -4,6 +4,8 @@ use crate::event::{Shards, ShardsError};
 
 /// The name of the events table.
 pub const EVENTS_TABLE: &str = "EVENTS_TABLE";
+/// The name of the table that holds the count index.
+pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
 /// The number of shards, 1 to 16, with its history: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
 
@@ -12,6 +14,8 @@ pub const SHARDS: &str = "SHARDS";
 pub struct Settings {
     /// From [`EVENTS_TABLE`].
     pub events_table: String,
+    /// From [`COUNTS_TABLE`].
+    pub counts_table: String,
     /// From [`SHARDS`].
     pub shards: Shards,
 }
@@ -35,7 +39,11 @@ impl Settings {
     /// [`SettingsError`], which names the variable.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
         let read = |name| variable(name).filter(|value| !value.is_empty()).ok_or(SettingsError::Missing(name));
-        Ok(Settings { events_table: read(EVENTS_TABLE)?, shards: read(SHARDS)?.parse()? })
+        Ok(Settings {
+            events_table: read(EVENTS_TABLE)?,
+            counts_table: read(COUNTS_TABLE)?,
+            shards: read(SHARDS)?.parse()?,
+        })
     }
 
     /// Reads the settings from the environment.
@@ -57,6 +65,7 @@ mod tests {
         let read = |table: &str, shards: &str| {
             Settings::read(|name| match name {
                 EVENTS_TABLE => Some(table.to_owned()),
+                COUNTS_TABLE => Some("counts".to_owned()),
                 SHARDS => Some(shards.to_owned()),
                 _ => None,
             })

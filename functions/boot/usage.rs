@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::future::Future;
 
-use aws_sdk_dynamodb::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
@@ -11,16 +13,36 @@ use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::{Capacity, ConsumedCapacity};
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 /// What was asked of DynamoDB, and what it charged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     /// HTTP requests sent, retries included.
     pub calls: u32,
-    /// Capacity units of the tables themselves: write units for a put, read units for the rest.
-    pub table_units: f64,
-    /// Capacity units of their indexes.
-    pub index_units: f64,
+    /// The longest chain of operations of which each began when the one before had been answered: how often
+    /// DynamoDB was waited for.
+    pub rounds: u32,
+    /// What was read.
+    pub read: Units,
+    /// What was written.
+    pub written: Units,
+}
+
+/// Capacity units: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Units {
+    /// Of the tables themselves.
+    pub tables: f64,
+    /// Of their indexes.
+    pub indexes: f64,
+}
+
+impl Units {
+    /// Of both.
+    pub fn total(self) -> f64 {
+        self.tables + self.indexes
+    }
 }
 
 tokio::task_local! {
@@ -52,9 +74,28 @@ impl Usage {
 #[derive(Debug)]
 pub(super) struct Meter;
 
+/// Where an operation stands in the chain: 1 + the longest chain that was complete when it began.
+#[derive(Debug)]
+struct Round(u32);
+
+impl Storable for Round {
+    type Storer = StoreReplace<Self>;
+}
+
 impl Intercept for Meter {
     fn name(&self) -> &'static str {
         "Meter"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        Usage::add(|usage| {
+            bag.interceptor_state().store_put(Round(usage.rounds + 1));
+        });
+        Ok(())
     }
 
     fn read_before_transmit(
@@ -71,30 +112,31 @@ impl Intercept for Meter {
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        if let Some(Round(round)) = bag.load::<Round>() {
+            Usage::add(|usage| usage.rounds = usage.rounds.max(*round));
+        }
         let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
         if let Some(output) = output.downcast_ref::<PutItemOutput>() {
-            charge(output.consumed_capacity());
+            Usage::add(|usage| usage.written.add(output.consumed_capacity()));
         } else if let Some(output) = output.downcast_ref::<QueryOutput>() {
-            charge(output.consumed_capacity());
+            Usage::add(|usage| usage.read.add(output.consumed_capacity()));
         } else if let Some(output) = output.downcast_ref::<GetItemOutput>() {
-            charge(output.consumed_capacity());
+            Usage::add(|usage| usage.read.add(output.consumed_capacity()));
         } else if let Some(output) = output.downcast_ref::<BatchGetItemOutput>() {
-            charge(output.consumed_capacity());
+            Usage::add(|usage| usage.read.add(output.consumed_capacity()));
         }
         Ok(())
     }
 }
 
-fn charge<'a>(capacities: impl IntoIterator<Item = &'a ConsumedCapacity>) {
-    for capacity in capacities {
-        let table = capacity.table().and_then(Capacity::capacity_units);
-        let indexes = capacity.global_secondary_indexes().into_iter().flat_map(|indexes| indexes.values());
-        let indexes: f64 = indexes.filter_map(Capacity::capacity_units).sum();
-        Usage::add(|usage| {
-            usage.table_units += table.unwrap_or_default();
-            usage.index_units += indexes;
-        });
+impl Units {
+    fn add<'a>(&mut self, capacities: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+        for capacity in capacities {
+            let indexes = capacity.global_secondary_indexes().into_iter().flat_map(|indexes| indexes.values());
+            self.tables += capacity.table().and_then(Capacity::capacity_units).unwrap_or_default();
+            self.indexes += indexes.filter_map(Capacity::capacity_units).sum::<f64>();
+        }
     }
 }

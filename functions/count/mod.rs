@@ -1,37 +1,26 @@
-//! Totals, and the way from a page number to an id: rank and select over a scope.
+//! Totals, and the way from a page number to an id, at a cost that does not grow with the log.
 //!
-//! Both are counted live on the events table, which is exact and costs what reading the events would.
+//! Events that happened less than [`EDGE`] ago are counted live on the events table, strongly consistent. Those
+//! before come from the index: a [`trie`] of event ids in the `counts` table, which [`Indexer`] keeps. An event
+//! enters it through the table's stream, or, if it is older than [`LATE`] when it is recorded, before its 201.
+//!
+//! The index is an accelerator. Where a lane of it is not ready, or something is wrong with it, the events
+//! themselves are counted: slower, and never wrong.
 
-use crate::event::{EventId, IdRange};
-use crate::log::{Error, EventLog, Scope};
+mod index;
+mod reader;
+mod table;
+pub mod trie;
 
-/// Counts the events of a log.
-#[derive(Clone, Debug)]
-pub struct Count {
-    log: EventLog,
-}
+use std::time::Duration;
 
-impl Count {
-    /// The counts of `log`.
-    pub fn new(log: EventLog) -> Count {
-        Count { log }
-    }
+pub use index::{Added, IndexError, IndexKey, Indexer, SETTLE};
+pub use reader::{Count, Located};
+pub use table::{CountsTable, Lanes};
 
-    /// How many events of `scope` lie in `range`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], when the number cannot be had whole.
-    pub async fn total(&self, scope: &Scope, range: IdRange) -> Result<u64, Error> {
-        self.log.count(scope, range).await
-    }
-
-    /// The id at `rank` (0 is the newest) of `scope` in `range`; `None` past the end.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], when the id cannot be found for certain.
-    pub async fn select(&self, scope: &Scope, range: IdRange, rank: u64) -> Result<Option<EventId>, Error> {
-        self.log.id_at(scope, range, rank).await
-    }
-}
+/// An event that is older than this when it is recorded is added to the index before it is acknowledged.
+pub const LATE: Duration = Duration::from_secs(5);
+/// Events younger than this are counted live. Between [`LATE`] and this the stream has 10 s to deliver an event.
+pub const EDGE: Duration = Duration::from_secs(15);
+/// A user with more events than this gets a trie. Counting so many keys costs at most about 19 read units.
+pub const USER_EVENTS_LIVE_MAX: u64 = 1000;

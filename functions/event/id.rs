@@ -72,7 +72,7 @@ impl EventId {
 
     /// The lowest id that an event at `at` can have: every earlier event's id is below it.
     pub fn lowest_at(at: Timestamp) -> EventId {
-        let millis = at.millis() & ((1 << MILLIS_BITS) - 1);
+        let millis = u128::from(at.millis()) & ((1 << MILLIS_BITS) - 1);
         let fraction = (at.nanos_of_milli() << FRACTION_BITS) / NANOS_PER_MILLI;
         let (high, low) = (fraction >> 8, fraction & 0xff);
         EventId((millis << 80) | VERSION | (high << 64) | VARIANT | (low << (TAIL_BITS + SHARD_BITS)))
@@ -93,7 +93,17 @@ impl EventId {
                 bits = (bits << 4) | u128::from(character.to_digit(16)?);
             }
         }
+        EventId::from_bits(bits)
+    }
+
+    /// The id of these 128 bits, if they are one.
+    pub fn from_bits(bits: u128) -> Option<EventId> {
         (bits & VERSION_MASK == VERSION && bits & VARIANT_MASK == VARIANT).then_some(EventId(bits))
+    }
+
+    /// The id as a number: ids sort as these do.
+    pub const fn to_bits(self) -> u128 {
+        self.0
     }
 
     /// The shard that holds the event: the last hex digit, 0 to 15.
@@ -145,6 +155,23 @@ impl IdRange {
     pub fn below(self, id: EventId) -> IdRange {
         // An id carries its version and variant, so it is never 0.
         IdRange { last: self.last.min(id.0.saturating_sub(1)), ..self }
+    }
+
+    /// The ids from `first` on.
+    #[must_use]
+    pub fn starting(self, first: u128) -> IdRange {
+        IdRange { first: self.first.max(first), ..self }
+    }
+
+    /// The part below `id`, and the part from it on.
+    pub fn split(self, id: EventId) -> (IdRange, IdRange) {
+        (self.below(id), self.starting(id.0))
+    }
+
+    /// The first id as a number, and the number after the last; `None` for a range that holds no id.
+    pub fn keys(self) -> Option<(u128, u128)> {
+        // The greatest number is not an id.
+        (self.first <= self.last).then_some((self.first, self.last.saturating_add(1)))
     }
 
     /// The sort keys of both ends, or `None` for a range that holds no id.

@@ -57,8 +57,8 @@ impl Timestamp {
     }
 
     /// Whole milliseconds since the epoch.
-    pub const fn millis(self) -> u128 {
-        self.0 / NANOS_PER_MILLI
+    pub const fn millis(self) -> u64 {
+        (self.0 / NANOS_PER_MILLI) as u64
     }
 
     /// The nanoseconds past the whole millisecond: 0 to 999,999.
@@ -70,6 +70,12 @@ impl Timestamp {
     #[must_use]
     pub const fn plus(self, after: Duration) -> Timestamp {
         Timestamp(self.0.saturating_add(after.as_nanos()))
+    }
+
+    /// The instant `before` earlier, or the epoch.
+    #[must_use]
+    pub const fn minus(self, before: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(before.as_nanos()))
     }
 
     /// How long after `earlier` this instant is; zero when it is not after it.

@@ -58,8 +58,9 @@ where
         bytes_in = request.body().len(),
         bytes_out = answer.body().len(),
         dynamodb_calls = usage.calls,
-        dynamodb_table_units = usage.table_units,
-        dynamodb_index_units = usage.index_units,
+        dynamodb_rounds = usage.rounds,
+        dynamodb_read_units = usage.read.total(),
+        dynamodb_write_units = usage.written.total(),
         code,
         "answered"
     );

@@ -45,7 +45,7 @@ impl EventLog {
             .customize()
             .interceptor(attempts.clone());
 
-        let Err(error) = put.send().await else { return Ok(Appended::New) };
+        let Err(error) = Box::pin(put.send()).await else { return Ok(Appended::New) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
             return occupied(failed.item(), event);
         }
@@ -61,7 +61,7 @@ impl EventLog {
 }
 
 fn occupied(found: Option<&Item>, event: &NewEvent) -> Result<Appended, Error> {
-    let found = found.ok_or(Error::Corrupt { attribute: ID })?;
+    let found = found.ok_or(Error::corrupt(ID))?;
     Ok(if same_document(document_of(found)?, &event.document) { Appended::Already } else { Appended::Other })
 }
 

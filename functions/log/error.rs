@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// A failed operation. The message is for the log, never for a caller.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// DynamoDB refused for load, on every attempt: nothing was done. Wait and try again.
     #[error("{operation} was throttled: {detail}")]
@@ -30,9 +30,11 @@ pub enum Error {
         /// The SDK's own account.
         detail: String,
     },
-    /// An item lacks an attribute that every event has. Something else has written to the table.
-    #[error("an item of the events table has no usable \"{attribute}\"")]
+    /// An item lacks an attribute that all of its kind have. Something else has written to the table.
+    #[error("an item of the {table} table has no usable \"{attribute}\"")]
     Corrupt {
+        /// The table: `events` or `counts`.
+        table: &'static str,
         /// The attribute's name.
         attribute: &'static str,
     },
@@ -44,8 +46,13 @@ const THROTTLED: [&str; 4] =
     ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "ThrottlingError"];
 
 impl Error {
+    /// An item of the events table without a usable `attribute`.
+    pub(super) fn corrupt(attribute: &'static str) -> Error {
+        Error::Corrupt { table: "events", attribute }
+    }
+
     /// Sorts an SDK error. Retries, where they help, have been made by then.
-    pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
+    pub(crate) fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {

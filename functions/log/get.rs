@@ -31,7 +31,7 @@ impl EventLog {
             .set_key(Some(key(id)))
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = get.send().await.map_err(|error| Error::from_sdk("GetItem", &error))?;
+        let answer = Box::pin(get.send()).await.map_err(|error| Error::from_sdk("GetItem", &error))?;
         answer.item().map(StoredEvent::from_item).transpose()
     }
 
@@ -49,14 +49,12 @@ impl EventLog {
                 .consistent_read(true)
                 .build()
                 .map_err(|error| Error::Refused { operation: OPERATION, detail: error.to_string() })?;
-            let answer = self
+            let get = self
                 .client
                 .batch_get_item()
                 .request_items(&self.table, keys)
-                .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
-                .send()
-                .await
-                .map_err(|error| Error::from_sdk(OPERATION, &error))?;
+                .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+            let answer = Box::pin(get.send()).await.map_err(|error| Error::from_sdk(OPERATION, &error))?;
             let items = answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
             let progress = !items.is_empty();
             found.extend(items);
@@ -81,7 +79,7 @@ fn in_order(ids: &[EventId], found: &[Item]) -> Result<Vec<StoredEvent>, Error> 
     }
     // An id without its event would leave a hole in the list that nobody could see.
     ids.iter()
-        .map(|id| by_id.get(id).ok_or(Error::Corrupt { attribute: super::schema::ID }))
+        .map(|id| by_id.get(id).ok_or(Error::corrupt(super::schema::ID)))
         .map(|item| StoredEvent::from_item(item?))
         .collect()
 }

@@ -1,4 +1,6 @@
 //! The `events` table: append one event, get one, list many, count them. The truth; nothing here updates or deletes.
+//!
+//! The SDK's futures are large, so each is boxed: dozens of them can be under way within one request.
 
 mod append;
 mod error;
@@ -17,6 +19,7 @@ pub use stored::{Recorded, StoredEvent};
 
 use crate::boot::Settings;
 use crate::event::{EventId, IdRange, Shards};
+pub use walk::{KeysSlice, Partition};
 use walk::{Walk, What};
 
 /// Whose events a list shows.
@@ -54,6 +57,25 @@ impl EventLog {
     /// [`Error`], when DynamoDB does not give the whole answer.
     pub async fn count(&self, scope: &Scope, range: IdRange) -> Result<u64, Error> {
         walk::count(self, scope, range).await
+    }
+
+    /// Whether `scope` has more events than `limit`: reads no more keys than it takes to tell.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not give the whole answer.
+    pub async fn has_more_than(&self, scope: &Scope, limit: u64) -> Result<bool, Error> {
+        Ok(self.id_at(scope, IdRange::ALL, limit).await?.is_some())
+    }
+
+    /// The ids of one partition within `range`, oldest first: at most `limit`, and at most what DynamoDB reads at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not answer or refuses.
+    pub async fn keys(&self, partition: &Partition, range: IdRange, limit: usize) -> Result<KeysSlice, Error> {
+        walk::keys(self, partition, range, limit).await
     }
 
     /// The id at `rank` (0 is the newest) among the events of `scope` in `range`, found by walking there.

@@ -42,8 +42,8 @@ impl StoredEvent {
             by: optional(RECORDED_BY),
             from: optional(RECORDED_FROM),
         };
-        let recorded = serde_json::to_string(&recorded).map_err(|_| Error::Corrupt { attribute: RECORDED_AT })?;
-        let members = document.strip_prefix('{').ok_or(Error::Corrupt { attribute: EVENT })?;
+        let recorded = serde_json::to_string(&recorded).map_err(|_| Error::corrupt(RECORDED_AT))?;
+        let members = document.strip_prefix('{').ok_or(Error::corrupt(EVENT))?;
         Ok(StoredEvent { id, json: format!(r#"{{"id":"{id}","recorded":{recorded},{members}"#) })
     }
 }
@@ -74,7 +74,7 @@ pub(super) fn shard_key(shard: u8) -> AttributeValue {
 }
 
 pub(super) fn id_of(item: &Item) -> Result<EventId, Error> {
-    EventId::parse(text(item, ID)?).ok_or(Error::Corrupt { attribute: ID })
+    EventId::parse(text(item, ID)?).ok_or(Error::corrupt(ID))
 }
 
 pub(super) fn document_of(item: &Item) -> Result<&str, Error> {
@@ -84,6 +84,6 @@ pub(super) fn document_of(item: &Item) -> Result<&str, Error> {
 fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
     match item.get(attribute) {
         Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(Error::Corrupt { attribute }),
+        _ => Err(Error::corrupt(attribute)),
     }
 }

@@ -108,12 +108,70 @@ async fn count_lane(mut query: QueryFluentBuilder) -> Result<u64, Error> {
 }
 
 async fn send(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
-    query.send().await.map_err(|error| Error::from_sdk("Query", &error))
+    Box::pin(query.send()).await.map_err(|error| Error::from_sdk("Query", &error))
+}
+
+/// A part of the log that one Query reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Partition {
+    /// A shard of the table.
+    Shard(u8),
+    /// A user's part of the index.
+    User(String),
+}
+
+impl Partition {
+    /// The scope that it is a part of.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Partition::Shard(_) => Scope::Everyone,
+            Partition::User(user_id) => Scope::User(user_id.clone()),
+        }
+    }
+}
+
+/// Some ids of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysSlice {
+    /// Oldest first.
+    pub ids: Vec<EventId>,
+    /// There may be more after the last of these.
+    pub more: bool,
+}
+
+/// Reads the ids of a partition within `range`, oldest first. A slice may be empty and still have more after it:
+/// only then it is read on here.
+pub(super) async fn keys(
+    log: &EventLog,
+    partition: &Partition,
+    range: IdRange,
+    limit: usize,
+) -> Result<KeysSlice, Error> {
+    let Some(query) = query(log, partition, range) else { return Ok(KeysSlice { ids: Vec::new(), more: false }) };
+    let mut query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).projection_expression("#id");
+    loop {
+        let answer = send(query.clone()).await?;
+        let ids = answer.items.unwrap_or_default().iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
+        let more = answer.last_evaluated_key.is_some();
+        if !more || !ids.is_empty() {
+            return Ok(KeysSlice { ids, more });
+        }
+        query = query.set_exclusive_start_key(answer.last_evaluated_key);
+    }
 }
 
 /// The queries whose union is `scope` within `range`; none when the range is empty.
 fn lanes(log: &EventLog, scope: &Scope, range: IdRange) -> Vec<QueryFluentBuilder> {
-    let Some((first, last)) = range.bounds() else { return Vec::new() };
+    let partitions: Vec<Partition> = match scope {
+        Scope::Everyone => log.shards.all().map(Partition::Shard).collect(),
+        Scope::User(user_id) => vec![Partition::User(user_id.clone())],
+    };
+    partitions.iter().filter_map(|partition| query(log, partition, range)).collect()
+}
+
+/// The query of one partition within `range`; `None` when the range is empty.
+fn query(log: &EventLog, partition: &Partition, range: IdRange) -> Option<QueryFluentBuilder> {
+    let (first, last) = range.bounds()?;
     let query = log
         .client
         .query()
@@ -123,19 +181,11 @@ fn lanes(log: &EventLog, scope: &Scope, range: IdRange) -> Vec<QueryFluentBuilde
         .expression_attribute_values(":first", AttributeValue::S(first))
         .expression_attribute_values(":last", AttributeValue::S(last))
         .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-    let partition = |query: QueryFluentBuilder, name: &str, value| {
-        query.expression_attribute_names("#partition", name).expression_attribute_values(":partition", value)
+    let (query, name, value) = match partition {
+        Partition::Shard(shard) => (query.consistent_read(true), SHARD, shard_key(*shard)),
+        Partition::User(user_id) => (query.index_name(USER_INDEX), USER_ID, AttributeValue::S(user_id.clone())),
     };
-    match scope {
-        Scope::Everyone => {
-            let query = query.consistent_read(true);
-            log.shards.all().map(|shard| partition(query.clone(), SHARD, shard_key(shard))).collect()
-        }
-        Scope::User(user_id) => {
-            let query = query.index_name(USER_INDEX);
-            vec![partition(query, USER_ID, AttributeValue::S(user_id.clone()))]
-        }
-    }
+    Some(query.expression_attribute_names("#partition", name).expression_attribute_values(":partition", value))
 }
 
 /// How many rows to ask of each lane so that one round nearly always yields `rows` in all.

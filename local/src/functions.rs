@@ -5,14 +5,17 @@ use std::fmt;
 use std::time::Duration;
 
 use audit_log::boot::{Settings, SettingsError, Sources};
+use audit_log::count::{CountsTable, Indexer};
 use audit_log::create_event::CreateEvent;
+use audit_log::event::Timestamp;
 use audit_log::http::LAMBDA_PAYLOAD_BYTES_MAX;
+use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use aws_sdk_dynamodb::Client;
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::Service;
-use lambda_http::{Adapter, Context, LambdaEvent, Request, service_fn};
+use lambda_http::{Adapter, Body, Context, LambdaEvent, Request, Response, service_fn};
 use uuid::Uuid;
 
 use crate::template;
@@ -28,6 +31,7 @@ pub struct Function {
 enum Handler {
     CreateEvent(CreateEvent),
     ListEvents(ListEvents),
+    IndexEvents(IndexEvents),
 }
 
 /// A function that cannot be set up as the template says.
@@ -71,9 +75,11 @@ impl Function {
         let settings = Settings::read(|name| declared.environment.get(name).cloned())
             .map_err(|error| FunctionError::Settings { binary: binary(), error })?;
         let log = EventLog::new(client.clone(), &settings);
+        let counts = CountsTable::new(client.clone(), &settings);
         let handler = match declared.binary.as_str() {
-            "create-event" => Handler::CreateEvent(CreateEvent::new(log, Sources::system())),
-            "list-events" => Handler::ListEvents(ListEvents::new(log, Sources::system())),
+            "create-event" => Handler::CreateEvent(CreateEvent::new(log, counts, Sources::system())),
+            "list-events" => Handler::ListEvents(ListEvents::new(log, counts, Sources::system())),
+            "index-events" => Handler::IndexEvents(IndexEvents::new(Indexer::new(log, counts), Sources::system())),
             _ => return Err(FunctionError::UnknownBinary(binary())),
         };
         Ok(Function { handler, timeout: Duration::from_secs(declared.timeout) })
@@ -96,21 +102,15 @@ impl Function {
     }
 
     async fn run(&self, event: &str) -> Result<String, InvokeError> {
-        let payload: LambdaRequest = serde_json::from_str(event).map_err(|error| failed(&error))?;
-        let event = LambdaEvent::new(payload, self.context());
-        let answer = match &self.handler {
-            Handler::CreateEvent(handler) => {
-                let service = |request: Request| async { Ok::<_, Infallible>(handler.handle(request).await) };
-                Adapter::from(service_fn(service)).call(event).await
+        let context = self.context();
+        match &self.handler {
+            Handler::CreateEvent(handler) => http(event, context, |request| handler.handle(request)).await,
+            Handler::ListEvents(handler) => http(event, context, |request| handler.handle(request)).await,
+            Handler::IndexEvents(handler) => {
+                let batch = serde_json::from_str(event).map_err(|error| failed(&error))?;
+                let answer = handler.handle(batch, Timestamp::from_millis(context.deadline)).await;
+                serde_json::to_string(&answer).map_err(|error| failed(&error))
             }
-            Handler::ListEvents(handler) => {
-                let service = |request: Request| async { Ok::<_, Infallible>(handler.handle(request).await) };
-                Adapter::from(service_fn(service)).call(event).await
-            }
-        };
-        match answer {
-            Ok(answer) => serde_json::to_string(&answer).map_err(|error| failed(&error)),
-            Err(never) => match never {},
         }
     }
 
@@ -118,9 +118,20 @@ impl Function {
         let deadline = Sources::system().now().plus(self.timeout);
         let mut context = Context::default();
         context.request_id = Uuid::new_v4().to_string();
-        context.deadline = u64::try_from(deadline.millis()).unwrap_or(u64::MAX);
+        context.deadline = deadline.millis();
         context
     }
+}
+
+/// Passes an API Gateway event through lambda_http's own adapter to a handler.
+async fn http<F>(event: &str, context: Context, handle: impl Fn(Request) -> F + Sync) -> Result<String, InvokeError>
+where
+    F: Future<Output = Response<Body>> + Send,
+{
+    let payload: LambdaRequest = serde_json::from_str(event).map_err(|error| failed(&error))?;
+    let service = service_fn(|request| async { Ok::<_, Infallible>(handle(request).await) });
+    let Ok(answer) = Adapter::from(service).call(LambdaEvent::new(payload, context)).await;
+    serde_json::to_string(&answer).map_err(|error| failed(&error))
 }
 
 fn failed(error: &dyn fmt::Display) -> InvokeError {

@@ -137,7 +137,7 @@ fn event(
             "requestId": Uuid::new_v4().to_string(),
             "routeKey": route_key,
             "stage": "$default",
-            "timeEpoch": u64::try_from(Sources::system().now().millis()).unwrap_or(u64::MAX),
+            "timeEpoch": Sources::system().now().millis(),
         },
         "isBase64Encoded": false,
     });

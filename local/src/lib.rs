@@ -8,6 +8,7 @@ pub mod engine;
 pub mod functions;
 pub mod gateway;
 pub mod service;
+pub mod stream;
 pub mod template;
 
 pub use service::{Options, Service, StartError};

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use audit_log::boot::client_from;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::engine::{self, Engine, EngineError, Storage};
 use crate::functions::{Function, FunctionError};
 use crate::gateway::Gateway;
+use crate::stream::{Flush, Stream};
 use crate::template::{Template, TemplateError};
 
 /// How long requests under way may take once the service is told to stop.
@@ -65,6 +64,8 @@ pub struct Service {
     pub dynamodb_address: SocketAddr,
     /// The client that the functions use.
     pub client: Client,
+    flushes: Vec<Flush>,
+    streams: JoinSet<()>,
     stop_gateway: watch::Sender<()>,
     stop_engine: watch::Sender<()>,
     gateway: JoinHandle<std::io::Result<()>>,
@@ -82,10 +83,11 @@ impl Service {
         let (listener, address) = listen(options.port, "--port").await?;
         let (dynamodb_listener, dynamodb_address) = listen(options.dynamodb_port, "--dynamodb-port").await?;
         let engine = Engine::open(&options.storage, &template.tables)?;
-        let client = local_client(dynamodb_address).await;
-        let mut routes = Vec::new();
+        let client = client_from(engine::client_config(dynamodb_address)).await;
+        let (mut routes, mut sources) = (Vec::new(), Vec::new());
         for declared in template.functions.values() {
             let function = Function::new(declared, &client)?;
+            sources.extend(declared.streams.iter().map(|source| (source.clone(), function.clone())));
             routes.extend(declared.routes.iter().map(|route| (route.clone(), function.clone())));
         }
 
@@ -95,7 +97,18 @@ impl Service {
         let app = Gateway::new(routes).app().into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, app).with_graceful_shutdown(closed(gateway_stopped));
         let gateway = tokio::spawn(async move { serve.await });
-        Ok(Service { address, dynamodb_address, client, stop_gateway, stop_engine, gateway, engine })
+        let streams_client =
+            aws_sdk_dynamodbstreams::Client::new(&engine::client_config(dynamodb_address).load().await);
+        let (mut streams, mut flushes) = (JoinSet::new(), Vec::new());
+        for (source, function) in sources {
+            let file = options.storage.folder().map(|folder| folder.join(format!("{}.position", source.table)));
+            let (stream, flush) = Stream::new(streams_client.clone(), function, source, file);
+            streams.spawn(stream.run());
+            flushes.push(flush);
+        }
+        let service =
+            Service { address, dynamodb_address, client, flushes, streams, stop_gateway, stop_engine, gateway, engine };
+        Ok(service)
     }
 
     /// The URL of the API.
@@ -108,11 +121,20 @@ impl Service {
         engine::url(self.dynamodb_address)
     }
 
+    /// Ends once every event that was recorded before is in the count index.
+    pub async fn indexed(&self) {
+        for flush in &self.flushes {
+            flush.done().await;
+        }
+    }
+
     /// Takes no more requests, answers those under way, and closes the database.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         // The engine goes last: requests under way still need it. A task that panicked has stopped, too.
         drop(self.stop_gateway);
         ended(self.gateway).await;
+        // What the stream has not delivered it delivers after the next start.
+        self.streams.shutdown().await;
         drop(self.client);
         drop(self.stop_engine);
         ended(self.engine).await;
@@ -136,15 +158,4 @@ async fn listen(port: u16, option: &'static str) -> Result<(TcpListener, SocketA
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
-}
-
-/// The functions' own client, pointed at the engine. Credentials only have to be there.
-async fn local_client(engine: SocketAddr) -> Client {
-    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        // Not through the proxy that the environment may name: the engine is on this machine.
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(engine::url(engine))
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"));
-    client_from(loader).await
 }

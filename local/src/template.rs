@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 /// What the template declares.
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// The functions that answer HTTP requests, by logical id.
+    /// The functions, by logical id.
     pub functions: BTreeMap<String, Function>,
     /// DynamoDB's CreateTable request for each table.
     pub tables: Vec<Value>,
@@ -26,6 +27,19 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// The routes that lead to it.
     pub routes: Vec<Route>,
+    /// The streams that are delivered to it.
+    pub streams: Vec<StreamSource>,
+}
+
+/// A table's stream that is delivered to a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSource {
+    /// The table's name.
+    pub table: String,
+    /// How many records are delivered at a time, at most.
+    pub batch_size: usize,
+    /// How long records are collected before they are delivered.
+    pub window: Duration,
 }
 
 /// A route of the API.
@@ -160,6 +174,9 @@ struct Event {
 /// Lambda's own default: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>.
 const TIMEOUT_DEFAULT: u64 = 3;
 
+/// Lambda's own default: <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html>.
+const BATCH_SIZE_DEFAULT: u64 = 100;
+
 impl Document {
     fn function(&self, id: &str, resource: &Resource, own: FunctionProperties) -> Result<Function, String> {
         let global = &self.globals.function;
@@ -172,11 +189,23 @@ impl Document {
             };
             Ok(Route { method: property("Method")?.to_uppercase(), path: property("Path")? })
         });
+        let streams = own.events.values().filter(|event| event.kind == "DynamoDB").map(|event| {
+            // !GetAtt EventsTable.StreamArn
+            let table = event.properties["Stream"].as_str().and_then(|stream| stream.strip_suffix(".StreamArn"));
+            let table = table.and_then(|table| Some(table_name(table, self.resources.get(table)?)));
+            let number = |name: &str, default| event.properties[name].as_u64().unwrap_or(default);
+            Ok(StreamSource {
+                table: table.ok_or_else(|| format!("{id}: an event of type DynamoDB has no Stream of a table here"))?,
+                batch_size: usize::try_from(number("BatchSize", BATCH_SIZE_DEFAULT)).unwrap_or(usize::MAX),
+                window: Duration::from_secs(number("MaximumBatchingWindowInSeconds", 0)),
+            })
+        });
         Ok(Function {
             binary: binary.ok_or_else(|| format!("{id}: Metadata.BuildProperties.Binary is missing"))?.to_owned(),
             timeout: own.timeout.or(global.timeout).unwrap_or(TIMEOUT_DEFAULT),
             environment: variables.map(|(name, value)| (name.clone(), self.resolve(value))).collect(),
             routes: routes.collect::<Result<_, String>>()?,
+            streams: streams.collect::<Result<_, String>>()?,
         })
     }
 
@@ -195,6 +224,10 @@ impl Document {
     fn table(&self, id: &str, resource: &Resource) -> Value {
         let properties = &resource.properties;
         let mut request = json!({ "TableName": table_name(id, resource) });
+        // CloudFormation says with its presence what DynamoDB wants to be told.
+        if let Some(view) = properties["StreamSpecification"]["StreamViewType"].as_str() {
+            request["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": view });
+        }
         for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
             if let Some(value) = properties.get(name) {
                 request[name] = value.clone();
@@ -229,6 +262,9 @@ mod tests {
         assert_eq!(template.functions["ListEventsFunction"].routes.len(), 2);
         let events = template.tables.iter().find(|table| table["TableName"] == "EventsTable").unwrap();
         assert_eq!(events["GlobalSecondaryIndexes"][0]["IndexName"], "user_id-index");
+        assert_eq!(events["StreamSpecification"], json!({ "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" }));
+        let stream = StreamSource { table: "EventsTable".into(), batch_size: 1000, window: Duration::from_secs(5) };
+        assert_eq!(template.functions["IndexEventsFunction"].streams, [stream]);
     }
 
     #[test]

@@ -1,64 +1,82 @@
-//! What a request costs on DynamoDB: calls and capacity units, as the engine charges them.
+//! What a request costs on DynamoDB: calls, rounds and capacity units, as the engine charges them.
 
-use audit_log::boot::Usage;
+use std::time::Duration;
+
+use audit_log::boot::{Sources, Units, Usage};
+use audit_log::count::LATE;
+use audit_log::create_event::CreateEvent;
+use audit_log::event::Timestamp;
+use lambda_http::Body;
 use lambda_http::http::{Method, Request, Response};
-use lambda_http::{Body, RequestExt};
 
-use crate::Audit;
+use crate::filled::{Tables, events};
 use crate::support::event_with;
+
+const AT: &str = "2024-01-01T00:00:00Z";
 
 fn usage(answer: &Response<Body>) -> Usage {
     *answer.extensions().get::<Usage>().unwrap()
 }
 
-fn post(document: &str, key: Option<&str>) -> Request<Body> {
-    let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
-    let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
-    request.body(document.into()).unwrap()
-}
-
-fn get(query: &str) -> Request<Body> {
-    let parameters: lambda_http::aws_lambda_events::query_map::QueryMap = query.parse().unwrap();
-    Request::new(Body::Empty).with_query_string_parameters(parameters)
-}
-
-/// About 1 KB as DynamoDB measures an item: names and values.
-fn one_kb() -> String {
-    event_with("1", "2024-01-01T00:00:00Z", &format!("\"{}\"", "x".repeat(700)))
+impl Tables {
+    /// Records a document of about 1 KB, as DynamoDB measures an item, this long after its event happened.
+    async fn record(&self, key: Option<&str>, after: Duration) -> Response<Body> {
+        let now = Timestamp::parse(AT).unwrap().plus(after);
+        let clock = Sources::system().with_clock(move || now);
+        let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let document = event_with("1", AT, &format!("\"{}\"", "x".repeat(700)));
+        let create = CreateEvent::new(self.log.clone(), self.counts.clone(), clock);
+        create.handle(request.body(document.into()).unwrap()).await
+    }
 }
 
 #[tokio::test]
 async fn a_post_of_1_kb_is_one_call_and_one_unit_on_the_table_and_one_on_the_index() {
-    let audit = Audit::start().await;
-    let create = audit.create_event("4");
+    let tables = Tables::start().await;
     for key in [None, Some("k")] {
-        let answer = create.handle(post(&one_kb(), key)).await;
+        let answer = tables.record(key, LATE).await;
         assert_eq!(answer.status(), 201);
-        assert_eq!(usage(&answer), Usage { calls: 1, table_units: 1.0, index_units: 1.0 });
+        let written = Units { tables: 1.0, indexes: 1.0 };
+        assert_eq!(usage(&answer), Usage { calls: 1, rounds: 1, written, ..Usage::default() });
     }
-    let replay = create.handle(post(&one_kb(), Some("k"))).await;
+    let replay = tables.record(Some("k"), LATE).await;
     assert_eq!((replay.status().as_u16(), usage(&replay).calls), (200, 1));
 }
 
 #[tokio::test]
+async fn a_late_event_costs_a_write_for_each_node_above_it() {
+    let tables = Tables::start().await;
+    let old = events(3000, Duration::from_secs(30 * 24 * 3600));
+    tables.write(&old).await;
+    tables.index(Timestamp::parse("2024-03-01T00:00:00Z").unwrap()).await;
+    let answer = tables.record(None, LATE + Duration::from_nanos(1)).await;
+    let usage = usage(&answer);
+    assert_eq!(answer.status(), 201);
+    assert_eq!(usage.written, Units { tables: 4.0, indexes: 1.0 }, "the event; a leaf and the two nodes above it");
+    assert!(usage.rounds <= 8 && usage.calls <= 8, "{usage:?}");
+    let again = tables.record(None, LATE + Duration::from_nanos(1)).await;
+    let (list, _) = tables.get("per_page=1", Timestamp::parse("2024-03-01T00:00:00Z").unwrap()).await;
+    assert_eq!((again.status().as_u16(), &list["total"]), (201, &serde_json::json!(3002)));
+}
+
+#[tokio::test]
 async fn a_refused_document_costs_nothing() {
-    let audit = Audit::start().await;
-    let answer = audit.create_event("4").handle(post("{}", None)).await;
+    let tables = Tables::start().await;
+    let create = CreateEvent::new(tables.log.clone(), tables.counts.clone(), Sources::system());
+    let request = Request::builder().header("content-type", "application/json").body("{}".into()).unwrap();
+    let answer = create.handle(request).await;
     assert_eq!((answer.status().as_u16(), usage(&answer)), (400, Usage::default()));
 }
 
 #[tokio::test]
-async fn a_page_reads_its_share_of_each_shard_once() {
-    let audit = Audit::start().await;
-    let create = audit.create_event("4");
-    // Keys, so that the shards' shares are the same in every run, and none is so lucky that it is asked twice.
-    for number in 0..40 {
-        create.handle(post(&one_kb(), Some(&number.to_string()))).await;
-    }
-    // One query and one count a shard.
-    let answer = audit.list_events("4").handle(get("per_page=10")).await;
-    assert_eq!((answer.status().as_u16(), usage(&answer).calls), (200, 8));
-    // The index: a query, a count, and one batch for the page's events.
-    let answer = audit.list_events("4").handle(get("per_page=10&user_id=1")).await;
-    assert_eq!((answer.status().as_u16(), usage(&answer).calls), (200, 3));
+async fn page_1_reads_each_shard_once_for_the_page_and_once_for_the_live_edge_and_the_roots_for_the_total() {
+    let (tables, now) = (Tables::start().await, Timestamp::parse("2024-03-01T00:00:00Z").unwrap());
+    tables.write(&events(400, Duration::from_secs(3600))).await;
+    tables.index(now).await;
+    let (_, usage) = tables.get("per_page=10", now).await;
+    assert_eq!((usage.calls, usage.rounds), (9, 1));
+    // A user of few events: keys, and one batch of events; a root that is not there, the live edge, and a count.
+    let (_, usage) = tables.get("per_page=10&user_id=1", now).await;
+    assert_eq!((usage.calls, usage.rounds), (5, 2));
 }

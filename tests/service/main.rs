@@ -2,9 +2,11 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cost;
+mod counting;
 mod create;
 mod get;
 mod idempotency;
+mod index;
 mod large;
 mod list;
 mod paging;
@@ -13,18 +15,32 @@ mod runtime;
 mod unavailable;
 mod verbatim;
 
+#[path = "../support/filled.rs"]
+mod filled;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::path::Path;
 
 use audit_log::boot::{Settings, Sources};
+use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use audit_log_local::engine::Storage;
 use audit_log_local::{Options, Service};
+use aws_sdk_dynamodb::Client;
 use support::Answer;
+
+/// The tables as a function sees them.
+fn tables(client: &Client, events_table: &str, shards: &str) -> (EventLog, CountsTable) {
+    let settings = Settings {
+        events_table: events_table.to_owned(),
+        counts_table: "CountsTable".to_owned(),
+        shards: shards.parse().unwrap(),
+    };
+    (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings))
+}
 
 /// A running service and a client.
 struct Audit {
@@ -67,17 +83,18 @@ impl Audit {
         Answer::of(self.request(reqwest::Method::GET, path)).await
     }
 
-    /// The log's table in this service's engine, under other settings than the template's.
-    fn log(&self, shards: &str) -> EventLog {
-        let settings = Settings { events_table: "EventsTable".to_owned(), shards: shards.parse().unwrap() };
-        EventLog::new(self.service.client.clone(), &settings)
+    /// The tables of this service's engine, under other settings than the template's.
+    fn tables(&self, shards: &str) -> (EventLog, CountsTable) {
+        tables(&self.service.client, "EventsTable", shards)
     }
 
     fn create_event(&self, shards: &str) -> CreateEvent {
-        CreateEvent::new(self.log(shards), Sources::system())
+        let (log, counts) = self.tables(shards);
+        CreateEvent::new(log, counts, Sources::system())
     }
 
     fn list_events(&self, shards: &str) -> ListEvents {
-        ListEvents::new(self.log(shards), Sources::system())
+        let (log, counts) = self.tables(shards);
+        ListEvents::new(log, counts, Sources::system())
     }
 }

@@ -3,7 +3,9 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
+use audit_log::event::Timestamp;
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -14,9 +16,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::Audit;
+use crate::filled::{Tables, events, stream_batch};
 
 /// How long a function may take before the test says that it does not answer.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Runtime API for one function: payloads go in, answers come out.
 struct RuntimeApi {
@@ -58,7 +61,12 @@ impl RuntimeApi {
     async fn invoke(&mut self, payload: String) -> Value {
         self.payloads.send(payload).await.unwrap();
         let answer = tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("the function answers").unwrap();
-        let answer: Value = serde_json::from_str(&answer).unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// The same for an API Gateway payload.
+    async fn request(&mut self, payload: String) -> Value {
+        let answer = self.invoke(payload).await;
         json!({"status": answer["statusCode"], "body": serde_json::from_str::<Value>(answer["body"].as_str().unwrap()).unwrap()})
     }
 
@@ -81,10 +89,13 @@ impl RuntimeApi {
     }
 }
 
-fn spawn(api: &RuntimeApi, binary: &str, audit: &Audit) -> Child {
-    let engine = audit.service.dynamodb_url();
-    let environment =
-        [("AWS_ENDPOINT_URL_DYNAMODB", engine.as_str()), ("EVENTS_TABLE", "EventsTable"), ("SHARDS", "4")];
+fn spawn(api: &RuntimeApi, binary: &str, engine: &str) -> Child {
+    let environment = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", engine),
+        ("EVENTS_TABLE", "EventsTable"),
+        ("COUNTS_TABLE", "CountsTable"),
+        ("SHARDS", "4"),
+    ];
     api.function(binary, &environment).spawn().unwrap()
 }
 
@@ -96,16 +107,39 @@ fn payload(file: &str) -> String {
 async fn the_binaries_answer_api_gateways_payloads_through_the_lambda_runtime() {
     let audit = Audit::start().await;
     let (mut create_api, mut list_api) = (RuntimeApi::start().await, RuntimeApi::start().await);
-    let _create = spawn(&create_api, env!("CARGO_BIN_EXE_create-event"), &audit);
-    let _list = spawn(&list_api, env!("CARGO_BIN_EXE_list-events"), &audit);
+    let _create = spawn(&create_api, env!("CARGO_BIN_EXE_create-event"), &audit.service.dynamodb_url());
+    let _list = spawn(&list_api, env!("CARGO_BIN_EXE_list-events"), &audit.service.dynamodb_url());
 
-    let created = create_api.invoke(payload("create-event.json")).await;
+    let created = create_api.request(payload("create-event.json")).await;
     assert_eq!(created["status"], 201);
-    let refused = create_api.invoke(payload("create-event-invalid.json")).await;
+    let refused = create_api.request(payload("create-event-invalid.json")).await;
     assert_eq!((&refused["status"], &refused["body"]["code"]), (&json!(400), &json!("invalid_event")));
-    let listed = list_api.invoke(payload("list-events.json")).await;
+    let listed = list_api.request(payload("list-events.json")).await;
     assert_eq!((&listed["status"], &listed["body"]["total"]), (&json!(200), &json!(1)));
     assert_eq!(listed["body"]["events"][0]["id"], created["body"]["id"]);
+}
+
+#[tokio::test]
+async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_event_once() {
+    let (tables, events) = (Tables::start().await, events(900, Duration::from_secs(3600)));
+    tables.write(&events).await;
+    let batch = stream_batch(&events).to_string();
+    for least_nodes in [1, 2, 4] {
+        let api = RuntimeApi::start().await;
+        let mut function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.url);
+        api.payloads.send(batch.clone()).await.unwrap();
+        while tables.client.scan().table_name("CountsTable").send().await.unwrap().count() < least_nodes {}
+        function.kill().await.unwrap();
+    }
+    let mut api = RuntimeApi::start().await;
+    let _function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.url);
+    assert_eq!(api.invoke(batch).await, json!({"batchItemFailures": []}));
+    let now = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();
+    let (list, _) = tables.get("page=90", now).await;
+    let oldest: Vec<String> = events.iter().take(10).rev().map(|event| event.id.to_string()).collect();
+    let shown: Vec<&str> =
+        list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!((&list["total"], shown), (&json!(900), oldest.iter().map(String::as_str).collect()));
 }
 
 #[tokio::test]
@@ -113,10 +147,13 @@ async fn a_function_that_lacks_a_setting_says_which() {
     let api = RuntimeApi::start().await;
     for (environment, named) in [
         (vec![("SHARDS", "4")], "EVENTS_TABLE"),
-        (vec![("EVENTS_TABLE", "t")], "SHARDS"),
-        (vec![("EVENTS_TABLE", "t"), ("SHARDS", "17")], "SHARDS"),
+        (vec![("EVENTS_TABLE", "t"), ("SHARDS", "4")], "COUNTS_TABLE"),
+        (vec![("EVENTS_TABLE", "t"), ("COUNTS_TABLE", "c")], "SHARDS"),
+        (vec![("EVENTS_TABLE", "t"), ("COUNTS_TABLE", "c"), ("SHARDS", "17")], "SHARDS"),
     ] {
-        for binary in [env!("CARGO_BIN_EXE_create-event"), env!("CARGO_BIN_EXE_list-events")] {
+        for binary in
+            [env!("CARGO_BIN_EXE_create-event"), env!("CARGO_BIN_EXE_list-events"), env!("CARGO_BIN_EXE_index-events")]
+        {
             let output = api.function(binary, &environment).output().await.unwrap();
             let error = String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success() && error.contains(named), "{error}");

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use audit_log::boot::{Settings, Sources, client_from};
+use audit_log::boot::{Sources, client_from};
+use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::config::Credentials;
+use audit_log_local::engine::client_config;
 use axum::Router;
 use axum::http::StatusCode;
 use lambda_http::http::{Method, Request, Response};
@@ -17,8 +17,10 @@ use tokio::net::TcpListener;
 
 use crate::support::event;
 
-/// A log in a DynamoDB that answers the n-th request with `answer(n)`.
-async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static) -> EventLog {
+type Tables = (EventLog, CountsTable);
+
+/// The tables in a DynamoDB that answers the n-th request with `answer(n)`.
+async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static) -> Tables {
     let (listener, requests) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicUsize::new(0)));
     let address = listener.local_addr().unwrap();
     let answer = Arc::new(answer);
@@ -27,12 +29,8 @@ async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + 
         async move { answer }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .endpoint_url(format!("http://{address}"))
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"));
-    let settings = Settings { events_table: "secret-name".to_owned(), shards: "2".parse().unwrap() };
-    EventLog::new(client_from(loader).await, &settings)
+    let loader = client_config(address);
+    crate::tables(&client_from(loader).await, "secret-name", "2")
 }
 
 const BROKEN: (StatusCode, &str) = (StatusCode::INTERNAL_SERVER_ERROR, r#"{"__type":"InternalServerError"}"#);
@@ -50,14 +48,14 @@ const UNREADABLE: (StatusCode, &str) = (StatusCode::OK, "{\"Attri");
 const NOT_KNOWN: &str = "not known whether the event was recorded";
 const NOT_RECORDED: &str = "the event was not recorded";
 
-async fn post(log: &EventLog) -> Response<Body> {
+async fn post((log, counts): &Tables) -> Response<Body> {
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
     let request = request.body(event("1", "2024-01-01T00:00:00Z").into()).unwrap();
-    CreateEvent::new(log.clone(), Sources::system()).handle(request).await
+    CreateEvent::new(log.clone(), counts.clone(), Sources::system()).handle(request).await
 }
 
-async fn get(log: &EventLog) -> Response<Body> {
-    ListEvents::new(log.clone(), Sources::system()).handle(Request::new("".into())).await
+async fn get((log, counts): &Tables) -> Response<Body> {
+    ListEvents::new(log.clone(), counts.clone(), Sources::system()).handle(Request::new("".into())).await
 }
 
 /// Checks status and code, and that the sentence says this, and gives nothing of the inside away.

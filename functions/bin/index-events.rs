@@ -1,0 +1,25 @@
+//! The Lambda function behind the `events` table's stream.
+
+use audit_log::boot::{Settings, Sources, client};
+use audit_log::count::{CountsTable, Indexer};
+use audit_log::event::Timestamp;
+use audit_log::index_events::{IndexEvents, StreamBatch};
+use audit_log::log::EventLog;
+use lambda_http::tracing;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    // As text: the runtime shows an error's debug form.
+    let settings = Settings::from_environment().map_err(|error| error.to_string())?;
+    let client = client().await;
+    let log = EventLog::new(client.clone(), &settings);
+    let indexer = Indexer::new(log, CountsTable::new(client, &settings));
+    let handler = &IndexEvents::new(indexer, Sources::system());
+    run(service_fn(|event: LambdaEvent<StreamBatch>| async move {
+        let deadline = Timestamp::from_millis(event.context.deadline);
+        Ok::<_, std::convert::Infallible>(handler.handle(event.payload, deadline).await)
+    }))
+    .await
+}

@@ -1,0 +1,192 @@
+//! Keeping the index: adding events to the lanes they belong to, and lanes to the index.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+
+use super::reader::USER_LANE;
+use super::trie::{self, Lane, State, Storage};
+use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX};
+use crate::event::{EventId, IdRange, Timestamp};
+use crate::log::{Error, EventLog, Partition, Scope};
+
+/// How many lanes are written at a time.
+const LANES_AT_ONCE: usize = 8;
+/// How many events a backfill adds at a time: about 1 MB of them, which is what a Query gives.
+const SLICE: usize = 1000;
+/// A user's backfill reads the index of users, which DynamoDB updates after the table. An event that was delivered
+/// before its user had a trie is added by the backfill alone, so that waits until the event must be there.
+pub const SETTLE: Duration = Duration::from_secs(60);
+/// One event in so many makes its user's events be counted, to see whether the user needs a trie.
+const SAMPLE: u128 = 32;
+
+/// Why events could not be added.
+pub type IndexError = trie::Error<Error>;
+
+/// Adds events to the index.
+#[derive(Clone, Debug)]
+pub struct Indexer {
+    log: EventLog,
+    counts: CountsTable,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// The positions of the events that could not be added, and why. Adding them again completes it.
+    pub failed: Vec<(usize, IndexError)>,
+    /// The partitions whose lanes are building.
+    pub building: Vec<Partition>,
+}
+
+/// An event, as far as the index goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexKey {
+    /// Its id.
+    pub id: EventId,
+    /// The canonical id of its user.
+    pub user_id: String,
+}
+
+impl Indexer {
+    /// The lane that counts a partition.
+    fn lane(&self, partition: &Partition) -> (Lanes, Lane) {
+        let lane = match partition {
+            Partition::Shard(shard) => *shard,
+            Partition::User(_) => USER_LANE,
+        };
+        (self.counts.lanes(&partition.scope()), lane)
+    }
+
+    /// An indexer of `log`'s events that keeps its index in `counts`.
+    pub fn new(log: EventLog, counts: CountsTable) -> Indexer {
+        Indexer { log, counts }
+    }
+
+    /// Adds one event to the lanes that have been started. To those that have not, their backfill will add it.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]; adding it again completes it.
+    pub async fn add_late(&self, event: &IndexKey) -> Result<(), IndexError> {
+        let everyone = self.counts.lanes(&Scope::Everyone);
+        let user = self.counts.lanes(&Scope::User(event.user_id.clone()));
+        let keys = [event.id.to_bits()];
+        try_join(trie::apply(&everyone, event.id.shard(), &keys), trie::apply(&user, USER_LANE, &keys)).await?;
+        Ok(())
+    }
+
+    /// Adds a batch of events, and starts the lanes that are missing.
+    pub async fn add(&self, events: &[IndexKey], now: Timestamp) -> Added {
+        let mut shards: BTreeMap<Lane, Vec<usize>> = self.log.shards().all().map(|shard| (shard, Vec::new())).collect();
+        let mut users: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (position, event) in events.iter().enumerate() {
+            shards.entry(event.id.shard()).or_default().push(position);
+            users.entry(&event.user_id).or_default().push(position);
+        }
+        let shards = shards.into_iter().map(|(shard, positions)| (Partition::Shard(shard), positions));
+        let users = users.into_iter().map(|(user, positions)| (Partition::User(user.to_owned()), positions));
+        let added = iter(shards.chain(users).collect::<Vec<_>>()).map(|(partition, positions)| async move {
+            let keys: Vec<u128> = positions.iter().map(|at| events[*at].id.to_bits()).collect();
+            let state = match &partition {
+                Partition::Shard(_) => self.add_to_shard(&partition, &keys, now).await,
+                Partition::User(_) => self.add_to_user(&partition, &keys, now).await,
+            };
+            (partition, positions, state)
+        });
+        let mut all = Added { failed: Vec::new(), building: Vec::new() };
+        for (partition, positions, state) in added.buffer_unordered(LANES_AT_ONCE).collect::<Vec<_>>().await {
+            match state {
+                Ok(Some(State::Building { .. })) => all.building.push(partition),
+                Ok(_) => {}
+                Err(error) => all.failed.extend(positions.into_iter().map(|position| (position, error.clone()))),
+            }
+        }
+        all
+    }
+
+    async fn add_to_shard(
+        &self,
+        shard: &Partition,
+        keys: &[u128],
+        now: Timestamp,
+    ) -> Result<Option<State>, IndexError> {
+        let (lanes, lane) = self.lane(shard);
+        match trie::apply(&lanes, lane, keys).await? {
+            None => {
+                trie::start(&lanes, lane, now.millis()).await?;
+                trie::apply(&lanes, lane, keys).await
+            }
+            state => Ok(state),
+        }
+    }
+
+    async fn add_to_user(&self, user: &Partition, keys: &[u128], now: Timestamp) -> Result<Option<State>, IndexError> {
+        let (lanes, lane) = self.lane(user);
+        match trie::apply(&lanes, lane, keys).await? {
+            None if keys.iter().any(|key| is_sample(*key)) && self.needs_trie(user).await? => {
+                trie::start(&lanes, lane, now.millis()).await?;
+                trie::apply(&lanes, lane, keys).await
+            }
+            state => Ok(state),
+        }
+    }
+
+    async fn needs_trie(&self, user: &Partition) -> Result<bool, IndexError> {
+        Ok(self.log.has_more_than(&user.scope(), USER_EVENTS_LIVE_MAX).await?)
+    }
+
+    /// Adds to lanes that are building what was there before them, as far as `more` allows; it is asked before each
+    /// slice.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]; the next call goes on where this one stopped.
+    pub async fn backfill(
+        &self,
+        building: Vec<Partition>,
+        now: Timestamp,
+        more: impl Fn() -> bool + Sync,
+    ) -> Result<(), IndexError> {
+        let more = &more;
+        let built = iter(building).map(|partition| async move { self.build(&partition, now, more).await });
+        built.buffer_unordered(LANES_AT_ONCE).try_collect::<Vec<()>>().await?;
+        Ok(())
+    }
+
+    /// Completes one lane that is building, slice by slice.
+    async fn build(
+        &self,
+        partition: &Partition,
+        now: Timestamp,
+        more: &(impl Fn() -> bool + Sync),
+    ) -> Result<(), IndexError> {
+        let (lanes, lane) = &self.lane(partition);
+        let lane = *lane;
+        let Some(root) = lanes.node(lane, trie::Prefix::ROOT).await? else { return Ok(()) };
+        let Some(State::Building { since_millis, mut next }) = root.state else { return Ok(()) };
+        let settled = Timestamp::from_millis(since_millis).plus(SETTLE) <= now;
+        if matches!(partition, Partition::User(_)) && !settled {
+            return Ok(());
+        }
+        while more() {
+            let slice = self.log.keys(partition, IdRange::ALL.starting(next), SLICE).await?;
+            let keys: Vec<u128> = slice.ids.iter().map(|id| id.to_bits()).collect();
+            trie::apply(lanes, lane, &keys).await?;
+            if !slice.more {
+                return trie::finish(lanes, lane).await;
+            }
+            next = keys.last().map_or(next, |last| last + 1);
+            trie::advance(lanes, lane, next).await?;
+        }
+        Ok(())
+    }
+}
+
+/// By the id's own chance bits, so that a redelivered batch asks the same question again.
+fn is_sample(key: u128) -> bool {
+    // The lowest four bits are the shard.
+    (key >> 4).is_multiple_of(SAMPLE)
+}

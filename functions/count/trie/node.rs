@@ -1,0 +1,195 @@
+//! A node: a set of keys, or counts; and how both are packed into bytes.
+
+use std::collections::BTreeMap;
+
+use super::{KEY_BYTES, LEAF_KEYS_MAX, Prefix, Step};
+
+/// What lies below a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// The keys themselves, sorted: at most [`LEAF_KEYS_MAX`].
+    Leaf(Vec<u128>),
+    /// How many keys lie below each child that has any.
+    Inner {
+        /// The greatest key that is counted.
+        greatest: u128,
+        /// By step.
+        counts: BTreeMap<Step, u64>,
+    },
+}
+
+/// What a subtree held when it was last seen. A lower bound: it only ever grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Below {
+    /// How many keys.
+    pub count: u64,
+    /// The greatest of them; 0 when there is none.
+    pub greatest: u128,
+}
+
+const LEAF: u8 = 1;
+const INNER: u8 = 2;
+
+impl Node {
+    /// A node that holds nothing.
+    pub const EMPTY: Node = Node::Leaf(Vec::new());
+
+    /// What lies below this node.
+    pub fn below(&self) -> Below {
+        match self {
+            Node::Leaf(keys) => Below { count: keys.len() as u64, greatest: keys.last().copied().unwrap_or(0) },
+            Node::Inner { greatest, counts } => Below { count: counts.values().sum(), greatest: *greatest },
+        }
+    }
+
+    /// How many keys below this node, which lies at `prefix`, are certainly less than `bound`; and how many lie in
+    /// the one child that has keys on both sides of it.
+    pub fn split_at(&self, prefix: Prefix, bound: u128) -> (u64, u64) {
+        match self {
+            Node::Leaf(keys) => (keys.partition_point(|key| *key < bound) as u64, 0),
+            Node::Inner { greatest, counts } if *greatest < bound => (counts.values().sum(), 0),
+            Node::Inner { counts, .. } => {
+                let step = prefix.step(bound);
+                (counts.range(..step).map(|(_, count)| count).sum(), counts.get(&step).copied().unwrap_or(0))
+            }
+        }
+    }
+
+    /// This node, which lies at `prefix`, as bytes. A kind; then a leaf's keys without the prefix, or an inner
+    /// node's greatest key without the prefix and (step, count) pairs, the count in LEB128.
+    pub fn pack(&self, prefix: Prefix) -> Vec<u8> {
+        let suffix = |key: &u128| key.to_be_bytes().into_iter().skip(prefix.bytes());
+        match self {
+            Node::Leaf(keys) => std::iter::once(LEAF).chain(keys.iter().flat_map(suffix)).collect(),
+            Node::Inner { greatest, counts } => {
+                let mut bytes: Vec<u8> = std::iter::once(INNER).chain(suffix(greatest)).collect();
+                for (step, count) in counts {
+                    let step = step.to_be_bytes();
+                    bytes.extend(&step[step.len() - step_bytes(prefix)..]);
+                    pack_count(*count, &mut bytes);
+                }
+                bytes
+            }
+        }
+    }
+
+    /// The node that [`pack`](Node::pack) packed; `None` for bytes that are none.
+    pub fn unpack(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
+        let suffix_bytes = KEY_BYTES - prefix.bytes();
+        let key = |suffix: &[u8]| suffix.iter().fold(0, |bits, byte| (bits << 8) | u128::from(*byte)) | prefix.first();
+        match bytes.split_first()? {
+            // The one key of a prefix that is the whole key.
+            (&LEAF, []) if suffix_bytes == 0 => Some(Node::Leaf(vec![prefix.first()])),
+            (&LEAF, rest) => {
+                let suffixes = rest.chunks_exact(suffix_bytes);
+                let keys: Vec<u128> =
+                    if suffixes.remainder().is_empty() { suffixes.map(key).collect() } else { return None };
+                (keys.is_sorted_by(|a, b| a < b) && keys.len() <= LEAF_KEYS_MAX).then_some(Node::Leaf(keys))
+            }
+            (&INNER, rest) => {
+                let (greatest, mut rest) = rest.split_at_checked(suffix_bytes)?;
+                let mut counts = BTreeMap::new();
+                while !rest.is_empty() {
+                    let (step, after) = rest.split_at_checked(step_bytes(prefix))?;
+                    let step = step.iter().fold(0, |bits, byte| (bits << 8) | Step::from(*byte));
+                    counts.insert(step, unpack_count(after, &mut rest)?);
+                }
+                Some(Node::Inner { greatest: key(greatest), counts })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Below {
+    /// The most of both.
+    #[must_use]
+    pub fn join(self, other: Below) -> Below {
+        Below { count: self.count.max(other.count), greatest: self.greatest.max(other.greatest) }
+    }
+}
+
+fn step_bytes(prefix: Prefix) -> usize {
+    prefix.child(0).bytes() - prefix.bytes()
+}
+
+fn pack_count(mut count: u64, bytes: &mut Vec<u8>) {
+    while count >= 0x80 {
+        bytes.push((count & 0x7f) as u8 | 0x80);
+        count >>= 7;
+    }
+    bytes.push(count as u8);
+}
+
+fn unpack_count<'a>(bytes: &'a [u8], rest: &mut &'a [u8]) -> Option<u64> {
+    let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let (count, after) = bytes.split_at_checked(length)?;
+    *rest = after;
+    (length <= 9).then(|| count.iter().rev().fold(0, |bits, byte| (bits << 7) | u64::from(byte & 0x7f)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: u128 = 0x018c_c251_f47b_7000_803f_0011_2233_4455;
+
+    /// Every prefix that a key has, the root among them.
+    fn prefixes() -> impl Strategy<Value = Prefix> {
+        (0..=15_usize, any::<u128>())
+            .prop_map(|(at, key)| std::iter::once(Prefix::ROOT).chain(Prefix::path(key)).nth(at).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_unpacked(
+            prefix in prefixes(),
+            keys in proptest::collection::btree_set(any::<u128>(), 0..=LEAF_KEYS_MAX),
+            counts in proptest::collection::btree_map(any::<u16>(), 1..u64::MAX >> 1, 1..300),
+            greatest: u128,
+        ) {
+            let within = |key: u128| prefix.first() | (key & (prefix.last() - prefix.first()));
+            let keys: std::collections::BTreeSet<u128> = keys.into_iter().map(within).collect();
+            prop_assume!(prefix.bytes() < KEY_BYTES || !keys.is_empty());
+            let leaf = Node::Leaf(keys.into_iter().collect());
+            prop_assert_eq!(Node::unpack(prefix, &leaf.pack(prefix)), Some(leaf));
+            if prefix.bytes() < KEY_BYTES {
+                let steps = if prefix == Prefix::ROOT { u16::MAX } else { 0xff };
+                let counts = counts.into_iter().map(|(step, count)| (step & steps, count)).collect();
+                let inner = Node::Inner { greatest: within(greatest), counts };
+                prop_assert_eq!(Node::unpack(prefix, &inner.pack(prefix)), Some(inner));
+            }
+        }
+
+        #[test]
+        fn bytes_from_anywhere_do_no_harm(prefix in prefixes(), bytes: Vec<u8>) {
+            prop_assume!(prefix.bytes() < KEY_BYTES);
+            if let Some(node) = Node::unpack(prefix, &bytes) {
+                node.below();
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_leaf_of_a_typical_depth_takes_three_write_units_and_an_inner_node_one() {
+        let prefix = Prefix::path(KEY).nth(2).unwrap();
+        let leaf = Node::Leaf((0..LEAF_KEYS_MAX as u128).map(|low| prefix.first() + low).collect());
+        assert_eq!((prefix.bytes(), leaf.pack(prefix).len()), (4, 1 + 256 * 12));
+        let inner = Node::Inner { greatest: KEY, counts: (0..=255).map(|step| (step, 6553)).collect() };
+        assert_eq!(inner.pack(prefix).len(), 1 + 12 + 256 * 3);
+    }
+
+    #[test]
+    fn a_bound_splits_a_node_into_less_and_undecided() {
+        let prefix = Prefix::path(KEY).nth(2).unwrap();
+        let counts = BTreeMap::from([(0x10, 5), (0xf4, 7), (0xff, 1)]);
+        let greatest = prefix.child(0xff).first();
+        let inner = Node::Inner { greatest, counts };
+        assert_eq!(inner.split_at(prefix, KEY), (5, 7));
+        assert_eq!(inner.split_at(prefix, prefix.child(0x20).first()), (5, 0));
+        assert_eq!(inner.split_at(prefix, greatest), (12, 1));
+        assert_eq!(inner.split_at(prefix, greatest + 1), (13, 0), "the greatest key is less, so all are");
+    }
+}

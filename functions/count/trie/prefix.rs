@@ -1,0 +1,103 @@
+//! Where a node stands in the trie.
+
+use std::fmt;
+
+use super::KEY_BYTES;
+
+/// The bytes with which every key below a node begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    /// The bytes from the top, and zeros.
+    bits: u128,
+    bytes: u8,
+}
+
+/// What leads from a node to one of its children: the next byte, or from the root the first two.
+pub type Step = u16;
+
+/// How many bytes the root's step takes. The first two bytes of an id change every 2³² ms (49.7 days), so a level
+/// between them would be a read and a write more for nothing.
+const ROOT_STEP_BYTES: u8 = 2;
+
+impl Prefix {
+    /// Of the node above all others.
+    pub const ROOT: Prefix = Prefix { bits: 0, bytes: 0 };
+
+    /// How many bytes it has: 0, or 2 to 16.
+    pub fn bytes(self) -> usize {
+        usize::from(self.bytes)
+    }
+
+    /// Where the node lies that `step` leads to.
+    #[must_use]
+    pub fn child(self, step: Step) -> Prefix {
+        let bytes = self.bytes + self.step_bytes();
+        Prefix { bits: self.bits | (u128::from(step) << shift(bytes)), bytes }
+    }
+
+    /// The step from here towards `key`, which lies below here.
+    pub fn step(self, key: u128) -> Step {
+        let mask = (1 << (8 * u32::from(self.step_bytes()))) - 1;
+        ((key >> shift(self.bytes + self.step_bytes())) & mask) as Step
+    }
+
+    /// The greatest key that can lie below here.
+    pub fn last(self) -> u128 {
+        let rest = if self.bytes == 0 { u128::MAX } else { (1 << shift(self.bytes)) - 1 };
+        self.bits | rest
+    }
+
+    /// The smallest key that can lie below here.
+    pub fn first(self) -> u128 {
+        self.bits
+    }
+
+    /// The nodes below the root in which `key` can lie, from the top.
+    pub fn path(key: u128) -> impl Iterator<Item = Prefix> {
+        let below = move |prefix: &Prefix| (prefix.bytes() < KEY_BYTES).then(|| prefix.child(prefix.step(key)));
+        std::iter::successors(below(&Prefix::ROOT), below)
+    }
+
+    fn step_bytes(self) -> u8 {
+        if self.bytes == 0 { ROOT_STEP_BYTES } else { 1 }
+    }
+}
+
+/// How far from the bottom the last of a key's first `bytes` bytes lies, in bits.
+fn shift(bytes: u8) -> u32 {
+    8 * (KEY_BYTES as u32 - u32::from(bytes))
+}
+
+/// In hex: no digit for the root, else 4 to 32.
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.bits.to_be_bytes();
+        bytes[..self.bytes()].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prefix({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_takes_two_bytes_and_then_one_at_a_time() {
+        let key = 0x018c_c251_f47b_7000_803f_0011_2233_4455;
+        let path: Vec<_> = Prefix::path(key).map(|prefix| prefix.to_string()).collect();
+        assert_eq!(path.len(), 15);
+        assert_eq!(path[..3], ["018c", "018cc2", "018cc251"]);
+        assert_eq!(path[14], "018cc251f47b7000803f001122334455");
+        assert_eq!(Prefix::ROOT.to_string(), "");
+        for prefix in Prefix::path(key) {
+            assert!((prefix.first()..=prefix.last()).contains(&key), "{prefix}");
+        }
+        assert_eq!(Prefix::path(u128::MAX).last().unwrap().last(), u128::MAX);
+        assert_eq!((Prefix::ROOT.first(), Prefix::ROOT.last()), (0, u128::MAX));
+    }
+}

@@ -1,0 +1,134 @@
+//! The stream of the `events` table: adds each new event to the count index.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::boot::{Sources, Usage};
+use crate::count::{IndexKey, Indexer};
+use crate::event::{EventId, Timestamp};
+
+/// What is kept of the time that Lambda gives an invocation; a backfill stops there and goes on in the next one.
+const RESERVE: Duration = Duration::from_secs(10);
+
+/// The handler, and what it needs.
+#[derive(Clone, Debug)]
+pub struct IndexEvents {
+    indexer: Indexer,
+    sources: Sources,
+}
+
+/// A batch of a DynamoDB stream, as far as it is read: the documents in the images are skipped unread.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-create-package.html>
+#[derive(Debug, Deserialize)]
+pub struct StreamBatch {
+    /// Oldest first.
+    #[serde(rename = "Records")]
+    pub records: Vec<StreamRecord>,
+}
+
+/// One change of the table.
+#[derive(Debug, Deserialize)]
+pub struct StreamRecord {
+    #[serde(rename = "eventName")]
+    name: String,
+    dynamodb: Change,
+}
+
+#[derive(Debug, Deserialize)]
+struct Change {
+    #[serde(rename = "SequenceNumber")]
+    sequence_number: String,
+    #[serde(rename = "NewImage", default)]
+    image: Option<Image>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Image {
+    id: Text,
+    user_id: Text,
+}
+
+#[derive(Debug, Deserialize)]
+struct Text {
+    #[serde(rename = "S")]
+    text: String,
+}
+
+/// Which part of a batch Lambda is to deliver again: all from the first of these on.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchAnswer {
+    /// At most one.
+    #[serde(rename = "batchItemFailures")]
+    pub failures: Vec<BatchFailure>,
+}
+
+/// A record that was not processed.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchFailure {
+    /// Its sequence number.
+    #[serde(rename = "itemIdentifier")]
+    pub sequence_number: String,
+}
+
+const INSERT: &str = "INSERT";
+
+impl IndexEvents {
+    /// A handler that adds to `indexer`'s index.
+    pub fn new(indexer: Indexer, sources: Sources) -> IndexEvents {
+        IndexEvents { indexer, sources }
+    }
+
+    /// Adds a batch's events; `deadline` is when Lambda will stop the function.
+    pub async fn handle(&self, batch: StreamBatch, deadline: Timestamp) -> BatchAnswer {
+        let started = self.sources.now();
+        let records = batch.records.len();
+        let (answer, usage) = Usage::of(self.add(batch, deadline)).await;
+        tracing::info!(
+            records,
+            failed_from = answer.failures.first().map(|failure| failure.sequence_number.as_str()),
+            duration_ms = self.sources.now().since(started).as_secs_f64() * 1000.0,
+            dynamodb_calls = usage.calls,
+            dynamodb_rounds = usage.rounds,
+            dynamodb_read_units = usage.read.total(),
+            dynamodb_write_units = usage.written.total(),
+            "indexed"
+        );
+        answer
+    }
+
+    async fn add(&self, batch: StreamBatch, deadline: Timestamp) -> BatchAnswer {
+        let (numbers, events): (Vec<String>, Vec<IndexKey>) = batch.records.into_iter().filter_map(event).unzip();
+        let now = self.sources.now();
+        let added = self.indexer.add(&events, now).await;
+        let first = added.failed.into_iter().min_by_key(|(position, _)| *position);
+        if let Some((position, problem)) = first {
+            tracing::error!(cause = %problem, "the batch is to be delivered again");
+            let failure = BatchFailure { sequence_number: numbers[position].clone() };
+            return BatchAnswer { failures: vec![failure] };
+        }
+        let more = || self.sources.now().plus(RESERVE) < deadline;
+        if let Err(problem) = self.indexer.backfill(added.building, now, more).await {
+            // The events of this batch are in the index. The next batch takes the backfill up again.
+            tracing::error!(cause = %problem, "a backfill stopped");
+        }
+        BatchAnswer { failures: Vec::new() }
+    }
+}
+
+/// A record's sequence number and event; `None` for what is not a new event.
+fn event(record: StreamRecord) -> Option<(String, IndexKey)> {
+    if record.name != INSERT {
+        return None;
+    }
+    let Change { sequence_number, image } = record.dynamodb;
+    let image = image?;
+    match EventId::parse(&image.id.text) {
+        Some(id) => Some((sequence_number, IndexKey { id, user_id: image.user_id.text })),
+        None => {
+            tracing::error!(sequence_number, "an item of the events table has no usable id; it is not counted");
+            None
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The count index through HTTP, with its stream running: while many write, and when they have stopped.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use audit_log::boot::Sources;
+use audit_log::event::Timestamp;
+use audit_log::list_events::ListEvents;
+use lambda_http::http::Request;
+use lambda_http::{Body, RequestExt};
+use serde_json::Value;
+
+use crate::Audit;
+use crate::support::event;
+
+const WRITERS: u32 = 20;
+const EVENTS_OF_A_WRITER: u32 = 15;
+
+/// A time for the writer's n-th event that no other event has: on time, late, or years ago.
+fn time(writer: u32, number: u32) -> Timestamp {
+    let now = Sources::system().now();
+    let own = Duration::from_nanos(u64::from(writer * EVENTS_OF_A_WRITER + number));
+    let whole = Timestamp::from_millis(now.millis()).plus(own);
+    match number % 3 {
+        0 => whole,
+        1 => whole.minus(Duration::from_secs(u64::from(6 + number))),
+        _ => whole.minus(Duration::from_secs(86_400 * 365 * u64::from(1 + writer))),
+    }
+}
+
+/// RFC 3339 with all nine digits.
+fn text(at: Timestamp) -> String {
+    at.to_string().replace('Z', &format!("{:06}Z", at.nanos_of_milli()))
+}
+
+impl Audit {
+    async fn list_at(&self, query: &str, now: Timestamp) -> Value {
+        let (log, counts) = self.tables("4");
+        let list = ListEvents::new(log, counts, Sources::system().with_clock(move || now));
+        let parameters: lambda_http::aws_lambda_events::query_map::QueryMap = query.parse().unwrap();
+        let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(parameters)).await;
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        serde_json::from_slice(answer.body()).unwrap()
+    }
+
+    /// Walks the whole log by its `next` links: no id twice.
+    async fn walk(&self) -> Vec<String> {
+        let (mut ids, mut next) = (Vec::new(), Some("/events?per_page=50".to_owned()));
+        while let Some(link) = next {
+            let page = self.get(&link).await;
+            ids.extend(page.ids());
+            next = page.link("next");
+        }
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+        ids
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exact() {
+    let audit = Audit::start().await;
+    // The first batch starts the lanes, so that what follows is counted by them.
+    audit.record(event("1", "2024-01-01T00:00:00Z")).await;
+    audit.service.indexed().await;
+    let acknowledged = AtomicU64::new(1);
+    let writer = |writer: u32| {
+        let (audit, acknowledged) = (&audit, &acknowledged);
+        async move {
+            for number in 0..EVENTS_OF_A_WRITER {
+                let at = time(writer, number);
+                audit.record(event(&(writer % 3).to_string(), &text(at))).await;
+                let before = acknowledged.fetch_add(1, Ordering::SeqCst) + 1;
+                let (from, to) = (text(at), text(at.plus(Duration::from_nanos(1))));
+                let own = audit.get(&format!("/events?from={from}&to={to}")).await.json();
+                assert_eq!(own["total"], 1, "the event of {from}: {own}");
+                let total = audit.get("/events?per_page=1").await.json()["total"].as_u64().unwrap();
+                assert!(total >= before, "{total} in all, {before} were acknowledged");
+            }
+        }
+    };
+    let reader = async {
+        while acknowledged.load(Ordering::SeqCst) < u64::from(WRITERS * EVENTS_OF_A_WRITER) {
+            let walked = audit.walk().await.len();
+            let page = audit.get("/events?per_page=10&page=3").await;
+            // Each writer may have an event that is stored and not counted yet: it is not acknowledged either.
+            let total = page.json()["total"].as_u64().unwrap() as usize;
+            assert!(total + WRITERS as usize >= walked, "{total} in all, {walked} were seen");
+        }
+    };
+    let writers = futures_util::future::join_all((0..WRITERS).map(writer));
+    tokio::join!(writers, reader);
+
+    audit.service.indexed().await;
+    let all = audit.walk().await;
+    assert_eq!(all.len(), (WRITERS * EVENTS_OF_A_WRITER + 1) as usize);
+    // A minute later nothing is counted live any more: all of it comes from the index.
+    let later = Sources::system().now().plus(Duration::from_secs(60));
+    for page in 1..=all.len().div_ceil(20) {
+        let list = audit.list_at(&format!("per_page=20&page={page}"), later).await;
+        assert_eq!(list["total"], all.len());
+        let shown = list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap());
+        assert_eq!(shown.collect::<Vec<_>>(), all.chunks(20).nth(page - 1).unwrap());
+    }
+}

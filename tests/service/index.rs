@@ -1,0 +1,211 @@
+//! The count index on the engine: exact whatever is delivered when, and what reading by it costs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use audit_log::boot::{Sources, Usage};
+use audit_log::count::{IndexKey, SETTLE};
+use audit_log::event::Timestamp;
+use audit_log::index_events::{BatchAnswer, IndexEvents, StreamBatch};
+use serde_json::json;
+
+use crate::filled::{Tables, events, sample, stream_batch};
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+const LATER: &str = "2024-03-01T00:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn batch(events: &[IndexKey]) -> StreamBatch {
+    serde_json::from_value(stream_batch(events)).unwrap()
+}
+
+impl Tables {
+    fn index_events(&self, now: Timestamp) -> IndexEvents {
+        IndexEvents::new(self.indexer.clone(), Sources::system().with_clock(move || now))
+    }
+
+    /// Delivers a batch at `now`, with a minute's time.
+    async fn deliver(&self, events: &[IndexKey], now: Timestamp) -> BatchAnswer {
+        self.index_events(now).handle(batch(events), now.plus(Duration::from_secs(60))).await
+    }
+
+    /// Compares totals and pages with the sorted list, by everyone and by user 1.
+    async fn check(&self, events: &[IndexKey], now: Timestamp) {
+        let all: BTreeSet<_> = events.iter().map(|event| event.id).collect();
+        let of_one: BTreeSet<_> = events.iter().filter(|event| event.user_id == "1").map(|event| event.id).collect();
+        for (filter, ids) in [("", all), ("&user_id=1", of_one)] {
+            let newest_first: Vec<String> = ids.iter().rev().map(ToString::to_string).collect();
+            let pages = newest_first.chunks(7).collect::<Vec<_>>();
+            for page in [1, 2, 3, pages.len() / 3, pages.len() / 2, pages.len() - 1, pages.len()] {
+                let (list, _) = self.get(&format!("per_page=7&page={page}{filter}"), now).await;
+                assert_eq!(list["total"], newest_first.len(), "page {page}{filter}");
+                let shown = list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap());
+                assert_eq!(shown.collect::<Vec<_>>(), *pages[page - 1], "page {page}{filter}");
+            }
+            let (past, _) = self.get(&format!("per_page=7&page={}{filter}", pages.len() + 1), now).await;
+            assert_eq!((past["events"].as_array().unwrap().len(), &past["total"]), (0, &json!(newest_first.len())));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_filled_before_the_index_is_caught_up_and_then_read_by_it() {
+    let (tables, events, now) = (Tables::start().await, events(3000, MONTH), at(LATER));
+    tables.write(&events).await;
+    tables.check(&events, now).await;
+    let (_, before) = tables.get("page=100", now).await;
+    tables.index(now).await;
+    tables.promote(sample(&events), now).await;
+    tables.check(&events, now).await;
+    let (_, after) = tables.get("page=100", now).await;
+    assert!(after.read.total() * 5.0 < before.read.total(), "{after:?} against {before:?}");
+}
+
+#[tokio::test]
+async fn a_range_is_the_difference_of_two_ranks() {
+    let (tables, events, now) = (Tables::start().await, events(2000, MONTH), at(LATER));
+    tables.write(&events).await;
+    tables.index(now).await;
+    for (from, to) in
+        [("2024-01-05T00:00:00Z", "2024-01-20T12:00:00Z"), ("2024-01-10T00:00:00Z", "2024-01-10T00:30:00Z")]
+    {
+        let within: Vec<String> = events
+            .iter()
+            .rev()
+            .filter(|event| {
+                let (from, to) =
+                    (audit_log::event::EventId::lowest_at(at(from)), audit_log::event::EventId::lowest_at(at(to)));
+                from <= event.id && event.id < to
+            })
+            .map(|event| event.id.to_string())
+            .collect();
+        let last = within.len().div_ceil(5);
+        for page in [1, 2, last] {
+            let (list, _) = tables.get(&format!("from={from}&to={to}&per_page=5&page={page}"), now).await;
+            assert_eq!(list["total"], within.len());
+            let shown: Vec<&str> =
+                list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
+            assert_eq!(shown, within.chunks(5).nth(page - 1).unwrap_or_default());
+        }
+    }
+}
+
+/// The figures of docs/performance.md, up to what a test may take; `cargo bench --bench reading` goes on.
+#[tokio::test]
+async fn any_page_costs_the_same_at_every_size() {
+    let now = at(LATER);
+    let mut costs: Vec<Vec<f64>> = Vec::new();
+    for count in [1_000, 10_000, 30_000] {
+        let (tables, events) = (Tables::start().await, events(count, MONTH));
+        tables.write(&events).await;
+        tables.index(now).await;
+        tables.promote(sample(&events), now).await;
+        let mut units = Vec::new();
+        for filter in ["", "&user_id=1"] {
+            let of = if filter.is_empty() { count } else { count / 2 };
+            for page in [1, of / 20, of / 10] {
+                let (list, usage) = tables.get(&format!("page={page}{filter}"), now).await;
+                assert_eq!((&list["total"], list["events"].as_array().unwrap().len()), (&json!(of), 10));
+                assert!(
+                    usage.rounds <= if page == 1 { 3 } else { 9 },
+                    "{count} events, page {page}{filter}: {usage:?}"
+                );
+                units.push(usage.read.total());
+            }
+        }
+        costs.push(units);
+    }
+    for (at_10_000, at_30_000) in costs[1].iter().zip(&costs[2]) {
+        assert!(*at_30_000 <= at_10_000 * 1.5, "{costs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_comes_twice_late_or_in_pieces_counts_once() {
+    let (tables, events, now) = (Tables::start().await, events(1500, MONTH), at(LATER));
+    tables.write(&events).await;
+    tables.deliver(&[], now).await;
+    for (events, times) in [(&events[900..], 2), (&events[..1000], 1), (&events[400..401], 3)] {
+        for _ in 0..times {
+            assert_eq!(tables.deliver(events, now).await, BatchAnswer { failures: Vec::new() });
+        }
+    }
+    tables.check(&events, now).await;
+}
+
+#[tokio::test]
+async fn two_invocations_at_once_do_not_get_in_each_others_way() {
+    let (tables, events, now) = (Tables::start().await, events(1200, MONTH), at(LATER));
+    tables.write(&events).await;
+    let (a, b) = (tables.index_events(now), tables.index_events(now));
+    let deadline = now.plus(Duration::from_secs(60));
+    let both = tokio::join!(a.handle(batch(&events[..800]), deadline), b.handle(batch(&events[400..]), deadline));
+    assert!(both.0.failures.is_empty() && both.1.failures.is_empty());
+    tables.check(&events, now).await;
+}
+
+#[tokio::test]
+async fn while_the_stream_stands_still_totals_trail_and_page_1_does_not() {
+    let (tables, events) = (Tables::start().await, events(600, Duration::from_secs(600)));
+    let (old, new) = events.split_at(300);
+    tables.write(old).await;
+    tables.index(at("2024-01-01T00:05:20Z")).await;
+    // The stream stops here, for an hour; events keep coming.
+    tables.write(new).await;
+    let hour_later = at("2024-01-01T01:00:00Z");
+    let (list, _) = tables.get("per_page=5", hour_later).await;
+    assert_eq!(list["total"], old.len(), "only what was delivered is counted");
+    let newest: Vec<String> = events.iter().rev().take(5).map(|event| event.id.to_string()).collect();
+    let shown: Vec<&str> =
+        list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(shown, newest);
+    for piece in new.chunks(100) {
+        tables.deliver(piece, hour_later).await;
+    }
+    tables.check(&events, hour_later).await;
+}
+
+#[tokio::test]
+async fn an_index_that_was_deleted_is_not_missed_and_grows_again() {
+    let (tables, events, now) = (Tables::start().await, events(1500, MONTH), at(LATER));
+    tables.write(&events).await;
+    tables.index(now).await;
+    let items = tables.client.scan().table_name("CountsTable").send().await.unwrap();
+    for item in items.items() {
+        let delete = tables.client.delete_item().table_name("CountsTable");
+        delete.key("node", item["node"].clone()).key("lane", item["lane"].clone()).send().await.unwrap();
+    }
+    tables.check(&events, now).await;
+    tables.deliver(&events[..1], now).await;
+    tables.check(&events, now).await;
+}
+
+#[tokio::test]
+async fn a_user_gets_a_trie_only_beyond_a_thousand_events_and_only_once_the_index_has_settled() {
+    let (tables, now) = (Tables::start().await, at(LATER));
+    let events = events(2004, MONTH);
+    let sample = sample(&events);
+    let (few, one_more) = (&events[..2000], &events[2000..]);
+    tables.write(few).await;
+    tables.promote(sample, now).await;
+    let usage = tables.units_of_a_total(now).await;
+    assert_eq!(usage.calls, 4, "the root, which is not there, the live edge, a count of 1,000, the page: {usage:?}");
+    tables.write(one_more).await;
+    tables.deliver(&[one_more, std::slice::from_ref(sample)].concat(), now).await;
+    tables.check(&events, now).await;
+    let unsettled = tables.units_of_a_total(now).await;
+    tables.deliver(std::slice::from_ref(sample), now.plus(SETTLE)).await;
+    tables.check(&events, now).await;
+    let settled = tables.units_of_a_total(now).await;
+    assert!(settled.read.total() < unsettled.read.total() / 2.0, "{settled:?} against {unsettled:?}");
+}
+
+impl Tables {
+    /// What user 1's total costs: a page that is past the end reads nothing else.
+    async fn units_of_a_total(&self, now: Timestamp) -> Usage {
+        self.get("user_id=1&per_page=1&cursor=00000000-0000-7000-8000-000000000000", now).await.1
+    }
+}

@@ -1,0 +1,132 @@
+//! Tables of any size, without a gateway or a stream: filled as they would be found, indexed when a test says so.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use audit_log::boot::{Settings, Sources, Usage, client_from};
+use audit_log::count::{CountsTable, IndexKey, Indexer, SETTLE};
+use audit_log::event::{EventId, Tail, Timestamp};
+use audit_log::list_events::ListEvents;
+use audit_log::log::EventLog;
+use audit_log_local::engine::{Engine, Storage, client_config};
+use audit_log_local::template::Template;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use futures_util::stream::{StreamExt, iter};
+use lambda_http::http::Request;
+use lambda_http::{Body, RequestExt};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+pub struct Tables {
+    /// The engine's URL.
+    pub url: String,
+    pub client: Client,
+    pub log: EventLog,
+    pub counts: CountsTable,
+    pub indexer: Indexer,
+}
+
+impl Tables {
+    /// Empty tables in an engine of their own, which lives as long as the test.
+    pub async fn start() -> Tables {
+        let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Engine::open(&Storage::Memory, &template.tables).unwrap().serve(listener, std::future::pending());
+        let client = client_from(client_config(address)).await;
+        let settings = Settings {
+            events_table: "EventsTable".to_owned(),
+            counts_table: "CountsTable".to_owned(),
+            shards: "4".parse().unwrap(),
+        };
+        let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings));
+        Tables {
+            url: format!("http://{address}"),
+            client,
+            indexer: Indexer::new(log.clone(), counts.clone()),
+            log,
+            counts,
+        }
+    }
+
+    /// Writes events past the API, as a table that is older than the index has them.
+    pub async fn write(&self, events: &[IndexKey]) {
+        let batches = events.chunks(25).map(|events| async move {
+            let put = |event: &IndexKey| {
+                let string = |text: &str| AttributeValue::S(text.to_owned());
+                let item = HashMap::from([
+                    ("shard".to_owned(), string(&format!("{:x}", event.id.shard()))),
+                    ("id".to_owned(), string(&event.id.to_string())),
+                    ("user_id".to_owned(), string(&event.user_id)),
+                    (
+                        "event".to_owned(),
+                        string(&format!("{{\"user_id\":\"{}\",\"x\":\"{}\"}}", event.user_id, "x".repeat(600))),
+                    ),
+                    ("recorded_at".to_owned(), string("2024-01-01T00:00:00.000Z")),
+                ]);
+                let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
+                WriteRequest::builder().put_request(put).build()
+            };
+            let requests = events.iter().map(put).collect();
+            let answer = self.client.batch_write_item().request_items("EventsTable", requests).send().await.unwrap();
+            assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty));
+        });
+        iter(batches).buffer_unordered(4).collect::<Vec<()>>().await;
+    }
+
+    /// Starts every lane and fills it from the table, as the first batches of a stream do.
+    pub async fn index(&self, now: Timestamp) {
+        let added = self.indexer.add(&[], now).await;
+        assert!(added.failed.is_empty(), "{:?}", added.failed);
+        self.indexer.backfill(added.building, now, || true).await.unwrap();
+    }
+
+    /// Gives a user a trie, as a batch with this event of the user's does, and one more when the index has settled.
+    pub async fn promote(&self, event: &IndexKey, now: Timestamp) {
+        for now in [now, now.plus(SETTLE)] {
+            let added = self.indexer.add(std::slice::from_ref(event), now).await;
+            assert!(added.failed.is_empty(), "{:?}", added.failed);
+            self.indexer.backfill(added.building, now, || true).await.unwrap();
+        }
+    }
+
+    /// Answers `GET /events?query` at `now`, and gives what it used.
+    pub async fn get(&self, query: &str, now: Timestamp) -> (Value, Usage) {
+        let list = ListEvents::new(self.log.clone(), self.counts.clone(), Sources::system().with_clock(move || now));
+        let parameters: lambda_http::aws_lambda_events::query_map::QueryMap = query.parse().unwrap();
+        let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(parameters)).await;
+        assert_eq!(answer.status(), 200, "{answer:?}");
+        (serde_json::from_slice(answer.body()).unwrap(), *answer.extensions().get::<Usage>().unwrap())
+    }
+}
+
+/// `count` events, evenly spread over `span` from 2024 on, oldest first; every second one is user 1's.
+pub fn events(count: usize, span: Duration) -> Vec<IndexKey> {
+    let rng = &mut StdRng::seed_from_u64(1);
+    let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
+    let gap = span / u32::try_from(count).unwrap();
+    (0..count)
+        .map(|number| {
+            let at = start.plus(gap * u32::try_from(number).unwrap());
+            let user_id = if number % 2 == 0 { "1".to_owned() } else { format!("u{}", number % 5000) };
+            IndexKey { id: EventId::new(at, Tail::random(rng.random()), 4), user_id }
+        })
+        .collect()
+}
+
+/// An event of user 1's that makes the indexer look how many events the user has.
+pub fn sample(events: &[IndexKey]) -> &IndexKey {
+    events.iter().find(|event| event.user_id == "1" && (event.id.to_bits() >> 4) % 32 == 0).unwrap()
+}
+
+/// A stream's batch of new events, as Lambda delivers it.
+pub fn stream_batch(events: &[IndexKey]) -> Value {
+    let record = |(number, event): (usize, &IndexKey)| {
+        let image = json!({"id": {"S": event.id.to_string()}, "user_id": {"S": event.user_id}, "event": {"S": "{}"}});
+        json!({"eventName": "INSERT", "dynamodb": {"SequenceNumber": number.to_string(), "NewImage": image}})
+    };
+    json!({"Records": events.iter().enumerate().map(record).collect::<Vec<_>>()})
+}

@@ -1,0 +1,175 @@
+//! Whatever happens on the way, in the end every total and every rank is that of a sorted list.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use audit_log::count::trie::{Lane, Prefix, Roots, Storage, apply, finish, rank, select, start};
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::memory::{Faults, Memory};
+use crate::turns::{count_turns, race};
+
+const LANES: Lane = 3;
+
+/// 2024-01-01T00:00:00Z in an id's first 48 bits.
+const START: u128 = 0x018c_c251_f400 << 80;
+
+/// Keys as ids are: steady ones, bursts within a millisecond, and historic ones.
+fn keys(rng: &mut StdRng, count: usize) -> Vec<u128> {
+    let mut keys = BTreeSet::new();
+    let mut millis = 0_u128;
+    while keys.len() < count {
+        match rng.random_range(0..10) {
+            0 => millis += rng.random_range(1..100_000),
+            1 => {
+                keys.insert(u128::from(rng.random::<u64>() >> 18) << 80 | u128::from(rng.random::<u64>()));
+            }
+            2 => {
+                for _ in 0..rng.random_range(1..400) {
+                    keys.insert(START + (millis << 80) + u128::from(rng.random::<u64>()));
+                }
+            }
+            _ => {
+                millis += rng.random_range(0..300);
+                keys.insert(START + (millis << 80) + u128::from(rng.random::<u64>()));
+            }
+        }
+    }
+    keys.into_iter().collect()
+}
+
+fn lane_of(key: u128) -> Lane {
+    (key % u128::from(LANES)) as Lane
+}
+
+/// The keys cut into batches, some of them twice, in any order.
+fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(Lane, Vec<u128>)> {
+    let mut batches = Vec::new();
+    for lane in 0..LANES {
+        let mut keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
+        for _ in 0..2 {
+            if rng.random() {
+                keys.shuffle(rng);
+            }
+            let mut rest = keys.as_slice();
+            while !rest.is_empty() {
+                let (batch, after) = rest.split_at(rng.random_range(1..=rest.len().min(120)));
+                batches.push((lane, batch.to_vec()));
+                rest = after;
+            }
+        }
+    }
+    batches.shuffle(rng);
+    batches
+}
+
+async fn roots(storage: &Memory) -> Roots {
+    let level = storage.level(Prefix::ROOT).await.unwrap();
+    Roots(level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect())
+}
+
+/// Compares every total, rank and selection with the sorted list's.
+async fn check(storage: &Memory, sorted: &[u128]) {
+    let roots = roots(storage).await;
+    let total = rank(storage, &roots, u128::MAX).await.unwrap();
+    assert_eq!(total, sorted.len() as u64);
+    for (position, key) in sorted.iter().enumerate() {
+        let position = position as u64;
+        assert_eq!(rank(storage, &roots, *key).await.unwrap(), position, "{key:032x}");
+        assert_eq!(select(storage, &roots, position).await.unwrap(), Some(*key), "{position}");
+    }
+    assert_eq!(select(storage, &roots, total).await.unwrap(), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Appliers race on one storage; batches come twice, in any order and cut anyhow; operations fail before and
+    /// after they are done; reads are stale; appliers die and start again.
+    #[test]
+    fn every_order_of_every_delivery_ends_in_the_same_counts(seed: u64, appliers in 1..6_usize, count in 1..1500_usize) {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let sorted = keys(rng, count);
+        let batches = batches(rng, &sorted);
+        let storage = Memory::with_faults(Faults { fail: 40, lose: 40, stale: 10 }, seed);
+        let open = RefCell::new((0..batches.len()).collect::<BTreeSet<usize>>());
+        race(appliers, 200, rng, |applier| {
+            let (storage, batches, open) = (&storage, &batches, &open);
+            Box::pin(async move {
+                for (number, (lane, batch)) in batches.iter().enumerate().skip(applier).step_by(appliers) {
+                    if !open.borrow().contains(&number) {
+                        continue;
+                    }
+                    // Until it is delivered, as a stream does.
+                    while !matches!(apply(storage, *lane, batch).await, Ok(Some(_))) {
+                        let _ = start(storage, *lane, 0).await;
+                    }
+                    open.borrow_mut().remove(&number);
+                }
+            })
+        });
+        assert!(open.borrow().is_empty());
+        storage.heal();
+        count_turns(check(&storage, &sorted));
+    }
+
+    /// While keys are added, a reader never sees more than there are, nor fewer of the old ones than were delivered.
+    #[test]
+    fn a_reader_in_the_midst_of_it_counts_what_was_delivered_before(seed: u64) {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let (older, newer) = (keys(rng, 300), keys(rng, 300));
+        let bound = START;
+        let old: Vec<u128> = older.into_iter().map(|key| key % bound).collect::<BTreeSet<_>>().into_iter().collect();
+        let new: Vec<u128> = newer.into_iter().filter(|key| *key >= bound).collect();
+        let storage = &Memory::new();
+        for lane in 0..LANES {
+            count_turns(async {
+                start(storage, lane, 0).await.unwrap();
+                let keys: Vec<u128> = old.iter().copied().filter(|key| lane_of(*key) == lane).collect();
+                apply(storage, lane, &keys).await.unwrap();
+                finish(storage, lane).await.unwrap();
+            });
+        }
+        let batches = &batches(rng, &new);
+        let old = &old;
+        race(4, u32::MAX, rng, |task| Box::pin(async move {
+            if task == 0 {
+                for position in (0..old.len()).step_by(7) {
+                    let roots = roots(storage).await;
+                    assert_eq!(rank(storage, &roots, bound).await.unwrap(), old.len() as u64);
+                    assert_eq!(select(storage, &roots, position as u64).await.unwrap(), Some(old[position]));
+                }
+            } else {
+                for (lane, batch) in batches.iter().skip(task - 1).step_by(3) {
+                    apply(storage, *lane, batch).await.unwrap();
+                }
+            }
+        }));
+        let sorted: Vec<u128> = old.iter().chain(&new).copied().collect::<BTreeSet<_>>().into_iter().collect();
+        count_turns(check(storage, &sorted));
+    }
+}
+
+#[test]
+fn a_lane_that_was_not_started_takes_nothing() {
+    let storage = Memory::new();
+    assert_eq!(count_turns(apply(&storage, 0, &[1])).0, Ok(None));
+    assert_eq!(storage.nodes(), 0);
+}
+
+#[test]
+fn keys_that_share_fourteen_bytes_are_told_apart_by_the_last() {
+    let storage = Memory::new();
+    count_turns(async {
+        start(&storage, 0, 0).await.unwrap();
+        // All within one millisecond and one fraction of it: only the last two bytes differ.
+        let keys: Vec<u128> = (0..20_000).map(|low| START + low * 3).collect();
+        apply(&storage, 0, &keys).await.unwrap();
+        let roots = roots(&storage).await;
+        assert_eq!(rank(&storage, &roots, START + 3 * 777).await, Ok(777));
+        assert_eq!(select(&storage, &roots, 19_999).await, Ok(Some(START + 3 * 19_999)));
+    });
+}

@@ -1,0 +1,77 @@
+//! What rank and select cost, from a thousand events to a billion: by the trie's own code, on an implicit log.
+
+use audit_log::count::trie::{Prefix, Roots, Storage, rank, select};
+
+use crate::implicit::Implicit;
+use crate::memory::Cost;
+use crate::turns::count_turns;
+
+/// Rounds (reads that wait for reads before them) and read units.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Reading {
+    rounds: u32,
+    units: u64,
+}
+
+impl Reading {
+    fn of<T>(log: &Implicit, future: impl Future<Output = T>) -> (T, Reading) {
+        log.cost();
+        let (output, rounds) = count_turns(future);
+        let Cost { read_units, .. } = log.cost();
+        (output, Reading { rounds, units: read_units })
+    }
+
+    fn most(self, other: Reading) -> Reading {
+        Reading { rounds: self.rounds.max(other.rounds), units: self.units.max(other.units) }
+    }
+}
+
+/// The most that reading the roots, the rank of a key, and the key at a rank cost, over many places in the log.
+fn measure(log: &Implicit, total: u64) -> (Reading, Reading, Reading) {
+    let (level, root) = Reading::of(log, log.level(Prefix::ROOT));
+    let roots = Roots(level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect());
+    let (mut ranked, mut selected) = (Reading::default(), Reading::default());
+    for part in 0..12 {
+        let position = (total - 1) * part / 11;
+        let (key, reading) = Reading::of(log, select(log, &roots, position));
+        let key = key.unwrap().unwrap();
+        selected = selected.most(reading);
+        let (found, reading) = Reading::of(log, rank(log, &roots, key));
+        assert_eq!(found, Ok(position), "the rank of the key at {position}");
+        ranked = ranked.most(reading);
+    }
+    (root, ranked, selected)
+}
+
+#[test]
+fn a_billion_events_cost_what_ten_thousand_cost() {
+    println!("| events | days | lanes | root | rank | select |\n|---|---|---|---|---|---|");
+    let mut small = Reading::default();
+    for (total, days, lanes) in [
+        (1_000, 30, 4),
+        (10_000, 30, 4),
+        (100_000, 365, 4),
+        (1_000_000, 365, 4),
+        (10_000_000, 3650, 4),
+        (100_000_000, 3650, 4),
+        (1_000_000_000, 3650, 4),
+        (1_000_000_000, 365, 16),
+        (1_000_000_000, 50, 16),
+        (1_000_000_000, 3650, 1),
+    ] {
+        let log = Implicit::new(lanes, total, days, 7);
+        let (root, ranked, selected) = measure(&log, total);
+        let show = |reading: Reading| format!("{} rounds, {} units", reading.rounds, reading.units);
+        println!("| {total} | {days} | {lanes} | {} | {} | {} |", show(root), show(ranked), show(selected));
+        if total == 10_000 {
+            small = selected;
+        }
+        // Page 1 waits for the roots and a rank; another page for the roots, two ranks side by side, a selection,
+        // and at most two rounds for its events (keys, then events, of a user).
+        assert!(root.rounds + ranked.rounds <= 3, "{ranked:?}");
+        assert!(root.rounds + ranked.rounds + selected.rounds + 2 <= 9, "{ranked:?} {selected:?}");
+        if lanes == 4 && total > 10_000 {
+            assert!(selected.units * 2 <= small.units * 3 + 6, "{selected:?} against {small:?}");
+        }
+    }
+}
