@@ -7,10 +7,10 @@ use lambda_http::{Body, Request};
 use serde::Serialize;
 
 use crate::boot::Sources;
-use crate::count::{CountsTable, IndexKey, Indexer, LATE};
+use crate::count::{CountsTable, Indexer, LATE};
 use crate::event::{EventId, NewEvent, Tail};
 use crate::http::{Origin, Problem, Purpose, answer, document_text, encode_path, idempotency_key, serve};
-use crate::log::{Appended, EventLog, Recorded};
+use crate::log::{Appended, EventKey, EventLog, Recorded};
 
 /// How often a new event draws an id before that counts as a fault: two equal 50-bit tails in one nanosecond do
 /// not happen twice in a row.
@@ -80,7 +80,7 @@ impl CreateEvent {
         if event.timestamp.plus(LATE) >= self.sources.now() {
             return;
         }
-        let key = IndexKey { id, user_id: event.user_id };
+        let key = EventKey { id, user_id: event.user_id };
         let cause = match tokio::time::timeout(INDEX_TIME, self.indexer.add_late(&key)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),

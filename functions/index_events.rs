@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::boot::{Sources, Usage};
-use crate::count::{IndexKey, Indexer};
+use crate::count::Indexer;
 use crate::event::{EventId, Timestamp};
+use crate::log::EventKey;
 
 /// What is kept of the time that Lambda gives an invocation; a backfill stops there and goes on in the next one.
 const RESERVE: Duration = Duration::from_secs(10);
@@ -99,7 +100,7 @@ impl IndexEvents {
     }
 
     async fn add(&self, batch: StreamBatch, deadline: Timestamp) -> BatchAnswer {
-        let (numbers, events): (Vec<String>, Vec<IndexKey>) = batch.records.into_iter().filter_map(event).unzip();
+        let (numbers, events): (Vec<String>, Vec<EventKey>) = batch.records.into_iter().filter_map(event).unzip();
         let now = self.sources.now();
         let added = self.indexer.add(&events, now).await;
         let first = added.failed.into_iter().min_by_key(|(position, _)| *position);
@@ -118,14 +119,14 @@ impl IndexEvents {
 }
 
 /// A record's sequence number and event; `None` for what is not a new event.
-fn event(record: StreamRecord) -> Option<(String, IndexKey)> {
+fn event(record: StreamRecord) -> Option<(String, EventKey)> {
     if record.name != INSERT {
         return None;
     }
     let Change { sequence_number, image } = record.dynamodb;
     let image = image?;
     match EventId::parse(&image.id.text) {
-        Some(id) => Some((sequence_number, IndexKey { id, user_id: image.user_id.text })),
+        Some(id) => Some((sequence_number, EventKey { id, user_id: image.user_id.text })),
         None => {
             tracing::error!(sequence_number, "an item of the events table has no usable id; it is not counted");
             None

@@ -9,8 +9,8 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use super::reader::USER_LANE;
 use super::trie::{self, Lane, State, Storage};
 use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX};
-use crate::event::{EventId, IdRange, Timestamp};
-use crate::log::{Error, EventLog, Partition, Scope};
+use crate::event::{IdRange, Timestamp};
+use crate::log::{Error, EventKey, EventLog, Partition, Scope};
 
 /// How many lanes are written at a time.
 const LANES_AT_ONCE: usize = 8;
@@ -28,7 +28,7 @@ pub type IndexError = trie::Error<Error>;
 /// Adds events to the index.
 #[derive(Clone, Debug)]
 pub struct Indexer {
-    log: EventLog,
+    pub(super) log: EventLog,
     counts: CountsTable,
 }
 
@@ -41,18 +41,9 @@ pub struct Added {
     pub building: Vec<Partition>,
 }
 
-/// An event, as far as the index goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexKey {
-    /// Its id.
-    pub id: EventId,
-    /// The canonical id of its user.
-    pub user_id: String,
-}
-
 impl Indexer {
     /// The lane that counts a partition.
-    fn lane(&self, partition: &Partition) -> (Lanes, Lane) {
+    pub(super) fn lane(&self, partition: &Partition) -> (Lanes, Lane) {
         let lane = match partition {
             Partition::Shard(shard) => *shard,
             Partition::User(_) => USER_LANE,
@@ -70,7 +61,7 @@ impl Indexer {
     /// # Errors
     ///
     /// [`IndexError`]; adding it again completes it.
-    pub async fn add_late(&self, event: &IndexKey) -> Result<(), IndexError> {
+    pub async fn add_late(&self, event: &EventKey) -> Result<(), IndexError> {
         let everyone = self.counts.lanes(&Scope::Everyone);
         let user = self.counts.lanes(&Scope::User(event.user_id.clone()));
         let keys = [event.id.to_bits()];
@@ -79,7 +70,7 @@ impl Indexer {
     }
 
     /// Adds a batch of events, and starts the lanes that are missing.
-    pub async fn add(&self, events: &[IndexKey], now: Timestamp) -> Added {
+    pub async fn add(&self, events: &[EventKey], now: Timestamp) -> Added {
         let mut shards: BTreeMap<Lane, Vec<usize>> = self.log.shards().all().map(|shard| (shard, Vec::new())).collect();
         let mut users: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (position, event) in events.iter().enumerate() {
@@ -156,32 +147,68 @@ impl Indexer {
         Ok(())
     }
 
-    /// Completes one lane that is building, slice by slice.
+    /// Completes one lane that is building, if the index of users has settled.
     async fn build(
         &self,
         partition: &Partition,
         now: Timestamp,
         more: &(impl Fn() -> bool + Sync),
     ) -> Result<(), IndexError> {
-        let (lanes, lane) = &self.lane(partition);
-        let lane = *lane;
-        let Some(root) = lanes.node(lane, trie::Prefix::ROOT).await? else { return Ok(()) };
-        let Some(State::Building { since_millis, mut next }) = root.state else { return Ok(()) };
+        let Some(State::Building { since_millis, next }) = self.state(partition).await? else { return Ok(()) };
         let settled = Timestamp::from_millis(since_millis).plus(SETTLE) <= now;
         if matches!(partition, Partition::User(_)) && !settled {
             return Ok(());
         }
+        self.fill(partition, next, more).await
+    }
+
+    /// Adds slice by slice what a partition holds from `next` on; then its lane is ready.
+    async fn fill(&self, partition: &Partition, mut next: u128, more: impl Fn() -> bool) -> Result<(), IndexError> {
+        let (lanes, lane) = self.lane(partition);
         while more() {
             let slice = self.log.keys(partition, IdRange::ALL.starting(next), SLICE).await?;
-            let keys: Vec<u128> = slice.ids.iter().map(|id| id.to_bits()).collect();
-            trie::apply(lanes, lane, &keys).await?;
+            let keys: Vec<u128> = slice.keys.iter().map(|key| key.id.to_bits()).collect();
+            trie::apply(&lanes, lane, &keys).await?;
             if !slice.more {
-                return trie::finish(lanes, lane).await;
+                return trie::finish(&lanes, lane).await;
             }
             next = keys.last().map_or(next, |last| last + 1);
-            trie::advance(lanes, lane, next).await?;
+            trie::advance(&lanes, lane, next).await?;
         }
         Ok(())
+    }
+
+    /// How far a partition's lane can be trusted; `None` when it was not started.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`], when DynamoDB does not tell.
+    pub async fn state(&self, partition: &Partition) -> Result<Option<State>, IndexError> {
+        let (lanes, lane) = self.lane(partition);
+        Ok(lanes.node(lane, trie::Prefix::ROOT).await?.and_then(|root| root.state))
+    }
+
+    /// Starts a partition's lane, unless it has been: from then on it takes new events.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`], when it is not known whether it was started.
+    pub async fn start(&self, partition: &Partition, now: Timestamp) -> Result<(), IndexError> {
+        let (lanes, lane) = self.lane(partition);
+        trie::start(&lanes, lane, now.millis()).await
+    }
+
+    /// Completes a partition's lane at once. A user's must have been started [`SETTLE`] ago, unless the index of
+    /// users never lags.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]; the next call goes on where this one stopped.
+    pub async fn complete(&self, partition: &Partition) -> Result<(), IndexError> {
+        match self.state(partition).await? {
+            Some(State::Building { next, .. }) => self.fill(partition, next, || true).await,
+            _ => Ok(()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! The index is an accelerator. Where a lane of it is not ready, or something is wrong with it, the events
 //! themselves are counted: slower, and never wrong.
 
+mod audit;
 mod index;
 mod reader;
 mod table;
@@ -14,7 +15,8 @@ pub mod trie;
 
 use std::time::Duration;
 
-pub use index::{Added, IndexError, IndexKey, Indexer, SETTLE};
+pub use audit::Difference;
+pub use index::{Added, IndexError, Indexer, SETTLE};
 pub use reader::{Count, Located};
 pub use table::{CountsTable, Lanes};
 

@@ -19,7 +19,7 @@ pub use stored::{Recorded, StoredEvent};
 
 use crate::boot::Settings;
 use crate::event::{EventId, IdRange, Shards};
-pub use walk::{KeysSlice, Partition};
+pub use walk::{EventKey, KeysSlice, Partition};
 use walk::{Walk, What};
 
 /// Whose events a list shows.
@@ -68,7 +68,7 @@ impl EventLog {
         Ok(self.id_at(scope, IdRange::ALL, limit).await?.is_some())
     }
 
-    /// The ids of one partition within `range`, oldest first: at most `limit`, and at most what DynamoDB reads at
+    /// The keys of one partition's events within `range`, oldest first: at most `limit`, and at most what DynamoDB reads at
     /// once.
     ///
     /// # Errors

@@ -77,6 +77,10 @@ pub(super) fn id_of(item: &Item) -> Result<EventId, Error> {
     EventId::parse(text(item, ID)?).ok_or(Error::corrupt(ID))
 }
 
+pub(super) fn user_id_of(item: &Item) -> Result<&str, Error> {
+    text(item, USER_ID)
+}
+
 pub(super) fn document_of(item: &Item) -> Result<&str, Error> {
     text(item, EVENT)
 }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, Select};
 use futures_util::future::try_join_all;
 
 use super::schema::{ID, SHARD, USER_ID, USER_INDEX};
-use super::stored::{Item, id_of, shard_key};
+use super::stored::{Item, id_of, shard_key, user_id_of};
 use super::{Error, EventLog, Scope, StoredEvent};
 use crate::event::{EventId, IdRange};
 
@@ -130,16 +130,25 @@ impl Partition {
     }
 }
 
-/// Some ids of a partition.
+/// An event, as far as the indexes go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventKey {
+    /// Its id.
+    pub id: EventId,
+    /// The canonical id of its user.
+    pub user_id: String,
+}
+
+/// Some events of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysSlice {
     /// Oldest first.
-    pub ids: Vec<EventId>,
+    pub keys: Vec<EventKey>,
     /// There may be more after the last of these.
     pub more: bool,
 }
 
-/// Reads the ids of a partition within `range`, oldest first. A slice may be empty and still have more after it:
+/// Reads the keys of a partition within `range`, oldest first. A slice may be empty and still have more after it:
 /// only then it is read on here.
 pub(super) async fn keys(
     log: &EventLog,
@@ -147,17 +156,22 @@ pub(super) async fn keys(
     range: IdRange,
     limit: usize,
 ) -> Result<KeysSlice, Error> {
-    let Some(query) = query(log, partition, range) else { return Ok(KeysSlice { ids: Vec::new(), more: false }) };
-    let mut query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).projection_expression("#id");
+    let Some(query) = query(log, partition, range) else { return Ok(KeysSlice { keys: Vec::new(), more: false }) };
+    let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
+    let mut query = query.projection_expression("#id, #user_id").expression_attribute_names("#user_id", USER_ID);
     loop {
         let answer = send(query.clone()).await?;
-        let ids = answer.items.unwrap_or_default().iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
+        let keys = answer.items.unwrap_or_default().iter().map(key_of).collect::<Result<Vec<_>, _>>()?;
         let more = answer.last_evaluated_key.is_some();
-        if !more || !ids.is_empty() {
-            return Ok(KeysSlice { ids, more });
+        if !more || !keys.is_empty() {
+            return Ok(KeysSlice { keys, more });
         }
         query = query.set_exclusive_start_key(answer.last_evaluated_key);
     }
+}
+
+fn key_of(item: &Item) -> Result<EventKey, Error> {
+    Ok(EventKey { id: id_of(item)?, user_id: user_id_of(item)?.to_owned() })
 }
 
 /// The queries whose union is `scope` within `range`; none when the range is empty.

@@ -1,4 +1,7 @@
-//! `cargo run`: the whole audit log on one machine.
+//! `cargo run`: the whole audit log on one machine; and the commands for one that runs.
+
+mod demo;
+mod rebuild;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -6,13 +9,15 @@ use std::process::ExitCode;
 
 use audit_log_local::engine::Storage;
 use audit_log_local::{Options, Service};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// The audit log on one machine: POST and GET /events, on the real handlers and an embedded DynamoDB engine.
 #[derive(Parser)]
-#[command(name = "audit-log-local", version)]
+#[command(name = "audit-log-local", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where the API listens on 127.0.0.1; 0 takes any free port.
     #[arg(long, default_value_t = 5001)]
     port: u16,
@@ -26,9 +31,18 @@ struct Arguments {
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     dynamodb_port: u16,
     /// The SAM template that declares routes, functions and tables.
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"))]
+    #[arg(long, value_name = "FILE", default_value = TEMPLATE)]
     template: PathBuf,
 }
+
+#[derive(Subcommand)]
+enum Command {
+    Rebuild(rebuild::Arguments),
+    Demo(demo::Arguments),
+}
+
+/// The project's own template.
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
 /// The exit code for what the user can mend: an option, a port, a folder, a file.
 const EXIT_USAGE: u8 = 2;
@@ -40,6 +54,11 @@ async fn main() -> ExitCode {
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).compact().init();
 
+    match arguments.command {
+        Some(Command::Rebuild(arguments)) => return rebuild::run(arguments).await,
+        Some(Command::Demo(arguments)) => return demo::run(arguments).await,
+        None => {}
+    }
     let storage = if arguments.memory { Storage::Memory } else { Storage::Folder(arguments.data) };
     let options =
         Options { port: arguments.port, dynamodb_port: arguments.dynamodb_port, storage, template: arguments.template };

@@ -32,7 +32,11 @@ fn command(arguments: &[&str]) -> Command {
 
 impl Process {
     async fn start(data: &Path) -> Process {
-        let mut child = command(&["--data", data.to_str().unwrap()]).spawn().unwrap();
+        Process::start_with(&["--data", data.to_str().unwrap()]).await
+    }
+
+    async fn start_with(arguments: &[&str]) -> Process {
+        let mut child = command(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut url, mut engine) = (None, None);
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -191,4 +195,74 @@ async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
 
 fn template() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
+}
+
+/// Runs a command to its end: its exit code and what it prints.
+async fn run(arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
+    let Output { status, stdout, stderr } = command.args(arguments).output().await.unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+}
+
+#[tokio::test]
+async fn demo_fills_a_running_log_through_its_own_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path()).await;
+    let log = process.url.strip_suffix("/events").unwrap();
+    let (code, printed) = run(&["demo", "--events", "200", "--users", "5", "--url", log]).await;
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("Recorded 200 events"), "{printed}");
+    let list = Answer::of(reqwest::Client::new().get(format!("{}?per_page=1000", process.url))).await.json();
+    assert_eq!(list["total"], 200);
+    let mut users: Vec<_> =
+        list["events"].as_array().unwrap().iter().map(|event| event["user_id"].as_str().unwrap()).collect();
+    users.sort_unstable();
+    users.dedup();
+    assert_eq!(users, ["1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn demo_without_a_log_says_so() {
+    let (code, printed) = run(&["demo", "--url", "http://127.0.0.1:9"]).await;
+    assert_eq!(code, 2);
+    assert!(printed.starts_with("audit-log: there is no log at http://127.0.0.1:9/events"), "{printed}");
+}
+
+#[tokio::test]
+async fn rebuild_tells_and_repairs_each_difference_and_then_finds_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    // Without the stream nothing indexes what is recorded.
+    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
+    let without_stream = folder.path().join("without-stream.yaml");
+    std::fs::write(&without_stream, template.replace("Type: DynamoDB\n", "Type: Nothing\n")).unwrap();
+    let process = Process::start_with(&["--data", data, "--template", without_stream.to_str().unwrap()]).await;
+    for second in 0..20 {
+        process.post(event("1", &format!("2024-01-01T00:00:{second:02}Z"))).await.unwrap();
+    }
+    let (code, printed) = run(&["rebuild", "--data", data]).await;
+    assert_eq!(code, 2);
+    assert!(printed.contains("another audit-log already uses"), "{printed}");
+    process.signal("-INT").await;
+    let Process { mut child, .. } = process;
+    child.wait().await.unwrap();
+
+    let (code, printed) = run(&["rebuild", "--data", data]).await;
+    assert!(code == 1 && printed.contains("was not in the index, or not completely"), "{printed}");
+    let (code, printed) = run(&["rebuild", "--data", data]).await;
+    assert!(code == 0 && printed.contains("Compared 20 events"), "{printed}");
+    assert!(printed.contains("no difference"), "{printed}");
+
+    let process = Process::start(folder.path()).await;
+    let list = Answer::of(reqwest::Client::new().get(format!("{}?per_page=5&page=4", process.url))).await;
+    assert_eq!((list.ids().len(), &list.json()["total"]), (5, &serde_json::json!(20)));
+}
+
+#[tokio::test]
+async fn rebuild_of_a_folder_that_is_not_there_says_so() {
+    let (code, printed) = run(&["rebuild", "--data", "/nonexistent/audit"]).await;
+    assert_eq!(
+        (code, printed.as_str()),
+        (2, "audit-log: there is no folder /nonexistent/audit; name it with --data.\n")
+    );
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use audit_log::boot::{Sources, Usage};
-use audit_log::count::{IndexKey, SETTLE};
+use audit_log::count::SETTLE;
 use audit_log::event::Timestamp;
 use audit_log::index_events::{BatchAnswer, IndexEvents, StreamBatch};
+use audit_log::log::EventKey;
 use serde_json::json;
 
 use crate::filled::{Tables, events, sample, stream_batch};
@@ -18,7 +19,7 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-fn batch(events: &[IndexKey]) -> StreamBatch {
+fn batch(events: &[EventKey]) -> StreamBatch {
     serde_json::from_value(stream_batch(events)).unwrap()
 }
 
@@ -28,12 +29,12 @@ impl Tables {
     }
 
     /// Delivers a batch at `now`, with a minute's time.
-    async fn deliver(&self, events: &[IndexKey], now: Timestamp) -> BatchAnswer {
+    async fn deliver(&self, events: &[EventKey], now: Timestamp) -> BatchAnswer {
         self.index_events(now).handle(batch(events), now.plus(Duration::from_secs(60))).await
     }
 
     /// Compares totals and pages with the sorted list, by everyone and by user 1.
-    async fn check(&self, events: &[IndexKey], now: Timestamp) {
+    async fn check(&self, events: &[EventKey], now: Timestamp) {
         let all: BTreeSet<_> = events.iter().map(|event| event.id).collect();
         let of_one: BTreeSet<_> = events.iter().filter(|event| event.user_id == "1").map(|event| event.id).collect();
         for (filter, ids) in [("", all), ("&user_id=1", of_one)] {
@@ -208,4 +209,42 @@ impl Tables {
     async fn units_of_a_total(&self, now: Timestamp) -> Usage {
         self.get("user_id=1&per_page=1&cursor=00000000-0000-7000-8000-000000000000", now).await.1
     }
+}
+
+#[tokio::test]
+async fn an_audit_tells_what_is_missing_extra_or_miscounted_and_puts_it_right() {
+    use audit_log::count::Difference;
+    use audit_log::count::trie::{Entry, Node, Prefix, Storage, apply, remove};
+    use audit_log::event::{EventId, Tail};
+    use audit_log::log::{Partition, Scope};
+
+    let (tables, events, now) = (Tables::start().await, events(3000, MONTH), at(LATER));
+    tables.write(&events).await;
+    tables.index(now).await;
+    let (partition, lanes) = (Partition::Shard(2), tables.counts.lanes(&Scope::Everyone));
+    let audit = async || {
+        let mut found = Vec::new();
+        tables.indexer.audit(&partition, now, |_| {}, |difference| found.push(difference)).await.unwrap();
+        found
+    };
+    assert_eq!(audit().await, []);
+
+    let missing = events.iter().find(|event| event.id.shard() == 2).unwrap().id;
+    remove(&lanes, 2, missing.to_bits()).await.unwrap();
+    let found = audit().await;
+    assert!(found.contains(&Difference::Missing(missing)), "{found:?}");
+    let no_event =
+        (0..).map(|tail| EventId::new(at("2024-01-09T00:00:00Z"), Tail::random(tail), 4)).find(|id| id.shard() == 2);
+    let no_event = no_event.unwrap().to_bits();
+    apply(&lanes, 2, &[no_event]).await.unwrap();
+    assert!(audit().await.contains(&Difference::Extra(no_event)));
+    let root = lanes.node(2, Prefix::ROOT).await.unwrap().unwrap();
+    let Node::Inner { greatest, mut counts } = root.node.clone() else { panic!("{root:?}") };
+    *counts.values_mut().next().unwrap() += 5;
+    lanes.swap(2, Prefix::ROOT, &Entry { node: Node::Inner { greatest, counts }, ..root }).await.unwrap();
+    assert!(
+        matches!(audit().await.as_slice(), [Difference::Miscount(miscount)] if miscount.counted == miscount.found + 5)
+    );
+    assert_eq!(audit().await, []);
+    tables.check(&events, now).await;
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use audit_log::boot::{Settings, Sources, Usage, client_from};
-use audit_log::count::{CountsTable, IndexKey, Indexer, SETTLE};
+use audit_log::count::{CountsTable, Indexer, SETTLE};
 use audit_log::event::{EventId, Tail, Timestamp};
 use audit_log::list_events::ListEvents;
-use audit_log::log::EventLog;
+use audit_log::log::{EventKey, EventLog};
 use audit_log_local::engine::{Engine, Storage, client_config};
 use audit_log_local::template::Template;
 use aws_sdk_dynamodb::Client;
@@ -53,9 +53,9 @@ impl Tables {
     }
 
     /// Writes events past the API, as a table that is older than the index has them.
-    pub async fn write(&self, events: &[IndexKey]) {
+    pub async fn write(&self, events: &[EventKey]) {
         let batches = events.chunks(25).map(|events| async move {
-            let put = |event: &IndexKey| {
+            let put = |event: &EventKey| {
                 let string = |text: &str| AttributeValue::S(text.to_owned());
                 let item = HashMap::from([
                     ("shard".to_owned(), string(&format!("{:x}", event.id.shard()))),
@@ -85,7 +85,7 @@ impl Tables {
     }
 
     /// Gives a user a trie, as a batch with this event of the user's does, and one more when the index has settled.
-    pub async fn promote(&self, event: &IndexKey, now: Timestamp) {
+    pub async fn promote(&self, event: &EventKey, now: Timestamp) {
         for now in [now, now.plus(SETTLE)] {
             let added = self.indexer.add(std::slice::from_ref(event), now).await;
             assert!(added.failed.is_empty(), "{:?}", added.failed);
@@ -104,7 +104,7 @@ impl Tables {
 }
 
 /// `count` events, evenly spread over `span` from 2024 on, oldest first; every second one is user 1's.
-pub fn events(count: usize, span: Duration) -> Vec<IndexKey> {
+pub fn events(count: usize, span: Duration) -> Vec<EventKey> {
     let rng = &mut StdRng::seed_from_u64(1);
     let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
     let gap = span / u32::try_from(count).unwrap();
@@ -112,19 +112,19 @@ pub fn events(count: usize, span: Duration) -> Vec<IndexKey> {
         .map(|number| {
             let at = start.plus(gap * u32::try_from(number).unwrap());
             let user_id = if number % 2 == 0 { "1".to_owned() } else { format!("u{}", number % 5000) };
-            IndexKey { id: EventId::new(at, Tail::random(rng.random()), 4), user_id }
+            EventKey { id: EventId::new(at, Tail::random(rng.random()), 4), user_id }
         })
         .collect()
 }
 
 /// An event of user 1's that makes the indexer look how many events the user has.
-pub fn sample(events: &[IndexKey]) -> &IndexKey {
+pub fn sample(events: &[EventKey]) -> &EventKey {
     events.iter().find(|event| event.user_id == "1" && (event.id.to_bits() >> 4) % 32 == 0).unwrap()
 }
 
 /// A stream's batch of new events, as Lambda delivers it.
-pub fn stream_batch(events: &[IndexKey]) -> Value {
-    let record = |(number, event): (usize, &IndexKey)| {
+pub fn stream_batch(events: &[EventKey]) -> Value {
+    let record = |(number, event): (usize, &EventKey)| {
         let image = json!({"id": {"S": event.id.to_string()}, "user_id": {"S": event.user_id}, "event": {"S": "{}"}});
         json!({"eventName": "INSERT", "dynamodb": {"SequenceNumber": number.to_string(), "NewImage": image}})
     };

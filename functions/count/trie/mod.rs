@@ -28,6 +28,7 @@
 //! No order, no checkpoint, no transaction and no deduplication is needed of whoever delivers.
 
 mod apply;
+mod audit;
 mod lane;
 mod node;
 mod prefix;
@@ -35,6 +36,7 @@ mod read;
 mod storage;
 
 pub use apply::apply;
+pub use audit::{Miscount, keys, recount, remove};
 pub use lane::{advance, finish, start};
 pub use node::{Below, Node};
 pub use prefix::{Prefix, Step};

@@ -1,0 +1,215 @@
+//! `audit-log-local rebuild`: compares the count index with the events table, and puts it right.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use audit_log::boot::{COUNTS_TABLE, EVENTS_TABLE, SHARDS, Settings, Sources, client, client_from};
+use audit_log::count::{CountsTable, Difference, Indexer, SETTLE, USER_EVENTS_LIVE_MAX};
+use audit_log::event::Timestamp;
+use audit_log::log::{EventLog, Partition};
+use audit_log_local::engine::{Engine, Storage, client_config};
+use audit_log_local::template::Template;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::types::TableDescription;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::net::TcpListener;
+
+use crate::say;
+
+/// Compares the count index with the events table, reports every difference, and repairs it.
+///
+/// Without --table it works on the data folder of a service that is not running. Exit code: 0 when there was no
+/// difference, 1 when there were some, which are then repaired, 2 when it could not be done.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The folder that keeps the events.
+    #[arg(long, value_name = "DIR", default_value = ".audit-log")]
+    data: PathBuf,
+    /// The SAM template that declares the tables of the folder.
+    #[arg(long, value_name = "FILE", default_value = crate::TEMPLATE)]
+    template: PathBuf,
+    /// The events table on AWS, or wherever AWS's own variables point.
+    #[arg(long, value_name = "NAME", requires = "counts_table", conflicts_with_all = ["data", "template"])]
+    table: Option<String>,
+    /// The counts table beside it.
+    #[arg(long, value_name = "NAME", requires = "table")]
+    counts_table: Option<String>,
+    /// The functions' SHARDS.
+    #[arg(long, requires = "table", default_value = "4")]
+    shards: String,
+}
+
+/// How many partitions are compared at a time: a table has at most 16 shards.
+const PARTITIONS_AT_ONCE: usize = 16;
+/// How many differences of a partition are shown one by one.
+const SHOWN: usize = 10;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The tables to compare, and how long their index of users lags behind at most.
+struct Tables {
+    client: Client,
+    settings: Settings,
+    settle: Duration,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    match rebuild(arguments).await {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("audit-log: {error}.");
+            ExitCode::from(crate::EXIT_USAGE)
+        }
+    }
+}
+
+/// How many differences there were.
+async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
+    let Tables { client, settings, settle } = tables(arguments).await?;
+    let described = client.describe_table().table_name(&settings.events_table).send().await;
+    let described = described
+        .map_err(|error| format!("cannot read the table {}: {}", settings.events_table, DisplayErrorContext(&error)))?;
+    let events = described.table().and_then(TableDescription::item_count).unwrap_or(0);
+    let log = EventLog::new(client.clone(), &settings);
+    let indexer = Indexer::new(log.clone(), CountsTable::new(client, &settings));
+    let now = Sources::system().now();
+
+    // On AWS the number of items is some hours old: good enough for a bar.
+    let bar = ProgressBar::new(u64::try_from(events).unwrap_or(0));
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of about {human_len}, {per_sec}, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    bar.set_message("Everyone's events");
+    let users = Mutex::new(HashMap::<String, u64>::new());
+    let shards: Vec<Partition> = log.shards().all().map(Partition::Shard).collect();
+    let mut differences = compare(&indexer, shards, now, &bar, Some(&users)).await?;
+    let everyone = bar.position();
+
+    let users = users.into_inner()?;
+    let many = users.into_iter().filter(|(_, events)| *events > USER_EVENTS_LIVE_MAX);
+    let many: Vec<(Partition, u64)> = many.map(|(user_id, events)| (Partition::User(user_id), events)).collect();
+    bar.set_message("Events of users with many");
+    bar.set_position(0);
+    bar.set_length(many.iter().map(|(_, events)| events).sum());
+    let many: Vec<Partition> = many.into_iter().map(|(user, _)| user).collect();
+    promote(&indexer, &many, now, settle, &bar).await?;
+    let of_users = many.len();
+    differences += compare(&indexer, many, now, &bar, None).await?;
+    bar.finish_and_clear();
+
+    let verdict = match differences {
+        0 => "no difference".to_owned(),
+        1 => "1 difference, which is repaired".to_owned(),
+        _ => format!("{differences} differences, all of them repaired"),
+    };
+    say(&format!("Compared {everyone} events and {of_users} users that have a trie with the count index: {verdict}."));
+    Ok(differences)
+}
+
+async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
+    if let (Some(events_table), Some(counts_table)) = (arguments.table, arguments.counts_table) {
+        let settings = Settings { events_table, counts_table, shards: arguments.shards.parse()? };
+        return Ok(Tables { client: client().await, settings, settle: SETTLE });
+    }
+    let template = Template::read(&arguments.template)?;
+    if !arguments.data.is_dir() {
+        return Err(format!("there is no folder {}; name it with --data", arguments.data.display()).into());
+    }
+    let engine = Engine::open(&Storage::Folder(arguments.data), &template.tables)?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let client = client_from(client_config(listener.local_addr()?)).await;
+    engine.serve(listener, std::future::pending());
+    let declared = template.functions.values().find(|function| !function.streams.is_empty());
+    let environment = &declared.ok_or("the template has no function that indexes events")?.environment;
+    let settings = Settings::read(|name| environment.get(name).cloned())
+        .map_err(|error| format!("the template must set {EVENTS_TABLE}, {COUNTS_TABLE} and {SHARDS}: {error}"))?;
+    // The embedded engine's indexes never lag.
+    Ok(Tables { client, settings, settle: Duration::ZERO })
+}
+
+/// Gives each of these users a trie that has none.
+async fn promote(
+    indexer: &Indexer,
+    users: &[Partition],
+    now: Timestamp,
+    settle: Duration,
+    bar: &ProgressBar,
+) -> Result<(), Failure> {
+    let mut started = Vec::new();
+    for user in users {
+        if indexer.state(user).await?.is_none() {
+            indexer.start(user, now).await?;
+            started.push(user);
+        }
+    }
+    if !started.is_empty() && !settle.is_zero() {
+        bar.println(format!(
+            "{} users get a trie; waiting {settle:?} until the index of users has settled.",
+            started.len()
+        ));
+        tokio::time::sleep(settle).await;
+    }
+    for user in users {
+        indexer.complete(user).await?;
+    }
+    Ok(())
+}
+
+/// Compares partitions side by side, and shows the differences of each. Counts the events of each user.
+async fn compare(
+    indexer: &Indexer,
+    partitions: Vec<Partition>,
+    now: Timestamp,
+    bar: &ProgressBar,
+    users: Option<&Mutex<HashMap<String, u64>>>,
+) -> Result<usize, Failure> {
+    let compared = iter(partitions).map(|partition| async move {
+        let mut found = Vec::new();
+        let seen = |events: &[audit_log::log::EventKey]| {
+            bar.inc(events.len() as u64);
+            if let Some(Ok(mut users)) = users.map(Mutex::lock) {
+                for event in events {
+                    *users.entry(event.user_id.clone()).or_default() += 1;
+                }
+            }
+        };
+        indexer.audit(&partition, now, seen, |difference| found.push(difference)).await?;
+        Ok::<_, Failure>((partition, found))
+    });
+    let compared: Vec<(Partition, Vec<Difference>)> =
+        compared.buffer_unordered(PARTITIONS_AT_ONCE).try_collect().await?;
+    for (partition, found) in &compared {
+        let whose = match partition {
+            Partition::Shard(shard) => format!("shard {shard:x}"),
+            Partition::User(user_id) => format!("user {user_id:?}"),
+        };
+        for difference in found.iter().take(SHOWN) {
+            bar.suspend(|| say(&format!("{whose}: {}", sentence(difference))));
+        }
+        if found.len() > SHOWN {
+            bar.suspend(|| say(&format!("{whose}: and {} differences more", found.len() - SHOWN)));
+        }
+    }
+    Ok(compared.iter().map(|(_, found)| found.len()).sum())
+}
+
+fn sentence(difference: &Difference) -> String {
+    match difference {
+        Difference::Unready => "was not in the index, or not completely".to_owned(),
+        Difference::Missing(id) => format!("the event {id} was not in the index"),
+        Difference::Extra(key) => format!("the index held {key:032x}, which is no event"),
+        Difference::Miscount(miscount) => {
+            let audit_log::count::trie::Miscount { prefix, counted, found } = miscount;
+            format!("the index counted {counted} events below {prefix}, where there are {found}")
+        }
+    }
+}
