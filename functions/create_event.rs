@@ -18,7 +18,7 @@ const DRAWS_MAX: usize = 3;
 
 /// How long a late event may take to be added to the index: together with the put's own time (functions/boot) less
 /// than what Lambda gives a request.
-const INDEX_TIME: Duration = Duration::from_secs(1);
+const INDEX_TIME: Duration = Duration::from_secs(3);
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]

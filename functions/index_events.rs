@@ -9,7 +9,10 @@ use crate::count::Indexer;
 use crate::event::{EventId, Timestamp};
 use crate::log::EventKey;
 
-/// What is kept of the time that Lambda gives an invocation; a backfill stops there and goes on in the next one.
+/// How long an invocation may go on filling lanes: meanwhile what is new waits in the stream, and has to be in the
+/// index before it is no longer counted live. The next batch goes on.
+const BACKFILL_TIME: Duration = Duration::from_secs(2);
+/// What is kept of the time that Lambda gives an invocation: one slice takes less.
 const RESERVE: Duration = Duration::from_secs(10);
 
 /// The handler, and what it needs.
@@ -46,14 +49,14 @@ struct Change {
 
 #[derive(Debug, Deserialize)]
 struct Image {
-    id: Text,
-    user_id: Text,
+    id: Option<Text>,
+    user_id: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Text {
     #[serde(rename = "S")]
-    text: String,
+    text: Option<String>,
 }
 
 /// Which part of a batch Lambda is to deliver again: all from the first of these on.
@@ -109,7 +112,8 @@ impl IndexEvents {
             let failure = BatchFailure { sequence_number: numbers[position].clone() };
             return BatchAnswer { failures: vec![failure] };
         }
-        let more = || self.sources.now().plus(RESERVE) < deadline;
+        let until = self.sources.now().plus(BACKFILL_TIME).min(deadline.minus(RESERVE));
+        let more = || self.sources.now() < until;
         if let Err(problem) = self.indexer.backfill(added.building, now, more).await {
             // The events of this batch are in the index. The next batch takes the backfill up again.
             tracing::error!(cause = %problem, "a backfill stopped");
@@ -124,11 +128,12 @@ fn event(record: StreamRecord) -> Option<(String, EventKey)> {
         return None;
     }
     let Change { sequence_number, image } = record.dynamodb;
-    let image = image?;
-    match EventId::parse(&image.id.text) {
-        Some(id) => Some((sequence_number, EventKey { id, user_id: image.user_id.text })),
-        None => {
-            tracing::error!(sequence_number, "an item of the events table has no usable id; it is not counted");
+    let text = |attribute: Option<Text>| attribute.and_then(|attribute| attribute.text);
+    let (id, user_id) = image.map_or((None, None), |image| (text(image.id), text(image.user_id)));
+    match (id.as_deref().and_then(EventId::parse), user_id) {
+        (Some(id), Some(user_id)) => Some((sequence_number, EventKey { id, user_id })),
+        _ => {
+            tracing::error!(sequence_number, "an item of the events table is no event; it is not counted");
             None
         }
     }

@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
 /// is on a connection that died while the function was frozen: the next attempt opens another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
 /// All attempts together. Below the functions' own timeout in template.yaml, so that the answer is ours.
-const OPERATION_TIMEOUT: Duration = Duration::from_millis(8000);
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(6000);
 /// The first attempt and three more, with exponential backoff and full jitter.
 const ATTEMPTS_MAX: u32 = 4;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::try_join;
+use futures_util::future::join;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 use super::reader::USER_LANE;
@@ -19,6 +19,8 @@ const SLICE: usize = 1000;
 /// A user's backfill reads the index of users, which DynamoDB updates after the table. An event that was delivered
 /// before its user had a trie is added by the backfill alone, so that waits until the event must be there.
 pub const SETTLE: Duration = Duration::from_secs(60);
+/// How many users' lanes that are building are taken up with a batch.
+const USERS_AT_ONCE: i32 = 4;
 /// One event in so many makes its user's events be counted, to see whether the user needs a trie.
 const SAMPLE: u128 = 32;
 
@@ -65,8 +67,10 @@ impl Indexer {
         let everyone = self.counts.lanes(&Scope::Everyone);
         let user = self.counts.lanes(&Scope::User(event.user_id.clone()));
         let keys = [event.id.to_bits()];
-        try_join(trie::apply(&everyone, event.id.shard(), &keys), trie::apply(&user, USER_LANE, &keys)).await?;
-        Ok(())
+        // Both to their ends: a user's trouble is not everyone's.
+        let lanes = join(trie::apply(&everyone, event.id.shard(), &keys), trie::apply(&user, USER_LANE, &keys));
+        let (everyone, user) = lanes.await;
+        everyone.and(user).map(|_| ())
     }
 
     /// Adds a batch of events, and starts the lanes that are missing.
@@ -92,6 +96,13 @@ impl Indexer {
             match state {
                 Ok(Some(State::Building { .. })) => all.building.push(partition),
                 Ok(_) => {}
+                // Reading notices it too, and counts this user's events themselves.
+                Err(error @ trie::Error::Storage(Error::Corrupt { .. })) if matches!(partition, Partition::User(_)) => {
+                    tracing::error!(cause = %error, "a user's events are not indexed; rebuild the index");
+                }
+                Err(error) if positions.is_empty() => {
+                    tracing::error!(cause = %error, ?partition, "a lane could not be looked at");
+                }
                 Err(error) => all.failed.extend(positions.into_iter().map(|position| (position, error.clone()))),
             }
         }
@@ -107,7 +118,7 @@ impl Indexer {
         let (lanes, lane) = self.lane(shard);
         match trie::apply(&lanes, lane, keys).await? {
             None => {
-                trie::start(&lanes, lane, now.millis()).await?;
+                self.start(shard, now).await?;
                 trie::apply(&lanes, lane, keys).await
             }
             state => Ok(state),
@@ -118,7 +129,7 @@ impl Indexer {
         let (lanes, lane) = self.lane(user);
         match trie::apply(&lanes, lane, keys).await? {
             None if keys.iter().any(|key| is_sample(*key)) && self.needs_trie(user).await? => {
-                trie::start(&lanes, lane, now.millis()).await?;
+                self.start(user, now).await?;
                 trie::apply(&lanes, lane, keys).await
             }
             state => Ok(state),
@@ -130,7 +141,7 @@ impl Indexer {
     }
 
     /// Adds to lanes that are building what was there before them, as far as `more` allows; it is asked before each
-    /// slice.
+    /// slice. Takes up some users' lanes, too, that others left: a user may have no event any more.
     ///
     /// # Errors
     ///
@@ -141,6 +152,9 @@ impl Indexer {
         now: Timestamp,
         more: impl Fn() -> bool + Sync,
     ) -> Result<(), IndexError> {
+        let mut building = building;
+        let users = self.counts.building(USERS_AT_ONCE).await?.into_iter().map(Partition::User);
+        building.extend(users.filter(|user| !building.contains(user)).collect::<Vec<_>>());
         let more = &more;
         let built = iter(building).map(|partition| async move { self.build(&partition, now, more).await });
         built.buffer_unordered(LANES_AT_ONCE).try_collect::<Vec<()>>().await?;
@@ -154,26 +168,35 @@ impl Indexer {
         now: Timestamp,
         more: &(impl Fn() -> bool + Sync),
     ) -> Result<(), IndexError> {
-        let Some(State::Building { since_millis, next }) = self.state(partition).await? else { return Ok(()) };
+        let Some(State::Building { since_millis, next }) = self.state(partition).await? else {
+            return self.forget(partition).await;
+        };
         let settled = Timestamp::from_millis(since_millis).plus(SETTLE) <= now;
         if matches!(partition, Partition::User(_)) && !settled {
             return Ok(());
         }
-        self.fill(partition, next, more).await
+        self.fill(partition, since_millis, next, more).await
     }
 
     /// Adds slice by slice what a partition holds from `next` on; then its lane is ready.
-    async fn fill(&self, partition: &Partition, mut next: u128, more: impl Fn() -> bool) -> Result<(), IndexError> {
+    async fn fill(
+        &self,
+        partition: &Partition,
+        since_millis: u64,
+        mut next: u128,
+        more: impl Fn() -> bool,
+    ) -> Result<(), IndexError> {
         let (lanes, lane) = self.lane(partition);
         while more() {
             let slice = self.log.keys(partition, IdRange::ALL.starting(next), SLICE).await?;
             let keys: Vec<u128> = slice.keys.iter().map(|key| key.id.to_bits()).collect();
             trie::apply(&lanes, lane, &keys).await?;
             if !slice.more {
-                return trie::finish(&lanes, lane).await;
+                trie::finish(&lanes, lane, since_millis).await?;
+                return self.forget(partition).await;
             }
             next = keys.last().map_or(next, |last| last + 1);
-            trie::advance(&lanes, lane, next).await?;
+            trie::advance(&lanes, lane, since_millis, next).await?;
         }
         Ok(())
     }
@@ -195,7 +218,18 @@ impl Indexer {
     /// [`IndexError`], when it is not known whether it was started.
     pub async fn start(&self, partition: &Partition, now: Timestamp) -> Result<(), IndexError> {
         let (lanes, lane) = self.lane(partition);
+        if let Partition::User(user_id) = partition {
+            // First, so that no lane is started that nobody completes.
+            self.counts.note_building(user_id).await?;
+        }
         trie::start(&lanes, lane, now.millis()).await
+    }
+
+    async fn forget(&self, partition: &Partition) -> Result<(), IndexError> {
+        match partition {
+            Partition::Shard(_) => Ok(()),
+            Partition::User(user_id) => Ok(self.counts.forget_building(user_id).await?),
+        }
     }
 
     /// Completes a partition's lane at once. A user's must have been started [`SETTLE`] ago, unless the index of
@@ -206,7 +240,7 @@ impl Indexer {
     /// [`IndexError`]; the next call goes on where this one stopped.
     pub async fn complete(&self, partition: &Partition) -> Result<(), IndexError> {
         match self.state(partition).await? {
-            Some(State::Building { next, .. }) => self.fill(partition, next, || true).await,
+            Some(State::Building { since_millis, next }) => self.fill(partition, since_millis, next, || true).await,
             _ => Ok(()),
         }
     }

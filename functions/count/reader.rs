@@ -29,11 +29,14 @@ struct Split {
     roots: Roots,
     /// The part of the range whose events are counted live, and how many they are.
     edge: (IdRange, u64),
-    /// How many keys of the index come before the range, and how many before the end of its older part.
-    before: (u64, u64),
+    /// How many events the older part of the range has, and how many of the index come before its end.
+    older: (u64, u64),
 }
 
 type IndexError = trie::Error<Error>;
+
+/// The index contradicts itself.
+const BROKEN: IndexError = trie::Error::Broken(trie::Prefix::ROOT);
 
 impl Count {
     /// The counts of `log`, with the index in `counts`.
@@ -88,10 +91,10 @@ impl Count {
             self.log.id_at(scope, edge, rank).await?
         } else {
             // From the oldest: what the index holds beyond the edge then does not matter.
-            let position = split.before.1 - 1 - (rank - live);
+            let position = split.older.1.checked_sub(1 + rank - live).ok_or(BROKEN)?;
             let key = trie::select(&split.lanes, &split.roots, position).await?;
             let id = key.and_then(EventId::from_bits);
-            Some(id.ok_or(trie::Error::Broken(trie::Prefix::ROOT))?)
+            Some(id.ok_or(BROKEN)?)
         };
         Ok(Some(Located { total, id }))
     }
@@ -110,11 +113,17 @@ impl Count {
             return Ok(None);
         }
         let roots = Roots(level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect());
-        let before = match older.keys() {
-            Some((first, end)) => try_join(trie::rank(&lanes, &roots, first), trie::rank(&lanes, &roots, end)).await?,
+        let older = match older.keys() {
+            Some((0, end)) => {
+                let rank = trie::rank(&lanes, &roots, end).await?;
+                (rank, rank)
+            }
+            Some((first, end)) => {
+                try_join(trie::count(&lanes, &roots, first, end), trie::rank(&lanes, &roots, end)).await?
+            }
             None => (0, 0),
         };
-        Ok(Some(Split { lanes, roots, edge: (edge, live), before }))
+        Ok(Some(Split { lanes, roots, edge: (edge, live), older }))
     }
 }
 
@@ -123,7 +132,7 @@ pub(super) const USER_LANE: trie::Lane = 0;
 
 impl Split {
     fn total(&self) -> u64 {
-        self.edge.1 + self.before.1.saturating_sub(self.before.0)
+        self.edge.1 + self.older.0
     }
 }
 

@@ -15,7 +15,7 @@ use crate::log::{Error, Scope};
 mod schema {
     /// Partition key: the scope and the node's prefix in hex.
     pub const NODE: &str = "node";
-    /// Sort key: the lane, one hex digit.
+    /// Sort key: the lane, one hex digit; in the partition of users that are building, the user.
     pub const LANE: &str = "lane";
     /// How often the node was written.
     pub const VERSION: &str = "version";
@@ -64,6 +64,51 @@ impl CountsTable {
         };
         Lanes { counts: self.clone(), scope }
     }
+}
+
+/// The partition of the users whose lanes are building. No scope's partitions are called so.
+const BUILDING_USERS: &str = "building-users";
+
+impl CountsTable {
+    /// Some users whose lanes are building, `limit` at most.
+    pub(super) async fn building(&self, limit: i32) -> Result<Vec<String>, Error> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#node = :node")
+            .expression_attribute_names("#node", schema::NODE)
+            .expression_attribute_values(":node", AttributeValue::S(BUILDING_USERS.to_owned()))
+            .limit(limit)
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let answer = Box::pin(query.send()).await.map_err(|error| Error::from_sdk("Query", &error))?;
+        let users = answer.items.unwrap_or_default();
+        Ok(users.iter().filter_map(|item| string(item, schema::LANE)).map(str::to_owned).collect())
+    }
+
+    /// Notes that a user's lane is about to be started.
+    pub(super) async fn note_building(&self, user_id: &str) -> Result<(), Error> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(building_user(user_id)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        Box::pin(put.send()).await.map(|_| ()).map_err(|error| Error::from_sdk("PutItem", &error))
+    }
+
+    /// Forgets a user whose lane is ready.
+    pub(super) async fn forget_building(&self, user_id: &str) -> Result<(), Error> {
+        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(building_user(user_id)));
+        Box::pin(delete.send()).await.map(|_| ()).map_err(|error| Error::from_sdk("DeleteItem", &error))
+    }
+}
+
+fn building_user(user_id: &str) -> Item {
+    Item::from([
+        (schema::NODE.to_owned(), AttributeValue::S(BUILDING_USERS.to_owned())),
+        (schema::LANE.to_owned(), AttributeValue::S(user_id.to_owned())),
+    ])
 }
 
 impl Lanes {

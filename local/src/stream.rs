@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use audit_log::http::LAMBDA_PAYLOAD_BYTES_MAX;
 use audit_log::index_events::BatchAnswer;
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::primitives::DateTime;
@@ -20,6 +21,8 @@ use tokio::time::Instant;
 use crate::functions::Function;
 use crate::template::StreamSource;
 
+/// What an event has around its records.
+const ENVELOPE_BYTES: usize = 1024;
 /// How often an idle stream is asked for records: as often as Lambda does.
 const POLL: Duration = Duration::from_millis(250);
 /// The pause before a batch that failed, or a stream that did not answer, is tried again.
@@ -135,8 +138,9 @@ impl Stream {
 
     /// Invokes the function with a batch until all of it is processed, and notes how far it came.
     async fn hand_over(&mut self, mut batch: Vec<Record>) -> Result<(), Failure> {
-        while let Some(last) = batch.last().and_then(number).map(str::to_owned) {
-            let event = json!({ "Records": batch.iter().map(record).collect::<Vec<_>>() });
+        while !batch.is_empty() {
+            let part = &batch[..fitting(&batch)];
+            let event = json!({ "Records": part.iter().map(record).collect::<Vec<_>>() });
             let failed_from = match self.function.invoke(event.to_string()).await {
                 Ok(answer) => {
                     let answer: BatchAnswer = serde_json::from_str(&answer)?;
@@ -147,28 +151,37 @@ impl Stream {
                     batch.first().and_then(number).map(str::to_owned)
                 }
             };
-            let failed_at = failed_from.and_then(|from| batch.iter().position(|record| number(record) == Some(&from)));
-            let processed = match failed_at {
-                None => Some(last),
-                Some(0) => None,
-                Some(at) => number(&batch[at - 1]).map(str::to_owned),
+            // A number that is none of the batch's fails all of it, as it does on Lambda.
+            let processed = match failed_from {
+                None => part.len(),
+                Some(from) => part.iter().position(|record| number(record) == Some(&from)).unwrap_or(0),
             };
-            if let Some(position) = processed {
+            let failed = processed < part.len();
+            if let Some(position) = batch[..processed].last().and_then(number).map(str::to_owned) {
                 if let Some(file) = &self.file {
                     std::fs::write(file, &position)?;
                 }
                 self.position = Some(position);
             }
-            match failed_at {
-                None => return Ok(()),
-                Some(at) => {
-                    batch.drain(..at);
-                    tokio::time::sleep(PAUSE).await;
-                }
+            batch.drain(..processed);
+            if failed {
+                tokio::time::sleep(PAUSE).await;
             }
         }
         Ok(())
     }
+}
+
+/// How many of these records, at least one, an invocation can carry.
+fn fitting(records: &[Record]) -> usize {
+    let mut left = LAMBDA_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES;
+    let fits = |(at, next): &(usize, &Record)| {
+        let bytes = record(next).to_string().len() + 1;
+        let fits = *at == 0 || bytes <= left;
+        left = left.saturating_sub(bytes);
+        fits
+    };
+    records.iter().enumerate().take_while(fits).count()
 }
 
 fn number(record: &Record) -> Option<&str> {

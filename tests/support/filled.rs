@@ -32,7 +32,10 @@ pub struct Tables {
 impl Tables {
     /// Empty tables in an engine of their own, which lives as long as the test.
     pub async fn start() -> Tables {
-        let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+        let mut template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+        for table in &mut template.tables {
+            table.as_object_mut().unwrap().remove("StreamSpecification");
+        }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         Engine::open(&Storage::Memory, &template.tables).unwrap().serve(listener, std::future::pending());
@@ -52,29 +55,16 @@ impl Tables {
         }
     }
 
-    /// Writes events past the API, as a table that is older than the index has them.
+    /// See [`write`].
     pub async fn write(&self, events: &[EventKey]) {
-        let batches = events.chunks(25).map(|events| async move {
-            let put = |event: &EventKey| {
-                let string = |text: &str| AttributeValue::S(text.to_owned());
-                let item = HashMap::from([
-                    ("shard".to_owned(), string(&format!("{:x}", event.id.shard()))),
-                    ("id".to_owned(), string(&event.id.to_string())),
-                    ("user_id".to_owned(), string(&event.user_id)),
-                    (
-                        "event".to_owned(),
-                        string(&format!("{{\"user_id\":\"{}\",\"x\":\"{}\"}}", event.user_id, "x".repeat(600))),
-                    ),
-                    ("recorded_at".to_owned(), string("2024-01-01T00:00:00.000Z")),
-                ]);
-                let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
-                WriteRequest::builder().put_request(put).build()
-            };
-            let requests = events.iter().map(put).collect();
-            let answer = self.client.batch_write_item().request_items("EventsTable", requests).send().await.unwrap();
-            assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty));
-        });
-        iter(batches).buffer_unordered(4).collect::<Vec<()>>().await;
+        write(&self.client, events).await;
+    }
+
+    /// How often the index was written.
+    pub async fn writes_of_the_index(&self) -> u64 {
+        let nodes = self.client.scan().table_name("CountsTable").consistent_read(true).send().await.unwrap();
+        let versions = nodes.items().iter().filter_map(|node| node.get("version")?.as_n().ok()?.parse::<u64>().ok());
+        versions.sum()
     }
 
     /// Starts every lane and fills it from the table, as the first batches of a stream do.
@@ -103,10 +93,39 @@ impl Tables {
     }
 }
 
+/// Writes events past the API, as a table that is older than the index has them.
+pub async fn write(client: &Client, events: &[EventKey]) {
+    let batches = events.chunks(25).map(|events| async move {
+        let put = |event: &EventKey| {
+            let string = |text: &str| AttributeValue::S(text.to_owned());
+            let item = HashMap::from([
+                ("shard".to_owned(), string(&format!("{:x}", event.id.shard()))),
+                ("id".to_owned(), string(&event.id.to_string())),
+                ("user_id".to_owned(), string(&event.user_id)),
+                (
+                    "event".to_owned(),
+                    string(&format!("{{\"user_id\":\"{}\",\"x\":\"{}\"}}", event.user_id, "x".repeat(600))),
+                ),
+                ("recorded_at".to_owned(), string("2024-01-01T00:00:00.000Z")),
+            ]);
+            let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
+            WriteRequest::builder().put_request(put).build()
+        };
+        let requests = events.iter().map(put).collect();
+        let answer = client.batch_write_item().request_items("EventsTable", requests).send().await.unwrap();
+        assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty));
+    });
+    iter(batches).buffer_unordered(4).collect::<Vec<()>>().await;
+}
+
 /// `count` events, evenly spread over `span` from 2024 on, oldest first; every second one is user 1's.
 pub fn events(count: usize, span: Duration) -> Vec<EventKey> {
+    events_from(Timestamp::parse("2024-01-01T00:00:00Z").unwrap(), count, span)
+}
+
+/// The same from `start` on.
+pub fn events_from(start: Timestamp, count: usize, span: Duration) -> Vec<EventKey> {
     let rng = &mut StdRng::seed_from_u64(1);
-    let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
     let gap = span / u32::try_from(count).unwrap();
     (0..count)
         .map(|number| {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use audit_log::count::trie::{Lane, Prefix, Roots, Storage, apply, finish, rank, select, start};
+use audit_log::count::trie::{Lane, Prefix, Roots, Storage, apply, count, finish, rank, select, start};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -71,7 +71,7 @@ async fn roots(storage: &Memory) -> Roots {
     Roots(level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect())
 }
 
-/// Compares every total, rank and selection with the sorted list's.
+/// Compares every total, rank, range and selection with the sorted list's.
 async fn check(storage: &Memory, sorted: &[u128]) {
     let roots = roots(storage).await;
     let total = rank(storage, &roots, u128::MAX).await.unwrap();
@@ -79,7 +79,13 @@ async fn check(storage: &Memory, sorted: &[u128]) {
     for (position, key) in sorted.iter().enumerate() {
         let position = position as u64;
         assert_eq!(rank(storage, &roots, *key).await.unwrap(), position, "{key:032x}");
+        if !position.is_multiple_of(4) {
+            continue;
+        }
         assert_eq!(select(storage, &roots, position).await.unwrap(), Some(*key), "{position}");
+        let end = sorted[(sorted.len() + position as usize) / 2];
+        let within = sorted.partition_point(|other| *other < end) as u64 - position;
+        assert_eq!(count(storage, &roots, *key, end).await.unwrap(), within, "{key:032x} to {end:032x}");
     }
     assert_eq!(select(storage, &roots, total).await.unwrap(), None);
 }
@@ -116,6 +122,38 @@ proptest! {
         count_turns(check(&storage, &sorted));
     }
 
+    /// What is added below a range meanwhile does not change the count of the range.
+    #[test]
+    fn a_range_does_not_flicker_while_older_keys_arrive(seed: u64) {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let mut all = keys(rng, 800);
+        all.retain(|key| key % 3 == 0);
+        let all: Vec<u128> = all.into_iter().map(|key| key - key % 3).collect();
+        // The range begins where the two sets interleave most closely.
+        let from = all.len() / 2;
+        let (first, held) = (all[from], &all[from..]);
+        let arriving: Vec<u128> = all[..from].to_vec();
+        let storage = &Memory::new();
+        count_turns(async {
+            start(storage, 0, 0).await.unwrap();
+            apply(storage, 0, held).await.unwrap();
+        });
+        let arriving = &arriving;
+        race(3, u32::MAX, rng, |task| Box::pin(async move {
+            if task == 0 {
+                for _ in 0..40 {
+                    let roots = roots(storage).await;
+                    let counted = count(storage, &roots, first, u128::MAX).await.unwrap();
+                    assert_eq!(counted, held.len() as u64);
+                }
+            } else {
+                for keys in arriving.chunks(5).skip(task - 1).step_by(2) {
+                    apply(storage, 0, keys).await.unwrap();
+                }
+            }
+        }));
+    }
+
     /// While keys are added, a reader never sees more than there are, nor fewer of the old ones than were delivered.
     #[test]
     fn a_reader_in_the_midst_of_it_counts_what_was_delivered_before(seed: u64) {
@@ -130,7 +168,7 @@ proptest! {
                 start(storage, lane, 0).await.unwrap();
                 let keys: Vec<u128> = old.iter().copied().filter(|key| lane_of(*key) == lane).collect();
                 apply(storage, lane, &keys).await.unwrap();
-                finish(storage, lane).await.unwrap();
+                finish(storage, lane, 0).await.unwrap();
             });
         }
         let batches = &batches(rng, &new);
@@ -139,6 +177,7 @@ proptest! {
             if task == 0 {
                 for position in (0..old.len()).step_by(7) {
                     let roots = roots(storage).await;
+                    assert_eq!(count(storage, &roots, old[position], bound).await.unwrap(), (old.len() - position) as u64);
                     assert_eq!(rank(storage, &roots, bound).await.unwrap(), old.len() as u64);
                     assert_eq!(select(storage, &roots, position as u64).await.unwrap(), Some(old[position]));
                 }

@@ -23,7 +23,11 @@ pub async fn apply<S: Storage>(storage: &S, lane: Lane, keys: &[u128]) -> Result
     keys.sort_unstable();
     keys.dedup();
     if !keys.is_empty() {
-        merge(storage, lane, Prefix::ROOT, root, &keys).await?;
+        match merge(storage, lane, Prefix::ROOT, root, &keys).await {
+            Ok(_) => {}
+            Err(Error::Deleted) => return Ok(None),
+            Err(error) => return Err(error),
+        }
     }
     Ok(state)
 }
@@ -67,6 +71,8 @@ fn merge<'a, S: Storage>(
             let changed = Entry { node, ..entry };
             match storage.swap(lane, prefix, &changed).await? {
                 Swap::Done => return Ok(below),
+                // A root without a state would never be ready.
+                Swap::Lost(None) if prefix == Prefix::ROOT => return Err(Error::Deleted),
                 Swap::Lost(current) => entry = current.unwrap_or(Entry::ABSENT),
             }
         }

@@ -13,26 +13,38 @@ pub async fn start<S: Storage>(storage: &S, lane: Lane, since_millis: u64) -> Re
     Ok(())
 }
 
-/// Notes on a lane that is building that all keys below `next` have been added.
+/// Notes on a lane that is building since then that all keys below `next` have been added.
 ///
 /// # Errors
 ///
 /// [`Error`], when it may not have been noted: the next slice then repeats some of this one.
-pub async fn advance<S: Storage>(storage: &S, lane: Lane, next: u128) -> Result<(), Error<S::Error>> {
+pub async fn advance<S: Storage>(
+    storage: &S,
+    lane: Lane,
+    since_millis: u64,
+    next: u128,
+) -> Result<(), Error<S::Error>> {
     change(storage, lane, |state| match state {
-        State::Building { since_millis, next: noted } if noted < next => Some(State::Building { since_millis, next }),
+        State::Building { since_millis: since, next: noted } if since == since_millis && noted < next => {
+            Some(State::Building { since_millis, next })
+        }
         _ => None,
     })
     .await
 }
 
-/// Declares a lane ready: all that was there before it has been added.
+/// Declares a lane ready that is building since then: all that was there before it has been added. One that was
+/// deleted and started again meanwhile has another life, and stays as it is.
 ///
 /// # Errors
 ///
 /// [`Error`], when it may not have been declared.
-pub async fn finish<S: Storage>(storage: &S, lane: Lane) -> Result<(), Error<S::Error>> {
-    change(storage, lane, |state| (state != State::Ready).then_some(State::Ready)).await
+pub async fn finish<S: Storage>(storage: &S, lane: Lane, since_millis: u64) -> Result<(), Error<S::Error>> {
+    change(storage, lane, |state| match state {
+        State::Building { since_millis: since, .. } if since == since_millis => Some(State::Ready),
+        _ => None,
+    })
+    .await
 }
 
 async fn change<S: Storage>(

@@ -38,12 +38,12 @@ mod storage;
 pub use apply::apply;
 pub use audit::{Miscount, keys, recount, remove};
 pub use lane::{advance, finish, start};
-pub use node::{Below, Node};
+pub use node::{Below, Node, Side};
 pub use prefix::{Prefix, Step};
-pub use read::{Roots, rank, select};
+pub use read::{Roots, count, rank, select};
 pub use storage::{Entry, Lane, State, Storage, Swap};
 
-/// How many keys a leaf holds at most. Packed, a full one takes 3 or 4 write units, and so does every write to it.
+/// How many keys a leaf holds at most. Packed, a full one takes 4 or 5 write units, and so does every write to it.
 pub const LEAF_KEYS_MAX: usize = 256;
 /// The bytes of a key.
 pub const KEY_BYTES: usize = 16;
@@ -56,6 +56,9 @@ pub enum Error<E> {
     /// The storage failed.
     #[error(transparent)]
     Storage(#[from] E),
+    /// The lane's root went away meanwhile: the index was deleted. Start the lane again.
+    #[error("the lane was deleted")]
+    Deleted,
     /// Others write to this node without end. Try again later.
     #[error("the node at \"{0}\" was changed by others {SWAPS_MAX} times in a row")]
     Contended(Prefix),

@@ -1,6 +1,7 @@
 //! A node: a set of keys, or counts; and how both are packed into bytes.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::{KEY_BYTES, LEAF_KEYS_MAX, Prefix, Step};
 
@@ -27,6 +28,15 @@ pub struct Below {
     pub greatest: u128,
 }
 
+/// A side of a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Keys below it.
+    Less,
+    /// The bound and keys above it.
+    NotLess,
+}
+
 const LEAF: u8 = 1;
 const INNER: u8 = 2;
 
@@ -42,15 +52,24 @@ impl Node {
         }
     }
 
-    /// How many keys below this node, which lies at `prefix`, are certainly less than `bound`; and how many lie in
+    /// How many keys below this node, which lies at `prefix`, are certainly on one side of `bound`; and how many lie in
     /// the one child that has keys on both sides of it.
-    pub fn split_at(&self, prefix: Prefix, bound: u128) -> (u64, u64) {
+    pub fn split_at(&self, prefix: Prefix, bound: u128, side: Side) -> (u64, u64) {
         match self {
-            Node::Leaf(keys) => (keys.partition_point(|key| *key < bound) as u64, 0),
-            Node::Inner { greatest, counts } if *greatest < bound => (counts.values().sum(), 0),
+            Node::Leaf(keys) => {
+                let less = keys.partition_point(|key| *key < bound);
+                (if side == Side::Less { less } else { keys.len() - less } as u64, 0)
+            }
+            Node::Inner { greatest, counts } if *greatest < bound => {
+                (if side == Side::Less { counts.values().sum() } else { 0 }, 0)
+            }
             Node::Inner { counts, .. } => {
                 let step = prefix.step(bound);
-                (counts.range(..step).map(|(_, count)| count).sum(), counts.get(&step).copied().unwrap_or(0))
+                let certain = match side {
+                    Side::Less => (Bound::Unbounded, Bound::Excluded(step)),
+                    Side::NotLess => (Bound::Excluded(step), Bound::Unbounded),
+                };
+                (counts.range(certain).map(|(_, count)| count).sum(), counts.get(&step).copied().unwrap_or(0))
             }
         }
     }
@@ -77,9 +96,11 @@ impl Node {
     pub fn unpack(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
         let suffix_bytes = KEY_BYTES - prefix.bytes();
         let key = |suffix: &[u8]| suffix.iter().fold(0, |bits, byte| (bits << 8) | u128::from(*byte)) | prefix.first();
-        match bytes.split_first()? {
+        if suffix_bytes == 0 {
             // The one key of a prefix that is the whole key.
-            (&LEAF, []) if suffix_bytes == 0 => Some(Node::Leaf(vec![prefix.first()])),
+            return (bytes == [LEAF]).then(|| Node::Leaf(vec![prefix.first()]));
+        }
+        match bytes.split_first()? {
             (&LEAF, rest) => {
                 let suffixes = rest.chunks_exact(suffix_bytes);
                 let keys: Vec<u128> =
@@ -98,14 +119,6 @@ impl Node {
             }
             _ => None,
         }
-    }
-}
-
-impl Below {
-    /// The most of both.
-    #[must_use]
-    pub fn join(self, other: Below) -> Below {
-        Below { count: self.count.max(other.count), greatest: self.greatest.max(other.greatest) }
     }
 }
 
@@ -165,7 +178,6 @@ mod tests {
 
         #[test]
         fn bytes_from_anywhere_do_no_harm(prefix in prefixes(), bytes: Vec<u8>) {
-            prop_assume!(prefix.bytes() < KEY_BYTES);
             if let Some(node) = Node::unpack(prefix, &bytes) {
                 node.below();
             }
@@ -173,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_leaf_of_a_typical_depth_takes_three_write_units_and_an_inner_node_one() {
+    fn a_key_takes_twelve_bytes_of_a_leaf_of_typical_depth_and_a_count_three_of_an_inner_node() {
         let prefix = Prefix::path(KEY).nth(2).unwrap();
         let leaf = Node::Leaf((0..LEAF_KEYS_MAX as u128).map(|low| prefix.first() + low).collect());
         assert_eq!((prefix.bytes(), leaf.pack(prefix).len()), (4, 1 + 256 * 12));
@@ -182,14 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_splits_a_node_into_less_and_undecided() {
+    fn a_bound_splits_a_node_into_certain_and_undecided() {
         let prefix = Prefix::path(KEY).nth(2).unwrap();
         let counts = BTreeMap::from([(0x10, 5), (0xf4, 7), (0xff, 1)]);
         let greatest = prefix.child(0xff).first();
         let inner = Node::Inner { greatest, counts };
-        assert_eq!(inner.split_at(prefix, KEY), (5, 7));
-        assert_eq!(inner.split_at(prefix, prefix.child(0x20).first()), (5, 0));
-        assert_eq!(inner.split_at(prefix, greatest), (12, 1));
-        assert_eq!(inner.split_at(prefix, greatest + 1), (13, 0), "the greatest key is less, so all are");
+        let less = |bound| inner.split_at(prefix, bound, Side::Less);
+        assert_eq!(less(KEY), (5, 7));
+        assert_eq!(inner.split_at(prefix, KEY, Side::NotLess), (1, 7));
+        assert_eq!(inner.split_at(prefix, greatest + 1, Side::NotLess), (0, 0));
+        assert_eq!(less(prefix.child(0x20).first()), (5, 0));
+        assert_eq!(less(greatest), (12, 1));
+        assert_eq!(less(greatest + 1), (13, 0), "the greatest key is less, so all are");
     }
 }

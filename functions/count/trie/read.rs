@@ -1,8 +1,10 @@
 //! Rank and select over all lanes of a scope.
 
-use futures_util::future::try_join_all;
+use std::ops::Bound;
 
-use super::{Error, Lane, Node, Prefix, Step, Storage};
+use futures_util::future::{try_join, try_join_all};
+
+use super::{Error, KEY_BYTES, Lane, Node, Prefix, Side, Step, Storage};
 
 /// The roots of a scope's lanes, as one read found them.
 #[derive(Clone, Debug)]
@@ -12,43 +14,113 @@ pub struct Roots(pub Vec<(Lane, Node)>);
 /// long as a lane takes less than 1,000 events a second.
 const LEVELS_AT_ONCE: usize = 4;
 
-/// How many keys are less than `bound`. Two rounds of reads, the roots' among them; none more when every key is.
+/// How many keys are less than `bound`. One round of reads below the roots; none when every key is less.
 ///
 /// # Errors
 ///
 /// [`Error::Broken`] when a node is missing that another one counts.
 pub async fn rank<S: Storage>(storage: &S, roots: &Roots, bound: u128) -> Result<u64, Error<S::Error>> {
-    let mut rank = 0;
-    let mut open: Vec<(Lane, u64)> = Vec::new();
-    let mut descend = |prefix: Prefix, lane: Lane, node: &Node, open: &mut Vec<(Lane, u64)>| {
-        let (less, undecided) = node.split_at(prefix, bound);
-        rank += less;
-        if undecided > 0 {
-            open.push((lane, undecided));
-        }
-    };
-    for (lane, node) in &roots.0 {
-        descend(Prefix::ROOT, *lane, node, &mut open);
+    if bound == 0 {
+        return Ok(0);
     }
-    let path: Vec<Prefix> = Prefix::path(bound).collect();
+    let (certain, open) = split(Prefix::ROOT, roots.0.iter(), bound, Side::Less);
+    Ok(certain + descend(storage, Prefix::ROOT, open, bound, Side::Less).await?)
+}
+
+/// How many keys are `first` or greater, and less than `end`. Not the difference of two ranks: those would be read
+/// at two moments, and a key that is added below `first` in between would be counted by one of them.
+///
+/// # Errors
+///
+/// [`Error::Broken`] when a node is missing that another one counts.
+pub async fn count<S: Storage>(storage: &S, roots: &Roots, first: u128, end: u128) -> Result<u64, Error<S::Error>> {
+    if first == 0 {
+        return rank(storage, roots, end).await;
+    }
+    // Down to where the ways to both bounds part.
+    let (mut prefix, mut level, mut count) = (Prefix::ROOT, roots.0.clone(), 0);
+    while prefix.bytes() < KEY_BYTES {
+        let (low, high) = (prefix.step(first), prefix.step(end));
+        let (mut to_first, mut to_end, mut to_both) = (Vec::new(), Vec::new(), Vec::new());
+        for (lane, node) in &level {
+            match node {
+                Node::Leaf(keys) => count += keys.iter().filter(|key| (first..end).contains(key)).count() as u64,
+                Node::Inner { counts, .. } => {
+                    let of = |step: Step| counts.get(&step).map(|count| (*lane, *count));
+                    if low == high {
+                        to_both.extend(of(low));
+                    } else {
+                        let between = (Bound::Excluded(low), Bound::Excluded(high));
+                        count += counts.range(between).map(|(_, count)| count).sum::<u64>();
+                        to_first.extend(of(low));
+                        to_end.extend(of(high));
+                    }
+                }
+            }
+        }
+        if low != high {
+            let (from_first, to_end) = try_join(
+                descend(storage, prefix, to_first, first, Side::NotLess),
+                descend(storage, prefix, to_end, end, Side::Less),
+            )
+            .await?;
+            return Ok(count + from_first + to_end);
+        }
+        if to_both.is_empty() {
+            return Ok(count);
+        }
+        prefix = prefix.child(low);
+        level = counted(&nodes(storage, prefix).await?, &to_both).ok_or(Error::Broken(prefix))?;
+    }
+    Ok(count)
+}
+
+/// How many keys lie on one side of `bound` in those lanes whose nodes on the way to it are `open`: by lane, how many
+/// keys lie below the child of `above` on that way.
+async fn descend<S: Storage>(
+    storage: &S,
+    above: Prefix,
+    mut open: Vec<(Lane, u64)>,
+    bound: u128,
+    side: Side,
+) -> Result<u64, Error<S::Error>> {
+    let path: Vec<Prefix> = Prefix::path(bound).skip_while(|prefix| prefix.bytes() <= above.bytes()).collect();
+    let mut sum = 0;
     for prefixes in path.chunks(LEVELS_AT_ONCE) {
         if open.is_empty() {
             break;
         }
-        let levels = try_join_all(prefixes.iter().map(|prefix| storage.level(*prefix))).await?;
+        let levels = try_join_all(prefixes.iter().map(|prefix| nodes(storage, *prefix))).await?;
         for (prefix, level) in prefixes.iter().zip(levels) {
-            let mut level: Vec<(Lane, Node)> = level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect();
-            // Read together with its parent, a node can be older than the parent's count of it.
-            if open.iter().any(|expected| find(&level, *expected).is_none()) {
-                level = nodes(storage, *prefix).await?;
-            }
-            for expected in std::mem::take(&mut open) {
-                let node = find(&level, expected).ok_or(Error::Broken(*prefix))?;
-                descend(*prefix, expected.0, node, &mut open);
-            }
+            let level = match counted(&level, &open) {
+                Some(level) => level,
+                // Read together with its parent, a node can be older than the parent's count of it.
+                None => counted(&nodes(storage, *prefix).await?, &open).ok_or(Error::Broken(*prefix))?,
+            };
+            let (certain, undecided) = split(*prefix, level.iter(), bound, side);
+            sum += certain;
+            open = undecided;
         }
     }
-    Ok(rank)
+    Ok(sum)
+}
+
+/// How many keys of these nodes are certainly on one side of `bound`, and which lanes have to be followed further.
+fn split<'a>(
+    prefix: Prefix,
+    level: impl Iterator<Item = &'a (Lane, Node)>,
+    bound: u128,
+    side: Side,
+) -> (u64, Vec<(Lane, u64)>) {
+    let (mut sum, mut open) = (0, Vec::new());
+    for (lane, node) in level {
+        let (certain, undecided) = node.split_at(prefix, bound, side);
+        sum += certain;
+        if undecided > 0 {
+            open.push((*lane, undecided));
+        }
+    }
+    (sum, open)
 }
 
 /// The key at `position` among all keys of the scope, 0 being the smallest; `None` past the end. One round of reads
@@ -79,8 +151,8 @@ pub async fn select<S: Storage>(
             return Ok(usize::try_from(position).ok().and_then(|position| keys.get(position).copied()));
         }
         let mut counts: std::collections::BTreeMap<Step, u64> = std::collections::BTreeMap::new();
-        let counted = inner.iter().flat_map(|(_, counts)| counts.iter().map(|(step, count)| (*step, *count)));
-        for (step, count) in counted.chain(keys.iter().map(|key| (prefix.step(*key), 1))) {
+        let shown = inner.iter().flat_map(|(_, counts)| counts.iter().map(|(step, count)| (*step, *count)));
+        for (step, count) in shown.chain(keys.iter().map(|key| (prefix.step(*key), 1))) {
             *counts.entry(step).or_default() += count;
         }
         let Some(step) = counts.into_iter().find_map(|(step, count)| {
@@ -96,12 +168,11 @@ pub async fn select<S: Storage>(
         prefix = prefix.child(step);
         let open: Vec<(Lane, u64)> =
             inner.iter().filter_map(|(lane, counts)| counts.get(&step).map(|count| (*lane, *count))).collect();
-        level = if open.is_empty() { Vec::new() } else { nodes(storage, prefix).await? };
-        if open.iter().any(|expected| find(&level, *expected).is_none()) {
-            return Err(Error::Broken(prefix));
-        }
-        // What no parent counts yet must not be counted: an event below the live edge can be arriving.
-        level.retain(|(lane, _)| open.iter().any(|(open, _)| open == lane));
+        level = if open.is_empty() {
+            Vec::new()
+        } else {
+            counted(&nodes(storage, prefix).await?, &open).ok_or(Error::Broken(prefix))?
+        };
     }
 }
 
@@ -109,7 +180,11 @@ async fn nodes<S: Storage>(storage: &S, prefix: Prefix) -> Result<Vec<(Lane, Nod
     Ok(storage.level(prefix).await?.into_iter().map(|(lane, entry)| (lane, entry.node)).collect())
 }
 
-/// A lane's node, if it holds as much as its parent says.
-fn find(level: &[(Lane, Node)], (lane, count): (Lane, u64)) -> Option<&Node> {
-    level.iter().find(|(found, node)| *found == lane && node.below().count >= count).map(|(_, node)| node)
+/// The nodes of the lanes that are counted above, which must hold as much as is counted. What no parent counts yet is
+/// left out: its event is not acknowledged.
+fn counted(level: &[(Lane, Node)], open: &[(Lane, u64)]) -> Option<Vec<(Lane, Node)>> {
+    let find = |(lane, count): &(Lane, u64)| {
+        level.iter().find(|(found, node)| found == lane && node.below().count >= *count).cloned()
+    };
+    open.iter().map(find).collect()
 }

@@ -43,8 +43,8 @@ pub enum Swap {
 
 /// Where the nodes of one scope are kept.
 ///
-/// Reads see every write that was answered before they began (DynamoDB: strongly consistent reads). Where they do
-/// not, nothing breaks: a swap on a stale version is lost, and what it lost to is merged.
+/// Reads see every write that was answered before they began (DynamoDB: strongly consistent reads). An applier can
+/// bear a stale node all the same: its swap is lost, and what it lost to is merged. It cannot bear not to see a root.
 pub trait Storage: Sync {
     /// Why it failed.
     type Error: Send;
