@@ -15,9 +15,9 @@ use crate::support::event;
 use crate::{Audit, filled};
 
 const WRITERS: u32 = 20;
-const EVENTS_OF_A_WRITER: u32 = 15;
+const EVENTS_OF_A_WRITER: u32 = 9;
 /// What was there before, over the last hour.
-const OLD: usize = 2_000;
+const OLD: usize = 1_400;
 const OLD_SPAN: Duration = Duration::from_secs(3600);
 
 /// A time for the writer's n-th event that no other event has: on time, late, or years ago.

@@ -277,3 +277,18 @@ async fn what_is_no_event_does_not_hold_up_the_stream() {
     let answer = tables.index_events(now).handle(batch, now.plus(Duration::from_secs(60))).await;
     assert_eq!(answer, BatchAnswer { failures: Vec::new() });
 }
+
+/// The index may hold events that are still counted live: each counts once, on whatever side of the edge it is.
+#[tokio::test]
+async fn pages_are_exact_across_the_live_edge_whether_the_stream_is_ahead_of_it_or_behind() {
+    let (tables, events) = (Tables::start().await, events(1600, Duration::from_secs(400)));
+    let (old, young) = events.split_at(1560);
+    tables.write(old).await;
+    tables.index(at("2024-01-01T00:06:31Z")).await;
+    tables.promote(sample(old), at("2024-01-01T00:05:31Z")).await;
+    tables.write(young).await;
+    let now = at("2024-01-01T00:06:40Z");
+    tables.check(&events, now).await;
+    tables.deliver(young, now).await;
+    tables.check(&events, now).await;
+}

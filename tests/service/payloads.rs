@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use crate::Audit;
 
-/// The two functions as the template declares them, on one engine.
+/// The functions as the template declares them, on one engine.
 struct Functions {
     audit: Audit,
     create: Function,
     list: Function,
+    index: Function,
 }
 
 fn root() -> PathBuf {
@@ -31,7 +32,7 @@ impl Functions {
         let template = Template::read(&root().join("template.yaml")).unwrap();
         let function = |name: &str| Function::new(&template.functions[name], &audit.service.client).unwrap();
         let (create, list) = (function("CreateEventFunction"), function("ListEventsFunction"));
-        Functions { audit, create, list }
+        Functions { index: function("IndexEventsFunction"), audit, create, list }
     }
 
     /// The status, the headers and the body with which the function for this payload answers.
@@ -73,7 +74,7 @@ async fn every_file_of_events_is_answered_as_it_should_be() {
         names.sort();
         names
     };
-    let mut names: Vec<_> = expected.keys().copied().collect();
+    let mut names: Vec<_> = expected.keys().copied().chain([STREAM]).collect();
     names.sort_unstable();
     assert_eq!(found, names);
 
@@ -91,7 +92,12 @@ async fn every_file_of_events_is_answered_as_it_should_be() {
     let mut oldest = payload("list-events-by-cursor.json");
     oldest["rawQueryString"] = json!("cursor=018cc251-0000-7000-8000-000000000000&page=2");
     assert_eq!(functions.invoke(&oldest).await.2["events"], json!([]), "the cursor is older than any event");
+    let answer = functions.index.invoke(payload(STREAM).to_string()).await.unwrap();
+    assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
 }
+
+/// The stream's payload: it has no status.
+const STREAM: &str = "index-events.json";
 
 const ROLE: &str = "arn:aws:sts::111122223333:assumed-role/user-service/i-0123456789abcdef0";
 

@@ -100,7 +100,7 @@ proptest! {
         let rng = &mut StdRng::seed_from_u64(seed);
         let sorted = keys(rng, count);
         let batches = batches(rng, &sorted);
-        let storage = Memory::with_faults(Faults { fail: 40, lose: 40, stale: 10 }, seed);
+        let storage = Memory::with_faults(Faults { fail: 40, lose: 40, stale: 10, slow: 0 }, seed);
         let open = RefCell::new((0..batches.len()).collect::<BTreeSet<usize>>());
         race(appliers, 200, rng, |applier| {
             let (storage, batches, open) = (&storage, &batches, &open);
@@ -133,7 +133,8 @@ proptest! {
         let from = all.len() / 2;
         let (first, held) = (all[from], &all[from..]);
         let arriving: Vec<u128> = all[..from].to_vec();
-        let storage = &Memory::new();
+        // What is read together is not read at the same moment.
+        let storage = &Memory::with_faults(Faults { slow: 2, ..Faults::default() }, seed);
         count_turns(async {
             start(storage, 0, 0).await.unwrap();
             apply(storage, 0, held).await.unwrap();

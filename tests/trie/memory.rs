@@ -29,6 +29,8 @@ pub struct Faults {
     pub lose: u32,
     /// A read of one node answers with an earlier version.
     pub stale: u32,
+    /// A read of a level is overtaken by others.
+    pub slow: u32,
 }
 
 pub struct Memory {
@@ -80,6 +82,9 @@ impl Storage for Memory {
 
     async fn level(&self, prefix: Prefix) -> Result<Vec<(Lane, Entry)>, Fault> {
         turn().await;
+        while self.strikes(|faults| faults.slow) {
+            turn().await;
+        }
         let nodes = self.nodes.lock().unwrap();
         let lanes = nodes.range((prefix, 0)..=(prefix, Lane::MAX));
         let level: Vec<_> = lanes.map(|((_, lane), versions)| (*lane, versions.last().unwrap().clone())).collect();
