@@ -6,7 +6,7 @@ use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::{Body, Request};
 use serde::Serialize;
 
-use crate::boot::Sources;
+use crate::boot::{Metric, Sources};
 use crate::count::{CountsTable, Indexer, LATE};
 use crate::event::{EventId, NewEvent, Tail};
 use crate::http::{Origin, Problem, Purpose, answer, document_text, encode_path, idempotency_key, serve};
@@ -15,6 +15,9 @@ use crate::log::{Appended, EventKey, EventLog, Recorded};
 /// How often a new event draws an id before that counts as a fault: two equal 50-bit tails in one nanosecond do
 /// not happen twice in a row.
 const DRAWS_MAX: usize = 3;
+
+/// What this function is called in metrics.
+const SERVICE: &str = Purpose::Record.service();
 
 /// How long a late event may take to be added to the index: together with the put's own time (functions/boot) less
 /// than what Lambda gives a request.
@@ -58,6 +61,8 @@ impl CreateEvent {
             None => ("Event recorded", StatusCode::CREATED, self.append_new(&event, &recorded).await?),
         };
 
+        let metric = if status == StatusCode::CREATED { Metric::EventsRecorded } else { Metric::EventsReplayed };
+        self.sources.note(SERVICE, metric, 1.0, None);
         self.count_if_late(id, event).await;
 
         #[derive(Serialize)]
@@ -86,6 +91,7 @@ impl CreateEvent {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it took longer than {INDEX_TIME:?}"),
         };
+        self.sources.note(SERVICE, Metric::LateEventsUncounted, 1.0, None);
         tracing::warn!(%id, cause, "a late event is counted only once the stream delivers it");
     }
 

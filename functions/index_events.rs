@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::boot::{Sources, Usage};
+use crate::boot::{Metric, Sources, Usage};
 use crate::count::Indexer;
 use crate::event::{EventId, Timestamp};
 use crate::log::EventKey;
 
+/// What this function is called in metrics.
+const SERVICE: &str = "index-events";
 /// How long an invocation may go on filling lanes: meanwhile what is new waits in the stream, and has to be in the
 /// index before it is no longer counted live. The next batch goes on.
 const BACKFILL_TIME: Duration = Duration::from_secs(2);
@@ -43,6 +45,9 @@ pub struct StreamRecord {
 struct Change {
     #[serde(rename = "SequenceNumber")]
     sequence_number: String,
+    /// Seconds since 1970.
+    #[serde(rename = "ApproximateCreationDateTime", default)]
+    created: Option<f64>,
     #[serde(rename = "NewImage", default)]
     image: Option<Image>,
 }
@@ -103,14 +108,20 @@ impl IndexEvents {
     }
 
     async fn add(&self, batch: StreamBatch, deadline: Timestamp) -> BatchAnswer {
+        let oldest = batch.records.iter().filter_map(|record| record.dynamodb.created).reduce(f64::min);
         let (numbers, events): (Vec<String>, Vec<EventKey>) = batch.records.into_iter().filter_map(event).unzip();
         let now = self.sources.now();
         let added = self.indexer.add(&events, now).await;
         let first = added.failed.into_iter().min_by_key(|(position, _)| *position);
         if let Some((position, problem)) = first {
+            self.sources.note(SERVICE, Metric::IndexBatchesFailed, 1.0, None);
             tracing::error!(cause = %problem, "the batch is to be delivered again");
             let failure = BatchFailure { sequence_number: numbers[position].clone() };
             return BatchAnswer { failures: vec![failure] };
+        }
+        if let Some(oldest) = oldest {
+            let lag = self.sources.now().millis() as f64 - oldest * 1000.0;
+            self.sources.note(SERVICE, Metric::IndexLag, lag.max(0.0), None);
         }
         let until = self.sources.now().plus(BACKFILL_TIME).min(deadline.minus(RESERVE));
         let more = || self.sources.now() < until;
@@ -127,7 +138,7 @@ fn event(record: StreamRecord) -> Option<(String, EventKey)> {
     if record.name != INSERT {
         return None;
     }
-    let Change { sequence_number, image } = record.dynamodb;
+    let Change { sequence_number, image, .. } = record.dynamodb;
     let text = |attribute: Option<Text>| attribute.and_then(|attribute| attribute.text);
     let (id, user_id) = image.map_or((None, None), |image| (text(image.id), text(image.user_id)));
     match (id.as_deref().and_then(EventId::parse), user_id) {

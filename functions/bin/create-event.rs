@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use audit_log::boot::{Settings, Sources, client};
+use audit_log::boot::{Metrics, Settings, Sources, client};
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::log::EventLog;
@@ -15,7 +15,8 @@ async fn main() -> Result<(), Error> {
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
     let client = client().await;
+    let sources = Sources::system().with_metrics(Metrics::standard_output());
     let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
-    let handler = &CreateEvent::new(log, counts, Sources::system());
+    let handler = &CreateEvent::new(log, counts, sources);
     run(service_fn(|request: Request| async move { Ok::<_, Infallible>(handler.handle(request).await) })).await
 }

@@ -1,6 +1,6 @@
 //! The Lambda function behind the `events` table's stream.
 
-use audit_log::boot::{Settings, Sources, client};
+use audit_log::boot::{Metrics, Settings, Sources, client};
 use audit_log::count::{CountsTable, Indexer};
 use audit_log::event::Timestamp;
 use audit_log::index_events::{IndexEvents, StreamBatch};
@@ -14,9 +14,10 @@ async fn main() -> Result<(), Error> {
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
     let client = client().await;
+    let sources = Sources::system().with_metrics(Metrics::standard_output());
     let log = EventLog::new(client.clone(), &settings);
     let indexer = Indexer::new(log, CountsTable::new(client, &settings));
-    let handler = &IndexEvents::new(indexer, Sources::system());
+    let handler = &IndexEvents::new(indexer, sources);
     run(service_fn(|event: LambdaEvent<StreamBatch>| async move {
         let deadline = Timestamp::from_millis(event.context.deadline);
         Ok::<_, std::convert::Infallible>(handler.handle(event.payload, deadline).await)

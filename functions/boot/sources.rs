@@ -1,31 +1,44 @@
-//! The clock and chance, as parameters: the only place that reads the real ones.
+//! The clock, chance and the metrics' way out, as parameters: the only place that reads the real clock.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::{Metric, Metrics};
 use crate::event::Timestamp;
 
 type Clock = dyn Fn() -> Timestamp + Send + Sync;
 type Entropy = dyn Fn() -> Result<u64, getrandom::Error> + Send + Sync;
 
-/// Where a handler takes the time and its random numbers from.
+/// Where a handler takes the time and its random numbers from, and where it notes its metrics.
 #[derive(Clone)]
 pub struct Sources {
     clock: Arc<Clock>,
     entropy: Arc<Entropy>,
+    metrics: Metrics,
 }
 
 impl Sources {
-    /// The system's clock and its random number generator.
+    /// The system's clock and its random number generator; no metrics.
     pub fn system() -> Sources {
-        Sources { clock: Arc::new(system_now), entropy: Arc::new(getrandom::u64) }
+        Sources { clock: Arc::new(system_now), entropy: Arc::new(getrandom::u64), metrics: Metrics::none() }
     }
 
     /// The same with another clock.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Sources {
         Sources { clock: Arc::new(clock), ..self }
+    }
+
+    /// The same with metrics.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Sources {
+        Sources { metrics, ..self }
+    }
+
+    /// Notes a metric of the function `service`. A `code` is a dimension of its own.
+    pub fn note(&self, service: &str, metric: Metric, value: f64, code: Option<&str>) {
+        self.metrics.note(self.now(), service, metric, value, code);
     }
 
     /// The time.

@@ -9,7 +9,7 @@ use lambda_http::http::Response;
 use lambda_http::{Body, Request};
 
 use super::{Origin, Problem, Purpose};
-use crate::boot::{Sources, Usage};
+use crate::boot::{Metric, Sources, Usage};
 
 /// What is kept of the time that Lambda gives a request, to answer that it was not enough.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -64,6 +64,9 @@ where
         code,
         "answered"
     );
+    if let Some(code) = code {
+        sources.note(purpose.service(), Metric::RequestsRefused, 1.0, Some(code));
+    }
     if let Some(inside) = problem.as_ref().and_then(Problem::inside) {
         tracing::error!(request_id, code, cause = inside, "failed");
     }

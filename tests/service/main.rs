@@ -9,6 +9,7 @@ mod idempotency;
 mod index;
 mod large;
 mod list;
+mod metrics;
 mod paging;
 mod payloads;
 mod runtime;

@@ -1,0 +1,91 @@
+//! The metrics: lines in CloudWatch's embedded metric format, as the handlers note them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use audit_log::boot::{Metrics, NAMESPACE, Sources};
+use audit_log::create_event::CreateEvent;
+use audit_log::event::Timestamp;
+use audit_log::index_events::IndexEvents;
+use audit_log::list_events::ListEvents;
+use lambda_http::http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::filled::{Tables, events, stream_batch};
+use crate::support::event;
+
+const AT: &str = "2024-01-01T00:00:00Z";
+
+/// Keeps the lines, and gives each one's metric, value, service and code.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<Value>>>);
+
+impl Lines {
+    fn sources(&self) -> Sources {
+        let lines = self.0.clone();
+        let metrics = Metrics::to(move |line| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
+        let now = Timestamp::parse(AT).unwrap().plus(Duration::from_secs(3));
+        Sources::system().with_clock(move || now).with_metrics(metrics)
+    }
+
+    fn take(&self) -> Vec<(String, f64, String, Option<String>)> {
+        let lines = std::mem::take(&mut *self.0.lock().unwrap());
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let noted = lines.iter().map(|line| {
+            let directive = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(
+                (&directive["Namespace"], &line["_aws"]["Timestamp"]),
+                (&json!(NAMESPACE), &json!(1_704_067_203_000_u64))
+            );
+            for dimension in directive["Dimensions"][0].as_array().unwrap() {
+                assert!(line[dimension.as_str().unwrap()].is_string(), "{line}");
+            }
+            let name = text(&directive["Metrics"][0]["Name"]).unwrap();
+            (name.clone(), line[&name].as_f64().unwrap(), text(&line["service"]).unwrap(), text(&line["code"]))
+        });
+        noted.collect()
+    }
+}
+
+fn noted(name: &str, value: f64, service: &str, code: Option<&str>) -> (String, f64, String, Option<String>) {
+    (name.to_owned(), value, service.to_owned(), code.map(str::to_owned))
+}
+
+#[tokio::test]
+async fn what_happens_is_counted_and_content_is_not_in_it() {
+    let (tables, lines) = (Tables::start().await, Lines::default());
+    let create = CreateEvent::new(tables.log.clone(), tables.counts.clone(), lines.sources());
+    let post = |document: String| {
+        let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+        create.handle(request.header("idempotency-key", "k").body(document.into()).unwrap())
+    };
+    post(event("1", AT)).await;
+    assert_eq!(lines.take(), [noted("EventsRecorded", 1.0, "create-event", None)]);
+    post(event("1", AT)).await;
+    assert_eq!(lines.take(), [noted("EventsReplayed", 1.0, "create-event", None)]);
+    post(event("2", AT)).await;
+    assert_eq!(lines.take(), [noted("RequestsRefused", 1.0, "create-event", Some("idempotency_key_reused"))]);
+    let list = ListEvents::new(tables.log.clone(), tables.counts.clone(), lines.sources());
+    list.handle(Request::new("".into())).await;
+    assert_eq!(lines.take(), [], "a page is no event");
+
+    let index = IndexEvents::new(tables.indexer.clone(), lines.sources());
+    let mut batch = stream_batch(&events(2, Duration::from_secs(2)));
+    batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"] = json!(1_704_067_201);
+    batch["Records"][1]["dynamodb"]["ApproximateCreationDateTime"] = json!(1_704_067_202.5);
+    let deadline = Timestamp::parse("2024-01-01T00:01:00Z").unwrap();
+    index.handle(serde_json::from_value(batch).unwrap(), deadline).await;
+    assert_eq!(lines.take(), [noted("IndexLag", 2000.0, "index-events", None)]);
+}
+
+#[tokio::test]
+async fn a_late_event_that_could_not_be_counted_is_acknowledged_and_noted() {
+    let (tables, lines) = (Tables::start().await, Lines::default());
+    tables.client.delete_table().table_name("CountsTable").send().await.unwrap();
+    let create = CreateEvent::new(tables.log.clone(), tables.counts.clone(), lines.sources());
+    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+    let answer = create.handle(request.body(event("1", "2023-12-31T00:00:00Z").into()).unwrap()).await;
+    assert_eq!(answer.status(), 201);
+    let expected = ["EventsRecorded", "LateEventsUncounted"].map(|name| noted(name, 1.0, "create-event", None));
+    assert_eq!(lines.take(), expected);
+}
