@@ -14,6 +14,11 @@ use crate::turns::{count_turns, race};
 
 const LANES: Lane = 3;
 
+/// How many seeds are tried: as many as fit into a test, or `PROPTEST_CASES`.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32)
+}
+
 /// 2024-01-01T00:00:00Z in an id's first 48 bits.
 const START: u128 = 0x018c_c251_f400 << 80;
 
@@ -91,7 +96,7 @@ async fn check(storage: &Memory, sorted: &[u128]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Appliers race on one storage; batches come twice, in any order and cut anyhow; operations fail before and
     /// after they are done; reads are stale; appliers die and start again.
