@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join;
-use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use futures_util::stream::{StreamExt, iter};
 
 use super::reader::USER_LANE;
 use super::trie::{self, Lane, State, Storage};
@@ -96,9 +96,10 @@ impl Indexer {
             match state {
                 Ok(Some(State::Building { .. })) => all.building.push(partition),
                 Ok(_) => {}
-                // Reading notices it too, and counts this user's events themselves.
-                Err(error @ trie::Error::Storage(Error::Corrupt { .. })) if matches!(partition, Partition::User(_)) => {
-                    tracing::error!(cause = %error, "a user's events are not indexed; rebuild the index");
+                Err(error) if is_users_corruption(&partition, &error) => {
+                    if let Err(error) = self.abandon(&partition, &error).await {
+                        all.failed.extend(positions.into_iter().map(|position| (position, error.clone())));
+                    }
                 }
                 Err(error) if positions.is_empty() => {
                     tracing::error!(cause = %error, ?partition, "a lane could not be looked at");
@@ -156,9 +157,14 @@ impl Indexer {
         let users = self.counts.building(USERS_AT_ONCE).await?.into_iter().map(Partition::User);
         building.extend(users.filter(|user| !building.contains(user)).collect::<Vec<_>>());
         let more = &more;
-        let built = iter(building).map(|partition| async move { self.build(&partition, now, more).await });
-        built.buffer_unordered(LANES_AT_ONCE).try_collect::<Vec<()>>().await?;
-        Ok(())
+        let built = iter(building).map(|partition| async move {
+            match self.build(&partition, now, more).await {
+                Err(error) if is_users_corruption(&partition, &error) => self.abandon(&partition, &error).await,
+                built => built,
+            }
+        });
+        // Each to its end: one lane's trouble is not the others'.
+        built.buffer_unordered(LANES_AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
     /// Completes one lane that is building, if the index of users has settled.
@@ -168,8 +174,11 @@ impl Indexer {
         now: Timestamp,
         more: &(impl Fn() -> bool + Sync),
     ) -> Result<(), IndexError> {
-        let Some(State::Building { since_millis, next }) = self.state(partition).await? else {
-            return self.forget(partition).await;
+        let (since_millis, next) = match self.state(partition).await? {
+            Some(State::Building { since_millis, next }) => (since_millis, next),
+            Some(State::Ready) => return self.forget(partition).await,
+            // Noted by somebody who is about to start it, or who died before.
+            None => return self.start(partition, now).await,
         };
         let settled = Timestamp::from_millis(since_millis).plus(SETTLE) <= now;
         if matches!(partition, Partition::User(_)) && !settled {
@@ -225,6 +234,14 @@ impl Indexer {
         trie::start(&lanes, lane, now.millis()).await
     }
 
+    /// Gives up a user's lane that has an unreadable node: its events are then counted themselves.
+    async fn abandon(&self, partition: &Partition, cause: &IndexError) -> Result<(), IndexError> {
+        tracing::error!(cause = %cause, "a user's lane is given up");
+        let (lanes, lane) = self.lane(partition);
+        lanes.delete_root(lane).await?;
+        self.forget(partition).await
+    }
+
     async fn forget(&self, partition: &Partition) -> Result<(), IndexError> {
         match partition {
             Partition::Shard(_) => Ok(()),
@@ -244,6 +261,11 @@ impl Indexer {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a user's lane has an unreadable node, which no repetition mends.
+fn is_users_corruption(partition: &Partition, error: &IndexError) -> bool {
+    matches!((partition, error), (Partition::User(_), trie::Error::Storage(Error::Corrupt { .. })))
 }
 
 /// By the id's own chance bits, so that a redelivered batch asks the same question again.

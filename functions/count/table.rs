@@ -112,6 +112,18 @@ fn building_user(user_id: &str) -> Item {
 }
 
 impl Lanes {
+    /// Takes a lane's root away: the lane is then one that was never started.
+    pub(super) async fn delete_root(&self, lane: Lane) -> Result<(), Error> {
+        let delete = self
+            .counts
+            .client
+            .delete_item()
+            .table_name(&self.counts.table)
+            .key(schema::NODE, self.node_key(Prefix::ROOT))
+            .key(schema::LANE, lane_key(lane));
+        Box::pin(delete.send()).await.map(|_| ()).map_err(|error| Error::from_sdk("DeleteItem", &error))
+    }
+
     fn node_key(&self, prefix: Prefix) -> AttributeValue {
         AttributeValue::S(format!("{}{prefix}", self.scope))
     }

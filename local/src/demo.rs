@@ -26,7 +26,7 @@ pub struct Arguments {
     /// How many users they are about. Some do much more than others.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     users: u32,
-    /// Where the log is.
+    /// Where the log is, over plain HTTP.
     #[arg(long, default_value = "http://127.0.0.1:5001")]
     url: String,
     /// How many requests are under way at a time.

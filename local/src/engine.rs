@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// The engine's file in its folder.
-const DATABASE: &str = "dynamodb.sqlite";
+pub const DATABASE: &str = "dynamodb.sqlite";
 /// For each write to a table with a stream the engine looks up the stream's last number, in all of its records: at
 /// 16,000 events a write took 2 ms, at 100,000 it would take 20. With this it takes what it took at the first.
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS audit_log_stream ON _stream_records \

@@ -7,10 +7,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use audit_log::boot::{COUNTS_TABLE, EVENTS_TABLE, SHARDS, Settings, Sources, client, client_from};
+use audit_log::count::trie::{Miscount, State};
 use audit_log::count::{CountsTable, Difference, Indexer, SETTLE, USER_EVENTS_LIVE_MAX};
 use audit_log::event::Timestamp;
 use audit_log::log::{EventLog, Partition};
-use audit_log_local::engine::{Engine, Storage, client_config};
+use audit_log_local::engine::{DATABASE, Engine, Storage, client_config};
 use audit_log_local::template::Template;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
@@ -34,20 +35,18 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", default_value = crate::TEMPLATE)]
     template: PathBuf,
     /// The events table on AWS, or wherever AWS's own variables point.
-    #[arg(long, value_name = "NAME", requires = "counts_table", conflicts_with_all = ["data", "template"])]
+    #[arg(long, value_name = "NAME", requires_all = ["counts_table", "shards"], conflicts_with_all = ["data", "template"])]
     table: Option<String>,
     /// The counts table beside it.
     #[arg(long, value_name = "NAME", requires = "table")]
     counts_table: Option<String>,
     /// The functions' SHARDS.
-    #[arg(long, requires = "table", default_value = "4")]
-    shards: String,
+    #[arg(long, requires = "table")]
+    shards: Option<String>,
 }
 
 /// How many partitions are compared at a time: a table has at most 16 shards.
 const PARTITIONS_AT_ONCE: usize = 16;
-/// How many differences of a partition are shown one by one.
-const SHOWN: usize = 10;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -101,7 +100,7 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     bar.set_position(0);
     bar.set_length(many.iter().map(|(_, events)| events).sum());
     let many: Vec<Partition> = many.into_iter().map(|(user, _)| user).collect();
-    promote(&indexer, &many, now, settle, &bar).await?;
+    promote(&indexer, &many, settle, &bar).await?;
     let of_users = many.len();
     differences += compare(&indexer, many, now, &bar, None).await?;
     bar.finish_and_clear();
@@ -111,18 +110,20 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
         1 => "1 difference, which is repaired".to_owned(),
         _ => format!("{differences} differences, all of them repaired"),
     };
-    say(&format!("Compared {everyone} events and {of_users} users that have a trie with the count index: {verdict}."));
+    say(&format!("Compared {everyone} events and the tries of users ({of_users}) with the count index: {verdict}."));
     Ok(differences)
 }
 
 async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
-    if let (Some(events_table), Some(counts_table)) = (arguments.table, arguments.counts_table) {
-        let settings = Settings { events_table, counts_table, shards: arguments.shards.parse()? };
+    if let (Some(events_table), Some(counts_table), Some(shards)) =
+        (arguments.table, arguments.counts_table, arguments.shards)
+    {
+        let settings = Settings { events_table, counts_table, shards: shards.parse()? };
         return Ok(Tables { client: client().await, settings, settle: SETTLE });
     }
     let template = Template::read(&arguments.template)?;
-    if !arguments.data.is_dir() {
-        return Err(format!("there is no folder {}; name it with --data", arguments.data.display()).into());
+    if !arguments.data.join(DATABASE).is_file() {
+        return Err(format!("there is no log in {}; name its folder with --data", arguments.data.display()).into());
     }
     let engine = Engine::open(&Storage::Folder(arguments.data), &template.tables)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -137,25 +138,17 @@ async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
 }
 
 /// Gives each of these users a trie that has none.
-async fn promote(
-    indexer: &Indexer,
-    users: &[Partition],
-    now: Timestamp,
-    settle: Duration,
-    bar: &ProgressBar,
-) -> Result<(), Failure> {
-    let mut started = Vec::new();
+async fn promote(indexer: &Indexer, users: &[Partition], settle: Duration, bar: &ProgressBar) -> Result<(), Failure> {
+    let mut unready = 0;
     for user in users {
-        if indexer.state(user).await?.is_none() {
-            indexer.start(user, now).await?;
-            started.push(user);
+        let state = indexer.state(user).await?;
+        if state.is_none() {
+            indexer.start(user, Sources::system().now()).await?;
         }
+        unready += usize::from(state != Some(State::Ready));
     }
-    if !started.is_empty() && !settle.is_zero() {
-        bar.println(format!(
-            "{} users get a trie; waiting {settle:?} until the index of users has settled.",
-            started.len()
-        ));
+    if unready > 0 && !settle.is_zero() {
+        bar.println(format!("{} users get a trie; waiting {settle:?} until the index of users has settled.", unready));
         tokio::time::sleep(settle).await;
     }
     for user in users {
@@ -164,7 +157,7 @@ async fn promote(
     Ok(())
 }
 
-/// Compares partitions side by side, and shows the differences of each. Counts the events of each user.
+/// Compares partitions side by side, and shows each difference. Counts the events of each user.
 async fn compare(
     indexer: &Indexer,
     partitions: Vec<Partition>,
@@ -173,7 +166,7 @@ async fn compare(
     users: Option<&Mutex<HashMap<String, u64>>>,
 ) -> Result<usize, Failure> {
     let compared = iter(partitions).map(|partition| async move {
-        let mut found = Vec::new();
+        let mut found = 0;
         let seen = |events: &[audit_log::log::EventKey]| {
             bar.inc(events.len() as u64);
             if let Some(Ok(mut users)) = users.map(Mutex::lock) {
@@ -182,24 +175,19 @@ async fn compare(
                 }
             }
         };
-        indexer.audit(&partition, now, seen, |difference| found.push(difference)).await?;
-        Ok::<_, Failure>((partition, found))
-    });
-    let compared: Vec<(Partition, Vec<Difference>)> =
-        compared.buffer_unordered(PARTITIONS_AT_ONCE).try_collect().await?;
-    for (partition, found) in &compared {
-        let whose = match partition {
+        let whose = match &partition {
             Partition::Shard(shard) => format!("shard {shard:x}"),
             Partition::User(user_id) => format!("user {user_id:?}"),
         };
-        for difference in found.iter().take(SHOWN) {
-            bar.suspend(|| say(&format!("{whose}: {}", sentence(difference))));
-        }
-        if found.len() > SHOWN {
-            bar.suspend(|| say(&format!("{whose}: and {} differences more", found.len() - SHOWN)));
-        }
-    }
-    Ok(compared.iter().map(|(_, found)| found.len()).sum())
+        let tell = |difference| {
+            found += 1;
+            bar.suspend(|| say(&format!("{whose}: {}", sentence(&difference))));
+        };
+        indexer.audit(&partition, now, seen, tell).await?;
+        Ok::<_, Failure>(found)
+    });
+    let found: Vec<usize> = compared.buffer_unordered(PARTITIONS_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().sum())
 }
 
 fn sentence(difference: &Difference) -> String {
@@ -208,7 +196,7 @@ fn sentence(difference: &Difference) -> String {
         Difference::Missing(id) => format!("the event {id} was not in the index"),
         Difference::Extra(key) => format!("the index held {key:032x}, which is no event"),
         Difference::Miscount(miscount) => {
-            let audit_log::count::trie::Miscount { prefix, counted, found } = miscount;
+            let Miscount { prefix, counted, found } = miscount;
             format!("the index counted {counted} events below {prefix}, where there are {found}")
         }
     }

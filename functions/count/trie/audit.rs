@@ -6,7 +6,7 @@
 use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
-use super::{Below, Entry, Error, Lane, Node, Prefix, SWAPS_MAX, Storage, Swap};
+use super::{Below, Entry, Error, Lane, Node, Prefix, SWAPS_MAX, Step, Storage, Swap};
 
 /// How many children of a node are read at a time.
 const CHILDREN_AT_ONCE: usize = 16;
@@ -93,36 +93,45 @@ type Recounted<E> = Result<(Below, Vec<Miscount>), Error<E>>;
 
 fn recount_below<'a, S: Storage>(storage: &'a S, lane: Lane, prefix: Prefix) -> BoxFuture<'a, Recounted<S::Error>> {
     Box::pin(async move {
-        let mut entry = storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT);
-        for _ in 0..SWAPS_MAX {
-            let Node::Inner { counts, .. } = &entry.node else { return Ok((entry.node.below(), Vec::new())) };
-            let recount_child = |step| async move {
-                Ok::<_, Error<S::Error>>((step, recount_below(storage, lane, prefix.child(step)).await?))
-            };
-            let children: Vec<_> = counts.keys().copied().map(recount_child).collect();
-            let children: Vec<_> = iter(children).buffer_unordered(CHILDREN_AT_ONCE).try_collect().await?;
-            let (mut miscounts, mut found) = (Vec::new(), std::collections::BTreeMap::new());
-            let mut greatest = 0;
-            for (step, (below, below_it)) in children {
-                let counted = counts.get(&step).copied().unwrap_or(0);
-                miscounts.extend(below_it);
-                if below.count != counted {
-                    miscounts.push(Miscount { prefix: prefix.child(step), counted, found: below.count });
-                }
-                found.insert(step, below.count);
-                greatest = below.greatest.max(greatest);
-            }
-            let correct = Node::Inner { greatest, counts: found };
-            let below = correct.below();
-            if correct == entry.node {
-                return Ok((below, miscounts));
-            }
-            match storage.swap(lane, prefix, &Entry { node: correct, ..entry }).await? {
-                Swap::Done => return Ok((below, miscounts)),
-                // Somebody added to it in the meantime, and may well have set it right.
-                Swap::Lost(current) => entry = current.unwrap_or(Entry::ABSENT),
+        let node = storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT).node;
+        let Node::Inner { counts, .. } = &node else { return Ok((node.below(), Vec::new())) };
+        let recount_child = |step| async move {
+            Ok::<_, Error<S::Error>>((step, recount_below(storage, lane, prefix.child(step)).await?))
+        };
+        let children: Vec<_> = counts.keys().copied().map(recount_child).collect();
+        let children: Vec<_> = iter(children).buffer_unordered(CHILDREN_AT_ONCE).try_collect().await?;
+        let mut miscounts = Vec::new();
+        for (step, (below, below_it)) in children {
+            miscounts.extend(below_it);
+            if counts.get(&step) != Some(&below.count) {
+                miscounts.extend(correct(storage, lane, prefix, step).await?);
             }
         }
-        Err(Error::Contended(prefix))
+        Ok((storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT).node.below(), miscounts))
     })
+}
+
+/// Looks at one count of a node again, since others may have set it right by now, and corrects it.
+async fn correct<S: Storage>(
+    storage: &S,
+    lane: Lane,
+    prefix: Prefix,
+    step: Step,
+) -> Result<Option<Miscount>, Error<S::Error>> {
+    let child = prefix.child(step);
+    for _ in 0..SWAPS_MAX {
+        let entry = storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT);
+        let below = storage.node(lane, child).await?.unwrap_or(Entry::ABSENT).node.below();
+        let Node::Inner { greatest, mut counts } = entry.node else { return Ok(None) };
+        let counted = if below.count == 0 { counts.remove(&step) } else { counts.insert(step, below.count) };
+        let counted = counted.unwrap_or(0);
+        if counted == below.count {
+            return Ok(None);
+        }
+        let node = Node::Inner { greatest: greatest.max(below.greatest), counts };
+        if storage.swap(lane, prefix, &Entry { node, ..entry }).await? == Swap::Done {
+            return Ok(Some(Miscount { prefix: child, counted, found: below.count }));
+        }
+    }
+    Err(Error::Contended(prefix))
 }

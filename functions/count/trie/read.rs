@@ -38,6 +38,10 @@ pub async fn count<S: Storage>(storage: &S, roots: &Roots, first: u128, end: u12
         return rank(storage, roots, end).await;
     }
     // Down to where the ways to both bounds part.
+    let ways = Prefix::path(first).zip(Prefix::path(end));
+    let shared: Vec<Prefix> = ways.take_while(|(low, high)| low == high).map(|(prefix, _)| prefix).collect();
+    let mut shared = shared.chunks(LEVELS_AT_ONCE);
+    let mut ahead = Vec::new().into_iter();
     let (mut prefix, mut level, mut count) = (Prefix::ROOT, roots.0.clone(), 0);
     while prefix.bytes() < KEY_BYTES {
         let (low, high) = (prefix.step(first), prefix.step(end));
@@ -45,14 +49,19 @@ pub async fn count<S: Storage>(storage: &S, roots: &Roots, first: u128, end: u12
         for (lane, node) in &level {
             match node {
                 Node::Leaf(keys) => count += keys.iter().filter(|key| (first..end).contains(key)).count() as u64,
-                Node::Inner { counts, .. } => {
-                    let of = |step: Step| counts.get(&step).map(|count| (*lane, *count));
+                Node::Inner { greatest, counts } => {
+                    let of =
+                        |step: Step| counts.get(&step).map(|count| (*lane, *count)).filter(|(_, count)| *count > 0);
                     if low == high {
                         to_both.extend(of(low));
+                        continue;
+                    }
+                    let between = (Bound::Excluded(low), Bound::Excluded(high));
+                    count += counts.range(between).map(|(_, count)| count).sum::<u64>();
+                    to_first.extend(of(low));
+                    if *greatest < end {
+                        count += of(high).map_or(0, |(_, count)| count);
                     } else {
-                        let between = (Bound::Excluded(low), Bound::Excluded(high));
-                        count += counts.range(between).map(|(_, count)| count).sum::<u64>();
-                        to_first.extend(of(low));
                         to_end.extend(of(high));
                     }
                 }
@@ -70,7 +79,11 @@ pub async fn count<S: Storage>(storage: &S, roots: &Roots, first: u128, end: u12
             return Ok(count);
         }
         prefix = prefix.child(low);
-        level = counted(&nodes(storage, prefix).await?, &to_both).ok_or(Error::Broken(prefix))?;
+        if ahead.len() == 0 {
+            let prefixes = shared.next().unwrap_or_default();
+            ahead = try_join_all(prefixes.iter().map(|prefix| nodes(storage, *prefix))).await?.into_iter();
+        }
+        level = trusted(storage, prefix, &ahead.next().unwrap_or_default(), &to_both).await?;
     }
     Ok(count)
 }
@@ -92,11 +105,7 @@ async fn descend<S: Storage>(
         }
         let levels = try_join_all(prefixes.iter().map(|prefix| nodes(storage, *prefix))).await?;
         for (prefix, level) in prefixes.iter().zip(levels) {
-            let level = match counted(&level, &open) {
-                Some(level) => level,
-                // Read together with its parent, a node can be older than the parent's count of it.
-                None => counted(&nodes(storage, *prefix).await?, &open).ok_or(Error::Broken(*prefix))?,
-            };
+            let level = trusted(storage, *prefix, &level, &open).await?;
             let (certain, undecided) = split(*prefix, level.iter(), bound, side);
             sum += certain;
             open = undecided;
@@ -166,8 +175,11 @@ pub async fn select<S: Storage>(
         };
         keys.retain(|key| prefix.step(*key) == step);
         prefix = prefix.child(step);
-        let open: Vec<(Lane, u64)> =
-            inner.iter().filter_map(|(lane, counts)| counts.get(&step).map(|count| (*lane, *count))).collect();
+        let open: Vec<(Lane, u64)> = inner
+            .iter()
+            .filter_map(|(lane, counts)| Some((*lane, *counts.get(&step)?)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
         level = if open.is_empty() {
             Vec::new()
         } else {
@@ -187,4 +199,18 @@ fn counted(level: &[(Lane, Node)], open: &[(Lane, u64)]) -> Option<Vec<(Lane, No
         level.iter().find(|(found, node)| found == lane && node.below().count >= *count).cloned()
     };
     open.iter().map(find).collect()
+}
+
+/// The same, of a level that was read together with the one above it: a node can then be older than what counts it, and
+/// is read again.
+async fn trusted<S: Storage>(
+    storage: &S,
+    prefix: Prefix,
+    level: &[(Lane, Node)],
+    open: &[(Lane, u64)],
+) -> Result<Vec<(Lane, Node)>, Error<S::Error>> {
+    match counted(level, open) {
+        Some(level) => Ok(level),
+        None => counted(&nodes(storage, prefix).await?, open).ok_or(Error::Broken(prefix)),
+    }
 }
