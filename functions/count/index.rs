@@ -10,7 +10,7 @@ use super::reader::USER_LANE;
 use super::trie::{self, Lane, State, Storage};
 use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX};
 use crate::event::{IdRange, Timestamp};
-use crate::log::{Error, EventKey, EventLog, Partition, Scope};
+use crate::log::{Error, EventKey, EventLog, Partition};
 
 /// How many lanes are written at a time.
 const LANES_AT_ONCE: usize = 8;
@@ -64,11 +64,11 @@ impl Indexer {
     ///
     /// [`IndexError`]; adding it again completes it.
     pub async fn add_late(&self, event: &EventKey) -> Result<(), IndexError> {
-        let everyone = self.counts.lanes(&Scope::Everyone);
-        let user = self.counts.lanes(&Scope::User(event.user_id.clone()));
         let keys = [event.id.to_bits()];
+        let (everyone, shard) = self.lane(&Partition::Shard(event.id.shard()));
+        let (user, user_lane) = self.lane(&Partition::User(event.user_id.clone()));
         // Both to their ends: a user's trouble is not everyone's.
-        let lanes = join(trie::apply(&everyone, event.id.shard(), &keys), trie::apply(&user, USER_LANE, &keys));
+        let lanes = join(trie::apply(&everyone, shard, &keys), trie::apply(&user, user_lane, &keys));
         let (everyone, user) = lanes.await;
         everyone.and(user).map(|_| ())
     }
@@ -85,10 +85,8 @@ impl Indexer {
         let users = users.into_iter().map(|(user, positions)| (Partition::User(user.to_owned()), positions));
         let added = iter(shards.chain(users).collect::<Vec<_>>()).map(|(partition, positions)| async move {
             let keys: Vec<u128> = positions.iter().map(|at| events[*at].id.to_bits()).collect();
-            let state = match &partition {
-                Partition::Shard(_) => self.add_to_shard(&partition, &keys, now).await,
-                Partition::User(_) => self.add_to_user(&partition, &keys, now).await,
-            };
+            let added = self.add_to(&partition, &keys, now).await;
+            let state = self.or_abandon(&partition, added).await;
             (partition, positions, state)
         });
         let mut all = Added { failed: Vec::new(), building: Vec::new() };
@@ -96,11 +94,6 @@ impl Indexer {
             match state {
                 Ok(Some(State::Building { .. })) => all.building.push(partition),
                 Ok(_) => {}
-                Err(error) if is_users_corruption(&partition, &error) => {
-                    if let Err(error) = self.abandon(&partition, &error).await {
-                        all.failed.extend(positions.into_iter().map(|position| (position, error.clone())));
-                    }
-                }
                 Err(error) if positions.is_empty() => {
                     tracing::error!(cause = %error, ?partition, "a lane could not be looked at");
                 }
@@ -110,35 +103,23 @@ impl Indexer {
         all
     }
 
-    async fn add_to_shard(
-        &self,
-        shard: &Partition,
-        keys: &[u128],
-        now: Timestamp,
-    ) -> Result<Option<State>, IndexError> {
-        let (lanes, lane) = self.lane(shard);
-        match trie::apply(&lanes, lane, keys).await? {
-            None => {
-                self.start(shard, now).await?;
-                trie::apply(&lanes, lane, keys).await
-            }
-            state => Ok(state),
+    /// Adds to a partition's lane, and starts it if it is missing and needed.
+    async fn add_to(&self, partition: &Partition, keys: &[u128], now: Timestamp) -> Result<Option<State>, IndexError> {
+        let (lanes, lane) = self.lane(partition);
+        let state = trie::apply(&lanes, lane, keys).await?;
+        if state.is_some() || !self.needs_lane(partition, keys).await? {
+            return Ok(state);
         }
+        self.start(partition, now).await?;
+        trie::apply(&lanes, lane, keys).await
     }
 
-    async fn add_to_user(&self, user: &Partition, keys: &[u128], now: Timestamp) -> Result<Option<State>, IndexError> {
-        let (lanes, lane) = self.lane(user);
-        match trie::apply(&lanes, lane, keys).await? {
-            None if keys.iter().any(|key| is_sample(*key)) && self.needs_trie(user).await? => {
-                self.start(user, now).await?;
-                trie::apply(&lanes, lane, keys).await
-            }
-            state => Ok(state),
+    async fn needs_lane(&self, partition: &Partition, keys: &[u128]) -> Result<bool, IndexError> {
+        match partition {
+            Partition::Shard(_) => Ok(true),
+            Partition::User(_) if !keys.iter().any(|key| is_sample(*key)) => Ok(false),
+            Partition::User(_) => Ok(self.log.has_more_than(&partition.scope(), USER_EVENTS_LIVE_MAX).await?),
         }
-    }
-
-    async fn needs_trie(&self, user: &Partition) -> Result<bool, IndexError> {
-        Ok(self.log.has_more_than(&user.scope(), USER_EVENTS_LIVE_MAX).await?)
     }
 
     /// Adds to lanes that are building what was there before them, as far as `more` allows; it is asked before each
@@ -158,10 +139,8 @@ impl Indexer {
         building.extend(users.filter(|user| !building.contains(user)).collect::<Vec<_>>());
         let more = &more;
         let built = iter(building).map(|partition| async move {
-            match self.build(&partition, now, more).await {
-                Err(error) if is_users_corruption(&partition, &error) => self.abandon(&partition, &error).await,
-                built => built,
-            }
+            let built = self.build(&partition, now, more).await;
+            self.or_abandon(&partition, built).await
         });
         // Each to its end: one lane's trouble is not the others'.
         built.buffer_unordered(LANES_AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
@@ -234,12 +213,23 @@ impl Indexer {
         trie::start(&lanes, lane, now.millis()).await
     }
 
-    /// Gives up a user's lane that has an unreadable node: its events are then counted themselves.
-    async fn abandon(&self, partition: &Partition, cause: &IndexError) -> Result<(), IndexError> {
-        tracing::error!(cause = %cause, "a user's lane is given up");
-        let (lanes, lane) = self.lane(partition);
-        lanes.delete_root(lane).await?;
-        self.forget(partition).await
+    /// Gives up a user's lane that has an unreadable node, which no repetition mends: its events are then counted
+    /// themselves. Passes on any other result.
+    async fn or_abandon<T: Default>(
+        &self,
+        partition: &Partition,
+        result: Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
+        match (partition, result) {
+            (Partition::User(_), Err(cause @ trie::Error::Storage(Error::Corrupt { .. }))) => {
+                tracing::error!(%cause, "a user's lane is given up");
+                let (lanes, lane) = self.lane(partition);
+                lanes.delete_root(lane).await?;
+                self.forget(partition).await?;
+                Ok(T::default())
+            }
+            (_, result) => result,
+        }
     }
 
     async fn forget(&self, partition: &Partition) -> Result<(), IndexError> {
@@ -261,11 +251,6 @@ impl Indexer {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a user's lane has an unreadable node, which no repetition mends.
-fn is_users_corruption(partition: &Partition, error: &IndexError) -> bool {
-    matches!((partition, error), (Partition::User(_), trie::Error::Storage(Error::Corrupt { .. })))
 }
 
 /// By the id's own chance bits, so that a redelivered batch asks the same question again.

@@ -50,13 +50,9 @@ impl Count {
     ///
     /// [`Error`], when the number cannot be had whole.
     pub async fn total(&self, scope: &Scope, range: IdRange, now: Timestamp) -> Result<u64, Error> {
-        match self.split(scope, range, now).await {
-            Ok(Some(split)) => Ok(split.total()),
-            Ok(None) => self.log.count(scope, range).await,
-            Err(error) => {
-                distrust(error)?;
-                self.log.count(scope, range).await
-            }
+        match trusted(self.split(scope, range, now).await)? {
+            Some(split) => Ok(split.total()),
+            None => self.log.count(scope, range).await,
         }
     }
 
@@ -66,10 +62,8 @@ impl Count {
     ///
     /// [`Error`], when either cannot be found for certain.
     pub async fn locate(&self, scope: &Scope, range: IdRange, rank: u64, now: Timestamp) -> Result<Located, Error> {
-        match self.locate_by_index(scope, range, rank, now).await {
-            Ok(Some(located)) => return Ok(located),
-            Ok(None) => {}
-            Err(error) => distrust(error)?,
+        if let Some(located) = trusted(self.locate_by_index(scope, range, rank, now).await)? {
+            return Ok(located);
         }
         let (total, id) = try_join(self.log.count(scope, range), self.log.id_at(scope, range, rank)).await?;
         Ok(Located { total, id })
@@ -136,17 +130,15 @@ impl Split {
     }
 }
 
-/// A database that does not answer is an error; an index that cannot be right is not used.
-fn distrust(error: IndexError) -> Result<(), Error> {
-    match error {
-        trie::Error::Storage(error @ Error::Corrupt { .. }) => {
-            tracing::error!(cause = %error, "the count index is not used");
-            Ok(())
-        }
-        trie::Error::Storage(error) => Err(error),
-        broken => {
+/// What the index says. A database that does not answer is an error; an index that cannot be right is not used, as if
+/// it were not ready.
+fn trusted<T>(answer: Result<Option<T>, IndexError>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(trie::Error::Storage(error)) if !matches!(error, Error::Corrupt { .. }) => Err(error),
+        Err(broken) => {
             tracing::error!(cause = %broken, "the count index is not used");
-            Ok(())
+            Ok(None)
         }
     }
 }

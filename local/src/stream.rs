@@ -139,9 +139,9 @@ impl Stream {
     /// Invokes the function with a batch until all of it is processed, and notes how far it came.
     async fn hand_over(&mut self, mut batch: Vec<Record>) -> Result<(), Failure> {
         while !batch.is_empty() {
-            let part = &batch[..fitting(&batch)];
-            let event = json!({ "Records": part.iter().map(record).collect::<Vec<_>>() });
-            let failed_from = match self.function.invoke(event.to_string()).await {
+            let records = fitting(&batch);
+            let part = &batch[..records.len()];
+            let failed_from = match self.function.invoke(format!(r#"{{"Records":[{}]}}"#, records.join(","))).await {
                 Ok(answer) => {
                     let answer: BatchAnswer = serde_json::from_str(&answer)?;
                     answer.failures.into_iter().next().map(|failure| failure.sequence_number)
@@ -172,16 +172,17 @@ impl Stream {
     }
 }
 
-/// How many of these records, at least one, an invocation can carry.
-fn fitting(records: &[Record]) -> usize {
+/// The JSON of as many of these records, at least one, as an invocation can carry.
+fn fitting(records: &[Record]) -> Vec<String> {
     let mut left = LAMBDA_PAYLOAD_BYTES_MAX - ENVELOPE_BYTES;
-    let fits = |(at, next): &(usize, &Record)| {
-        let bytes = record(next).to_string().len() + 1;
+    let fits = |(at, text): &(usize, String)| {
+        let bytes = text.len() + 1;
         let fits = *at == 0 || bytes <= left;
         left = left.saturating_sub(bytes);
         fits
     };
-    records.iter().enumerate().take_while(fits).count()
+    let texts = records.iter().map(|next| record(next).to_string());
+    texts.enumerate().take_while(fits).map(|(_, text)| text).collect()
 }
 
 fn number(record: &Record) -> Option<&str> {

@@ -11,6 +11,7 @@ use audit_log::log::EventKey;
 use serde_json::json;
 
 use crate::filled::{Tables, events, sample, stream_batch};
+use crate::support::ids;
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const LATER: &str = "2024-03-01T00:00:00Z";
@@ -37,14 +38,13 @@ impl Tables {
     async fn check(&self, events: &[EventKey], now: Timestamp) {
         let all: BTreeSet<_> = events.iter().map(|event| event.id).collect();
         let of_one: BTreeSet<_> = events.iter().filter(|event| event.user_id == "1").map(|event| event.id).collect();
-        for (filter, ids) in [("", all), ("&user_id=1", of_one)] {
-            let newest_first: Vec<String> = ids.iter().rev().map(ToString::to_string).collect();
+        for (filter, expected) in [("", all), ("&user_id=1", of_one)] {
+            let newest_first: Vec<String> = expected.iter().rev().map(ToString::to_string).collect();
             let pages = newest_first.chunks(7).collect::<Vec<_>>();
             for page in [1, 2, 3, pages.len() / 3, pages.len() / 2, pages.len() - 1, pages.len()] {
                 let (list, _) = self.get(&format!("per_page=7&page={page}{filter}"), now).await;
                 assert_eq!(list["total"], newest_first.len(), "page {page}{filter}");
-                let shown = list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap());
-                assert_eq!(shown.collect::<Vec<_>>(), *pages[page - 1], "page {page}{filter}");
+                assert_eq!(ids(&list), *pages[page - 1], "page {page}{filter}");
             }
             let (past, _) = self.get(&format!("per_page=7&page={}{filter}", pages.len() + 1), now).await;
             assert_eq!((past["events"].as_array().unwrap().len(), &past["total"]), (0, &json!(newest_first.len())));
@@ -88,9 +88,7 @@ async fn a_range_is_the_difference_of_two_ranks() {
             let (list, usage) = tables.get(&format!("from={from}&to={to}&per_page=5&page={page}"), now).await;
             assert!(usage.rounds <= if page == 1 { 3 } else { 9 }, "{usage:?}");
             assert_eq!(list["total"], within.len());
-            let shown: Vec<&str> =
-                list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
-            assert_eq!(shown, within.chunks(5).nth(page - 1).unwrap_or_default());
+            assert_eq!(ids(&list), within.chunks(5).nth(page - 1).unwrap_or_default());
         }
     }
 }
@@ -162,9 +160,7 @@ async fn while_the_stream_stands_still_totals_trail_and_page_1_does_not() {
     let (list, _) = tables.get("per_page=5", hour_later).await;
     assert_eq!(list["total"], old.len(), "only what was delivered is counted");
     let newest: Vec<String> = events.iter().rev().take(5).map(|event| event.id.to_string()).collect();
-    let shown: Vec<&str> =
-        list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert_eq!(shown, newest);
+    assert_eq!(ids(&list), newest);
     for piece in new.chunks(100) {
         tables.deliver(piece, hour_later).await;
     }

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::Audit;
 use crate::filled::{Tables, events, stream_batch};
+use crate::support::ids;
 
 /// How long a function may take before the test says that it does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -142,9 +143,7 @@ async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_ev
     }
     let (list, usage) = tables.get("page=360", now).await;
     let oldest: Vec<String> = events.iter().take(10).rev().map(|event| event.id.to_string()).collect();
-    let shown: Vec<&str> =
-        list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert_eq!((&list["total"], shown), (&json!(3600), oldest.iter().map(String::as_str).collect()));
+    assert_eq!((&list["total"], ids(&list)), (&json!(3600), oldest));
     assert!(usage.read.total() < 40.0, "by the index: {usage:?}");
 }
 

@@ -83,14 +83,19 @@ impl Tables {
         }
     }
 
-    /// Answers `GET /events?query` at `now`, and gives what it used.
+    /// See [`list`].
     pub async fn get(&self, query: &str, now: Timestamp) -> (Value, Usage) {
-        let list = ListEvents::new(self.log.clone(), self.counts.clone(), Sources::system().with_clock(move || now));
-        let parameters: lambda_http::aws_lambda_events::query_map::QueryMap = query.parse().unwrap();
-        let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(parameters)).await;
-        assert_eq!(answer.status(), 200, "{answer:?}");
-        (serde_json::from_slice(answer.body()).unwrap(), *answer.extensions().get::<Usage>().unwrap())
+        list(&self.log, &self.counts, query, now).await
     }
+}
+
+/// Answers `GET /events?query` from these tables at `now`, and gives what it used.
+pub async fn list(log: &EventLog, counts: &CountsTable, query: &str, now: Timestamp) -> (Value, Usage) {
+    let list = ListEvents::new(log.clone(), counts.clone(), Sources::system().with_clock(move || now));
+    let parameters: lambda_http::aws_lambda_events::query_map::QueryMap = query.parse().unwrap();
+    let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(parameters)).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    (serde_json::from_slice(answer.body()).unwrap(), *answer.extensions().get::<Usage>().unwrap())
 }
 
 /// Writes events past the API, as a table that is older than the index has them.

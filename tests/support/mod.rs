@@ -33,8 +33,7 @@ impl Answer {
     /// The ids of a list's events, as it shows them.
     pub fn ids(&self) -> Vec<String> {
         assert_eq!(self.status, 200, "{self:?}");
-        let list = self.json();
-        list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+        ids(&self.json())
     }
 
     /// Where the Link header points for `rel`.
@@ -43,6 +42,11 @@ impl Answer {
         let link = self.header("link")?.split(", ").find(|link| link.ends_with(&wanted))?;
         Some(link.split_once('<').unwrap().1.split_once('>').unwrap().0.to_owned())
     }
+}
+
+/// The ids of the events of a list's JSON.
+pub fn ids(list: &Value) -> Vec<String> {
+    list["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A document of `user` at `timestamp`.

@@ -100,12 +100,16 @@ fn recount_below<'a, S: Storage>(storage: &'a S, lane: Lane, prefix: Prefix) -> 
         };
         let children: Vec<_> = counts.keys().copied().map(recount_child).collect();
         let children: Vec<_> = iter(children).buffer_unordered(CHILDREN_AT_ONCE).try_collect().await?;
-        let mut miscounts = Vec::new();
+        let (mut miscounts, mut outdated) = (Vec::new(), false);
         for (step, (below, below_it)) in children {
             miscounts.extend(below_it);
             if counts.get(&step) != Some(&below.count) {
+                outdated = true;
                 miscounts.extend(correct(storage, lane, prefix, step).await?);
             }
+        }
+        if !outdated {
+            return Ok((node.below(), miscounts));
         }
         Ok((storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT).node.below(), miscounts))
     })
