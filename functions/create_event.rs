@@ -16,9 +16,6 @@ use crate::log::{Appended, EventKey, EventLog, Recorded};
 /// not happen twice in a row.
 const DRAWS_MAX: usize = 3;
 
-/// What this function is called in metrics.
-const SERVICE: &str = Purpose::Record.service();
-
 /// How long a late event may take to be added to the index: together with the put's own time (functions/boot) less
 /// than what Lambda gives a request.
 const INDEX_TIME: Duration = Duration::from_secs(3);
@@ -62,7 +59,7 @@ impl CreateEvent {
         };
 
         let metric = if status == StatusCode::CREATED { Metric::EventsRecorded } else { Metric::EventsReplayed };
-        self.sources.note(SERVICE, metric, 1.0, None);
+        self.sources.note(metric, 1.0, None);
         self.count_if_late(id, event).await;
 
         #[derive(Serialize)]
@@ -91,7 +88,7 @@ impl CreateEvent {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it took longer than {INDEX_TIME:?}"),
         };
-        self.sources.note(SERVICE, Metric::LateEventsUncounted, 1.0, None);
+        self.sources.note(Metric::LateEventsUncounted, 1.0, None);
         tracing::warn!(%id, cause, "a late event is counted only once the stream delivers it");
     }
 

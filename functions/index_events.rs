@@ -9,8 +9,6 @@ use crate::count::Indexer;
 use crate::event::{EventId, Timestamp};
 use crate::log::EventKey;
 
-/// What this function is called in metrics.
-const SERVICE: &str = "index-events";
 /// How long an invocation may go on filling lanes: meanwhile what is new waits in the stream, and has to be in the
 /// index before it is no longer counted live. The next batch goes on.
 const BACKFILL_TIME: Duration = Duration::from_secs(2);
@@ -114,14 +112,14 @@ impl IndexEvents {
         let added = self.indexer.add(&events, now).await;
         let first = added.failed.into_iter().min_by_key(|(position, _)| *position);
         if let Some((position, problem)) = first {
-            self.sources.note(SERVICE, Metric::IndexBatchesFailed, 1.0, None);
+            self.sources.note(Metric::IndexBatchesFailed, 1.0, None);
             tracing::error!(cause = %problem, "the batch is to be delivered again");
             let failure = BatchFailure { sequence_number: numbers[position].clone() };
             return BatchAnswer { failures: vec![failure] };
         }
         if let Some(oldest) = oldest {
             let lag = self.sources.now().millis() as f64 - oldest * 1000.0;
-            self.sources.note(SERVICE, Metric::IndexLag, lag.max(0.0), None);
+            self.sources.note(Metric::IndexLag, lag.max(0.0), None);
         }
         let until = self.sources.now().plus(BACKFILL_TIME).min(deadline.minus(RESERVE));
         let more = || self.sources.now() < until;

@@ -1,20 +1,20 @@
 //! The Lambda function behind the `events` table's stream.
 
-use audit_log::boot::{Metrics, Settings, Sources, client};
+use audit_log::boot::{Identity, Metrics, Settings, Sources, client, log_to_standard_output};
 use audit_log::count::{CountsTable, Indexer};
 use audit_log::event::Timestamp;
 use audit_log::index_events::{IndexEvents, StreamBatch};
 use audit_log::log::EventLog;
-use lambda_http::tracing;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let identity = Identity::from_environment();
+    log_to_standard_output(&identity);
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
     let client = client().await;
-    let sources = Sources::system().with_metrics(Metrics::standard_output());
+    let sources = Sources::system().with_metrics(Metrics::standard_output(&identity.service));
     let log = EventLog::new(client.clone(), &settings);
     let indexer = Indexer::new(log, CountsTable::new(client, &settings));
     let handler = &IndexEvents::new(indexer, sources);

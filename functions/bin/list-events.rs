@@ -2,20 +2,21 @@
 
 use std::convert::Infallible;
 
-use audit_log::boot::{Metrics, Settings, Sources, client};
+use audit_log::boot::{Identity, Metrics, Settings, Sources, client, log_to_standard_output};
 use audit_log::count::CountsTable;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
-use lambda_http::{Request, run, service_fn, tracing};
+use lambda_http::{Request, run, service_fn};
 use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let identity = Identity::from_environment();
+    log_to_standard_output(&identity);
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
     let client = client().await;
-    let sources = Sources::system().with_metrics(Metrics::standard_output());
+    let sources = Sources::system().with_metrics(Metrics::standard_output(&identity.service));
     let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
     let handler = &ListEvents::new(log, counts, sources);
     run(service_fn(|request: Request| async move { Ok::<_, Infallible>(handler.handle(request).await) })).await

@@ -34,28 +34,29 @@ pub enum Metric {
 /// Where metrics go.
 #[derive(Clone)]
 pub struct Metrics {
+    service: Arc<str>,
     sink: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Metrics {
     /// Nowhere.
     pub fn none() -> Metrics {
-        Metrics::to(|_| {})
+        Metrics::to("", |_| {})
     }
 
-    /// To standard output, as Lambda wants them: each a line of its own, not one of the log's.
-    pub fn standard_output() -> Metrics {
+    /// Those of `service` to standard output, as Lambda wants them: each a line of its own, not one of the log's.
+    pub fn standard_output(service: &str) -> Metrics {
         // A line that nobody reads is no reason to fail.
-        Metrics::to(|line| drop(writeln!(std::io::stdout(), "{line}")))
+        Metrics::to(service, |line| drop(writeln!(std::io::stdout(), "{line}")))
     }
 
-    /// To `sink`, line by line.
-    pub fn to(sink: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
-        Metrics { sink: Arc::new(sink) }
+    /// Those of `service` to `sink`, line by line.
+    pub fn to(service: &str, sink: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
+        Metrics { service: service.into(), sink: Arc::new(sink) }
     }
 
-    /// Notes that `metric` had `value` at `now` in the function `service`. A `code` is a dimension of its own.
-    pub fn note(&self, now: Timestamp, service: &str, metric: Metric, value: f64, code: Option<&str>) {
+    /// Notes that `metric` had `value` at `now`. A `code` is a dimension of its own.
+    pub fn note(&self, now: Timestamp, metric: Metric, value: f64, code: Option<&str>) {
         let unit = if metric == Metric::IndexLag { "Milliseconds" } else { "Count" };
         let name = format!("{metric:?}");
         let dimensions = if code.is_some() { vec!["service", "code"] } else { vec!["service"] };
@@ -68,7 +69,7 @@ impl Metrics {
                     "Metrics": [{ "Name": name, "Unit": unit }],
                 }],
             },
-            "service": service,
+            "service": &*self.service,
         });
         line[name] = value.into();
         if let Some(code) = code {

@@ -1,13 +1,15 @@
-//! What a function is started with: its settings, its DynamoDB client, the clock and chance, where its metrics go.
+//! What a function is started with: its settings, its DynamoDB client, the clock and chance, its log and its metrics.
 
 mod client;
+mod logs;
 mod metrics;
 mod settings;
 mod sources;
 mod usage;
 
 pub use client::{client, client_from};
+pub use logs::log_to_standard_output;
 pub use metrics::{Metric, Metrics, NAMESPACE};
-pub use settings::{COUNTS_TABLE, EVENTS_TABLE, SHARDS, Settings, SettingsError};
+pub use settings::{COUNTS_TABLE, EVENTS_TABLE, Identity, SERVICE, SHARDS, Settings, SettingsError};
 pub use sources::Sources;
 pub use usage::{Units, Usage};

@@ -1,5 +1,7 @@
 //! The environment variables that are a function's whole configuration, beside AWS's own.
 
+use tracing::level_filters::LevelFilter;
+
 use crate::event::{Shards, ShardsError};
 
 /// The name of the events table.
@@ -8,6 +10,37 @@ pub const EVENTS_TABLE: &str = "EVENTS_TABLE";
 pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
 /// The number of shards, 1 to 16, with its history: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
+
+/// What the service is called in logs and metrics, after the convention of Powertools for AWS Lambda.
+pub const SERVICE: &str = "POWERTOOLS_SERVICE_NAME";
+
+/// What Lambda calls the function.
+const FUNCTION: &str = "AWS_LAMBDA_FUNCTION_NAME";
+/// The least severe level that is logged, from the function's logging configuration.
+const LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+
+/// What a function's logs and metrics say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// From [`SERVICE`], which tells one stack from another; `audit-log` without it.
+    pub service: String,
+    /// The function's name on Lambda.
+    pub function: String,
+    /// The least severe level that is logged; INFO, if Lambda says nothing.
+    pub log_level: LevelFilter,
+}
+
+impl Identity {
+    /// Reads it from the environment. Nothing here keeps a function from running.
+    pub fn from_environment() -> Identity {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Identity {
+            service: variable(SERVICE).unwrap_or_else(|| "audit-log".to_owned()),
+            function: variable(FUNCTION).unwrap_or_default(),
+            log_level: variable(LOG_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO),
+        }
+    }
+}
 
 /// A function's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

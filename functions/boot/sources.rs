@@ -36,9 +36,9 @@ impl Sources {
         Sources { metrics, ..self }
     }
 
-    /// Notes a metric of the function `service`. A `code` is a dimension of its own.
-    pub fn note(&self, service: &str, metric: Metric, value: f64, code: Option<&str>) {
-        self.metrics.note(self.now(), service, metric, value, code);
+    /// Notes a metric. A `code` is a dimension of its own.
+    pub fn note(&self, metric: Metric, value: f64, code: Option<&str>) {
+        self.metrics.note(self.now(), metric, value, code);
     }
 
     /// The time.

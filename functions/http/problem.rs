@@ -20,16 +20,6 @@ pub enum Purpose {
     Read,
 }
 
-impl Purpose {
-    /// The function that serves it, as logs and metrics call it.
-    pub const fn service(self) -> &'static str {
-        match self {
-            Purpose::Record => "create-event",
-            Purpose::Read => "list-events",
-        }
-    }
-}
-
 /// An error and the answer it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

@@ -65,7 +65,7 @@ where
         "answered"
     );
     if let Some(code) = code {
-        sources.note(purpose.service(), Metric::RequestsRefused, 1.0, Some(code));
+        sources.note(Metric::RequestsRefused, 1.0, Some(code));
     }
     if let Some(inside) = problem.as_ref().and_then(Problem::inside) {
         tracing::error!(request_id, code, cause = inside, "failed");

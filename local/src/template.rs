@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::tables::Table;
 
 /// What the template declares.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// The functions, by logical id.
     pub functions: BTreeMap<String, Function>,
-    /// DynamoDB's CreateTable request for each table.
-    pub tables: Vec<Value>,
+    /// The tables.
+    pub tables: Vec<Table>,
 }
 
 /// A function of the template.
@@ -93,12 +95,16 @@ impl Template {
                     let properties = serde_json::from_value(resource.properties.clone()).map_err(named)?;
                     template.functions.insert(id.clone(), document.function(id, resource, properties)?);
                 }
-                "AWS::DynamoDB::Table" => template.tables.push(document.table(id, resource)),
+                "AWS::DynamoDB::Table" => {
+                    let mut table: Table = serde_json::from_value(resource.properties.clone()).map_err(named)?;
+                    table.name = table_name(id, resource);
+                    template.tables.push(table);
+                }
                 _ => {}
             }
         }
         if template.functions.values().all(|function| function.routes.is_empty()) {
-            return Err("no function has a route (an event of type HttpApi)".to_owned());
+            return Err("no function has a route (a resource of type AWS::ApiGatewayV2::Route)".to_owned());
         }
         Ok(template)
     }
@@ -182,12 +188,11 @@ impl Document {
         let global = &self.globals.function;
         let binary = resource.metadata["BuildProperties"]["Binary"].as_str();
         let variables = global.environment.variables.iter().chain(&own.environment.variables);
-        let routes = own.events.values().filter(|event| event.kind == "HttpApi").map(|event| {
-            let property = |name: &str| {
-                let text = event.properties[name].as_str().map(str::to_owned);
-                text.ok_or_else(|| format!("{id}: an event of type HttpApi has no {name}"))
-            };
-            Ok(Route { method: property("Method")?.to_uppercase(), path: property("Path")? })
+        let routes = self.resources.iter().filter(|(_, resource)| resource.kind == "AWS::ApiGatewayV2::Route");
+        let routes = routes.filter(|(_, route)| self.function_of(route) == Some(id)).map(|(name, route)| {
+            let key = route.properties["RouteKey"].as_str().and_then(|key| key.split_once(' '));
+            let (method, path) = key.ok_or_else(|| format!("{name}: RouteKey is not a method and a path"))?;
+            Ok(Route { method: method.to_owned(), path: path.to_owned() })
         });
         let streams = own.events.values().filter(|event| event.kind == "DynamoDB").map(|event| {
             // !GetAtt EventsTable.StreamArn
@@ -209,6 +214,12 @@ impl Document {
         })
     }
 
+    /// The function that a route leads to, by way of its integration.
+    fn function_of(&self, route: &Resource) -> Option<&str> {
+        let integration = route.properties["Target"].as_str()?.strip_prefix("integrations/${")?.strip_suffix('}')?;
+        self.resources.get(integration)?.properties["IntegrationUri"].as_str()?.strip_suffix(".Arn")
+    }
+
     /// A reference to a parameter is its default, one to a table its name.
     fn resolve(&self, value: &Value) -> String {
         match value {
@@ -219,21 +230,6 @@ impl Document {
             },
             other => plain(other),
         }
-    }
-
-    fn table(&self, id: &str, resource: &Resource) -> Value {
-        let properties = &resource.properties;
-        let mut request = json!({ "TableName": table_name(id, resource) });
-        // CloudFormation says with its presence what DynamoDB wants to be told.
-        if let Some(view) = properties["StreamSpecification"]["StreamViewType"].as_str() {
-            request["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": view });
-        }
-        for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
-            if let Some(value) = properties.get(name) {
-                request[name] = value.clone();
-            }
-        }
-        request
     }
 }
 
@@ -260,9 +256,10 @@ mod tests {
         assert_eq!(create.environment["EVENTS_TABLE"], "EventsTable");
         assert_eq!(create.routes, [Route { method: "POST".into(), path: "/events".into() }]);
         assert_eq!(template.functions["ListEventsFunction"].routes.len(), 2);
-        let events = template.tables.iter().find(|table| table["TableName"] == "EventsTable").unwrap();
-        assert_eq!(events["GlobalSecondaryIndexes"][0]["IndexName"], "user_id-index");
-        assert_eq!(events["StreamSpecification"], json!({ "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" }));
+        assert_eq!(
+            template.tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(),
+            ["CountsTable", "EventsTable"]
+        );
         let stream = StreamSource { table: "EventsTable".into(), batch_size: 1000, window: Duration::from_secs(5) };
         assert_eq!(template.functions["IndexEventsFunction"].streams, [stream]);
     }

@@ -1,0 +1,172 @@
+//! The log: JSON lines on standard output, with the keys of Powertools for AWS Lambda
+//! (<https://docs.powertools.aws.dev/lambda/python/latest/core/logger/#standard-structured-keys>).
+//!
+//! Lambda files a line by its `timestamp` and `level`, and needs both:
+//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::{Identity, Sources};
+
+/// Sends all that is traced to standard output, once for the process.
+pub fn log_to_standard_output(identity: &Identity) {
+    // A line that nobody reads is no reason to fail.
+    let lines = Lines::new(identity, |line| drop(writeln!(std::io::stdout(), "{line}")));
+    // An error says that it is done already.
+    drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)));
+}
+
+/// Makes a line of each event, and gives it to `sink`.
+struct Lines<F> {
+    identity: Identity,
+    invoked: AtomicBool,
+    sink: F,
+}
+
+/// What is known of the invocation that a line belongs to.
+#[derive(Clone)]
+struct Invocation(Map<String, Value>);
+
+impl<F: Fn(&str)> Lines<F> {
+    fn new(identity: &Identity, sink: F) -> Lines<F> {
+        Lines { identity: identity.clone(), invoked: AtomicBool::new(false), sink }
+    }
+}
+
+impl<S, F> Layer<S> for Lines<F>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    F: Fn(&str) + 'static,
+{
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        // The runtime's span of an invocation is one of INFO; without it, lines of errors would lack the ids.
+        Some(self.identity.log_level.max(LevelFilter::INFO))
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        *event.metadata().level() <= self.identity.log_level
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        // The runtime makes one span around each invocation.
+        if span.parent().is_some() {
+            return;
+        }
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        let mut text = |name| fields.0.remove(name).and_then(|value: Value| value.as_str().map(str::to_owned));
+        let mut invocation = Map::new();
+        invocation.insert("cold_start".to_owned(), (!self.invoked.swap(true, Ordering::Relaxed)).into());
+        if let Some(id) = text("requestId") {
+            invocation.insert("function_request_id".to_owned(), id.into());
+        }
+        if let Some(header) = text("xrayTraceId") {
+            invocation.insert("xray_trace_id".to_owned(), trace_id(&header).into());
+        }
+        span.extensions_mut().insert(Invocation(invocation));
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut line = Map::new();
+        line.insert("timestamp".to_owned(), Sources::system().now().to_string().into());
+        line.insert("level".to_owned(), event.metadata().level().as_str().into());
+        line.insert("service".to_owned(), self.identity.service.as_str().into());
+        line.insert("function_name".to_owned(), self.identity.function.as_str().into());
+        let root = context.event_scope(event).and_then(|scope| scope.from_root().next());
+        if let Some(Invocation(invocation)) = root.as_ref().and_then(|span| span.extensions().get().cloned()) {
+            line.extend(invocation);
+        }
+        let mut fields = Fields(line);
+        event.record(&mut fields);
+        (self.sink)(&Value::Object(fields.0).to_string());
+    }
+}
+
+/// The trace's id in a tracing header, such as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=…;Sampled=1`.
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+fn trace_id(header: &str) -> &str {
+    header.split(';').find_map(|part| part.trim().strip_prefix("Root=")).unwrap_or(header)
+}
+
+/// What an event or a span carries.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn keep(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.keep(field, value);
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.keep(field, value);
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.keep(field, value);
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.keep(field, value);
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.keep(field, value);
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.keep(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_when_how_grave_whose_and_within_which_invocation() {
+        let lines = Arc::new(Mutex::new(Vec::<Value>::new()));
+        let sink = {
+            let lines = lines.clone();
+            move |line: &str| lines.lock().unwrap().push(serde_json::from_str(line).unwrap())
+        };
+        let identity = Identity { service: "audit".to_owned(), function: "f".to_owned(), log_level: LevelFilter::WARN };
+        let log = tracing_subscriber::registry().with(Lines::new(&identity, sink));
+        tracing::subscriber::with_default(log, || {
+            for id in ["first", "second"] {
+                let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+                let span = tracing::info_span!("Lambda runtime invoke", requestId = id, xrayTraceId = header);
+                let _invoked = span.enter();
+                tracing::info!("not grave enough");
+                tracing::warn!(count = 3, text = "a \"quoted\"\nline", "grave");
+            }
+            tracing::error!(cause = %"none", "outside");
+        });
+        let lines = lines.lock().unwrap();
+        let ids: Vec<_> = lines.iter().map(|line| (&line["function_request_id"], &line["cold_start"])).collect();
+        assert_eq!(
+            ids,
+            [(&"first".into(), &true.into()), (&"second".into(), &false.into()), (&Value::Null, &Value::Null)]
+        );
+        let first = &lines[0];
+        assert_eq!(first["xray_trace_id"], "1-5759e988-bd862e3fe1be46a994272793");
+        assert_eq!((&first["level"], &first["message"]), (&"WARN".into(), &"grave".into()));
+        assert_eq!((&first["service"], &first["function_name"]), (&"audit".into(), &"f".into()));
+        assert_eq!((&first["count"], &first["text"]), (&3.into(), &"a \"quoted\"\nline".into()));
+        assert!(crate::event::Timestamp::parse(first["timestamp"].as_str().unwrap()).is_ok(), "{first}");
+    }
+}
