@@ -1,15 +1,13 @@
-//! The embedded DynamoDB engine, and its DynamoDB API on a port.
+//! The DynamoDB engine: one that is embedded, with its DynamoDB API on a port, or one that runs elsewhere.
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_dynamodb::config::Credentials;
 use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -27,13 +25,41 @@ pub enum Storage {
     Memory,
     /// In a folder, made if need be.
     Folder(PathBuf),
+    /// In another engine, such as DynamoDB Local.
+    Elsewhere(Address),
+}
+
+/// Where an engine answers, and as whom it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The URL of its DynamoDB API.
+    pub url: String,
+    /// It only has to be there; DynamoDB Local keeps tables apart by it.
+    pub access_key_id: String,
+}
+
+impl Address {
+    /// An engine that does not care who asks.
+    pub fn new(url: impl Into<String>) -> Address {
+        Address { url: url.into(), access_key_id: "local".to_owned() }
+    }
+
+    /// What points a client at it.
+    pub fn config(&self) -> ConfigLoader {
+        aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .endpoint_url(&self.url)
+            // Not through the proxy that the environment may name: the engine is on this machine.
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new(&self.access_key_id, "local", None, None, "local"))
+    }
 }
 
 impl Storage {
     /// The folder, if there is one.
     pub fn folder(&self) -> Option<&Path> {
         match self {
-            Storage::Memory => None,
+            Storage::Memory | Storage::Elsewhere(_) => None,
             Storage::Folder(folder) => Some(folder),
         }
     }
@@ -66,7 +92,7 @@ pub enum EngineError {
     },
 }
 
-/// A database with the template's tables.
+/// An embedded engine.
 pub struct Engine {
     database: Database,
     /// Held as long as the database is open: two engines on one file would each trust their own caches.
@@ -74,40 +100,26 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the database, and makes those of `tables` (CreateTable requests) that it does not have.
+    /// Opens the database in a folder; without one, in memory.
     ///
     /// # Errors
     ///
     /// [`EngineError`], in one sentence.
-    pub fn open(storage: &Storage, tables: &[Value]) -> Result<Engine, EngineError> {
-        let engine = match storage {
-            Storage::Memory => {
+    pub fn open(folder: Option<&Path>) -> Result<Engine, EngineError> {
+        match folder {
+            None => {
                 let database = Database::memory().map_err(|error| refused("start", &error))?;
                 // Nobody else can reach into a database in memory: it is restored from one that has the index.
                 let folder = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?;
                 let file = folder.path().join(DATABASE);
                 drop(open_file(&file)?);
                 database.restore_from(&file.to_string_lossy()).map_err(|error| refused("start", &error))?;
-                Engine { database, lock: None }
+                Ok(Engine { database, lock: None })
             }
-            Storage::Folder(folder) => {
+            Some(folder) => {
                 let lock = lock(folder)?;
-                Engine { database: open_file(&folder.join(DATABASE))?, lock: Some(lock) }
+                Ok(Engine { database: open_file(&folder.join(DATABASE))?, lock: Some(lock) })
             }
-        };
-        for table in tables {
-            engine.create(table)?;
-        }
-        Ok(engine)
-    }
-
-    fn create(&self, table: &Value) -> Result<(), EngineError> {
-        let action = format!("create the table {}", table["TableName"]);
-        let request = serde_json::from_value(table.clone())
-            .map_err(|error| EngineError::Engine { action: action.clone(), problem: error.to_string() })?;
-        match self.database.create_table(request) {
-            Ok(_) | Err(DynoxideError::ResourceInUseException(_)) => Ok(()),
-            Err(error) => Err(refused(&action, &error)),
         }
     }
 
@@ -150,19 +162,4 @@ fn unwritable(folder: &Path, error: std::io::Error) -> EngineError {
 
 fn refused(action: &str, error: &DynoxideError) -> EngineError {
     EngineError::Engine { action: action.to_owned(), problem: error.to_string() }
-}
-
-/// The URL of an engine that listens at `address`.
-pub fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
-}
-
-/// What points a client at an engine that listens at `address`. Credentials only have to be there.
-pub fn client_config(address: SocketAddr) -> ConfigLoader {
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .endpoint_url(url(address))
-        // Not through the proxy that the environment may name: the engine is on this machine.
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
 }

@@ -9,6 +9,7 @@ pub mod functions;
 pub mod gateway;
 pub mod service;
 pub mod stream;
+pub mod tables;
 pub mod template;
 
 pub use service::{Options, Service, StartError};

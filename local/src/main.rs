@@ -4,10 +4,11 @@ mod demo;
 mod rebuild;
 
 use std::io::{IsTerminal, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use audit_log_local::engine::Storage;
+use audit_log_local::engine::{Address, Storage};
 use audit_log_local::{Options, Service};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -18,7 +19,10 @@ use tracing_subscriber::EnvFilter;
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Where the API listens on 127.0.0.1; 0 takes any free port.
+    /// The address on which the API listens; 0.0.0.0 lets other machines in, and nobody is asked who they are.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Its port; 0 takes any free one.
     #[arg(long, default_value_t = 5001)]
     port: u16,
     /// The folder that keeps the events.
@@ -30,6 +34,9 @@ struct Arguments {
     /// Where the engine's DynamoDB API listens on 127.0.0.1; 0 takes any free port.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     dynamodb_port: u16,
+    /// Use the DynamoDB engine at this URL, such as DynamoDB Local's, instead of the embedded one.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port"])]
+    dynamodb_url: Option<String>,
     /// The SAM template that declares routes, functions and tables.
     #[arg(long, value_name = "FILE", default_value = TEMPLATE)]
     template: PathBuf,
@@ -59,9 +66,18 @@ async fn main() -> ExitCode {
         Some(Command::Demo(arguments)) => return demo::run(arguments).await,
         None => {}
     }
-    let storage = if arguments.memory { Storage::Memory } else { Storage::Folder(arguments.data) };
-    let options =
-        Options { port: arguments.port, dynamodb_port: arguments.dynamodb_port, storage, template: arguments.template };
+    let storage = match arguments.dynamodb_url {
+        Some(url) => Storage::Elsewhere(Address::new(url)),
+        None if arguments.memory => Storage::Memory,
+        None => Storage::Folder(arguments.data),
+    };
+    let options = Options {
+        host: arguments.host,
+        port: arguments.port,
+        dynamodb_port: arguments.dynamodb_port,
+        storage,
+        template: arguments.template,
+    };
     match Service::start(&options).await {
         Ok(service) => {
             greet(&service, &options.storage);
@@ -78,10 +94,11 @@ async fn main() -> ExitCode {
 }
 
 fn greet(service: &Service, storage: &Storage) {
-    let (url, engine) = (service.url(), service.dynamodb_url());
+    let (url, engine) = (service.url(), &service.dynamodb.url);
     let kept = match storage {
         Storage::Memory => "in memory only".to_owned(),
         Storage::Folder(folder) => format!("kept in {}", folder.display()),
+        Storage::Elsewhere(_) => "kept there".to_owned(),
     };
     say(&format!(
         "The audit log is at        {url}/events\n\

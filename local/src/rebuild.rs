@@ -11,7 +11,8 @@ use audit_log::count::trie::{Miscount, State};
 use audit_log::count::{CountsTable, Difference, Indexer, SETTLE, USER_EVENTS_LIVE_MAX};
 use audit_log::event::Timestamp;
 use audit_log::log::{EventLog, Partition};
-use audit_log_local::engine::{DATABASE, Engine, Storage, client_config};
+use audit_log_local::engine::{Address, DATABASE, Engine};
+use audit_log_local::tables::create_tables;
 use audit_log_local::template::Template;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
@@ -125,10 +126,12 @@ async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
     if !arguments.data.join(DATABASE).is_file() {
         return Err(format!("there is no log in {}; name its folder with --data", arguments.data.display()).into());
     }
-    let engine = Engine::open(&Storage::Folder(arguments.data), &template.tables)?;
+    let engine = Engine::open(Some(&arguments.data))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let client = client_from(client_config(listener.local_addr()?)).await;
+    let address = Address::new(format!("http://{}", listener.local_addr()?));
     engine.serve(listener, std::future::pending());
+    let client = client_from(address.config()).await;
+    create_tables(&client, &address.url, &template.tables).await?;
     let declared = template.functions.values().find(|function| !function.streams.is_empty());
     let environment = &declared.ok_or("the template has no function that indexes events")?.environment;
     let settings = Settings::read(|name| environment.get(name).cloned())

@@ -1,6 +1,6 @@
 //! The service as a whole: engine, functions and gateway, started and stopped together.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::engine::{self, Engine, EngineError, Storage};
+use crate::engine::{Address, Engine, EngineError, Storage};
 use crate::functions::{Function, FunctionError};
 use crate::gateway::Gateway;
 use crate::stream::{Flush, Stream};
+use crate::tables::{TableError, create_tables};
 use crate::template::{Template, TemplateError};
 
 /// How long requests under way may take once the service is told to stop.
@@ -22,9 +23,11 @@ const GRACE: Duration = Duration::from_secs(5);
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the API listens on 127.0.0.1; 0 is any free port.
+    /// The address on which the API listens.
+    pub host: IpAddr,
+    /// Its port; 0 is any free one.
     pub port: u16,
-    /// Where the engine's DynamoDB API listens on 127.0.0.1; 0 is any free port.
+    /// Where the embedded engine's DynamoDB API listens on 127.0.0.1; 0 is any free port.
     pub dynamodb_port: u16,
     /// Where the events are kept.
     pub storage: Storage,
@@ -36,10 +39,10 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A port is not to be had.
-    #[error("cannot listen on port {port}: {error}; choose another with {option}")]
+    #[error("cannot listen on {address}: {error}; choose another with {option}")]
     Port {
-        /// The port.
-        port: u16,
+        /// The address and port.
+        address: SocketAddr,
         /// The option that chooses it.
         option: &'static str,
         /// Why.
@@ -51,6 +54,9 @@ pub enum StartError {
     /// See [`EngineError`].
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// See [`TableError`].
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// See [`FunctionError`].
     #[error(transparent)]
     Function(#[from] FunctionError),
@@ -60,8 +66,8 @@ pub enum StartError {
 pub struct Service {
     /// The address of the API.
     pub address: SocketAddr,
-    /// The address of the engine's DynamoDB API.
-    pub dynamodb_address: SocketAddr,
+    /// Where the engine answers.
+    pub dynamodb: Address,
     /// The client that the functions use.
     pub client: Client,
     flushes: Vec<Flush>,
@@ -69,7 +75,8 @@ pub struct Service {
     stop_gateway: watch::Sender<()>,
     stop_engine: watch::Sender<()>,
     gateway: JoinHandle<std::io::Result<()>>,
-    engine: JoinHandle<Result<(), String>>,
+    /// The embedded one.
+    engine: Option<JoinHandle<Result<(), String>>>,
 }
 
 impl Service {
@@ -80,10 +87,19 @@ impl Service {
     /// [`StartError`], in one sentence.
     pub async fn start(options: &Options) -> Result<Service, StartError> {
         let template = Template::read(&options.template)?;
-        let (listener, address) = listen(options.port, "--port").await?;
-        let (dynamodb_listener, dynamodb_address) = listen(options.dynamodb_port, "--dynamodb-port").await?;
-        let engine = Engine::open(&options.storage, &template.tables)?;
-        let client = client_from(engine::client_config(dynamodb_address)).await;
+        let (listener, address) = listen(options.host, options.port, "--port").await?;
+        let (stop_engine, engine_stopped) = watch::channel(());
+        let (dynamodb, engine) = match &options.storage {
+            Storage::Elsewhere(address) => (address.clone(), None),
+            storage => {
+                let local = Ipv4Addr::LOCALHOST.into();
+                let (listener, address) = listen(local, options.dynamodb_port, "--dynamodb-port").await?;
+                let engine = Engine::open(storage.folder())?;
+                (Address::new(format!("http://{address}")), Some(engine.serve(listener, closed(engine_stopped))))
+            }
+        };
+        let client = client_from(dynamodb.config()).await;
+        create_tables(&client, &dynamodb.url, &template.tables).await?;
         let (mut routes, mut sources) = (Vec::new(), Vec::new());
         for declared in template.functions.values() {
             let function = Function::new(declared, &client)?;
@@ -91,14 +107,11 @@ impl Service {
             routes.extend(declared.routes.iter().map(|route| (route.clone(), function.clone())));
         }
 
-        let (stop_engine, engine_stopped) = watch::channel(());
         let (stop_gateway, gateway_stopped) = watch::channel(());
-        let engine = engine.serve(dynamodb_listener, closed(engine_stopped));
         let app = Gateway::new(routes).app().into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, app).with_graceful_shutdown(closed(gateway_stopped));
         let gateway = tokio::spawn(async move { serve.await });
-        let streams_client =
-            aws_sdk_dynamodbstreams::Client::new(&engine::client_config(dynamodb_address).load().await);
+        let streams_client = aws_sdk_dynamodbstreams::Client::new(&dynamodb.config().load().await);
         let (mut streams, mut flushes) = (JoinSet::new(), Vec::new());
         for (source, function) in sources {
             let file = options.storage.folder().map(|folder| folder.join(format!("{}.position", source.table)));
@@ -107,18 +120,13 @@ impl Service {
             flushes.push(flush);
         }
         let service =
-            Service { address, dynamodb_address, client, flushes, streams, stop_gateway, stop_engine, gateway, engine };
+            Service { address, dynamodb, client, flushes, streams, stop_gateway, stop_engine, gateway, engine };
         Ok(service)
     }
 
     /// The URL of the API.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// The URL of the engine's DynamoDB API.
-    pub fn dynamodb_url(&self) -> String {
-        engine::url(self.dynamodb_address)
     }
 
     /// Ends once every event that was recorded before is in the count index.
@@ -137,7 +145,9 @@ impl Service {
         self.streams.shutdown().await;
         drop(self.client);
         drop(self.stop_engine);
-        ended(self.engine).await;
+        if let Some(engine) = self.engine {
+            ended(engine).await;
+        }
     }
 }
 
@@ -153,9 +163,9 @@ async fn closed(mut stopped: watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
 }
 
-async fn listen(port: u16, option: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |error| StartError::Port { port, option, error };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(refused)?;
+async fn listen(host: IpAddr, port: u16, option: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |error| StartError::Port { address: (host, port).into(), option, error };
+    let listener = TcpListener::bind((host, port)).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
 }

@@ -37,6 +37,8 @@ pub struct Stream {
     file: Option<PathBuf>,
     /// The sequence number of the last record that was delivered.
     position: Option<String>,
+    /// The shard that was delivered to its end, in an engine that opens another now and then, as DynamoDB Local does.
+    closed: Option<String>,
     flushes: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
@@ -65,7 +67,7 @@ impl Stream {
         let position = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
         let position = position.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let (flush, flushes) = mpsc::channel(1);
-        (Stream { client, function, source, file, position, flushes }, Flush(flush))
+        (Stream { client, function, source, file, position, closed: None, flushes }, Flush(flush))
     }
 
     /// Delivers until it is dropped.
@@ -78,15 +80,21 @@ impl Stream {
         }
     }
 
-    /// Delivers batch after batch, from the position on.
+    /// Delivers batch after batch, from the position to the end of its shard.
     async fn deliver(&mut self) -> Result<(), Failure> {
-        let mut iterator = self.iterator().await?;
+        let (shard, iterator) = self.iterator().await?;
+        let mut iterator = Some(iterator);
         let mut batch: Vec<Record> = Vec::new();
         let mut flush: Option<oneshot::Sender<()>> = None;
         let mut due: Option<Instant> = None;
         loop {
-            let answer = self.client.get_records().shard_iterator(&iterator).send().await?;
-            iterator = answer.next_shard_iterator.ok_or("the stream's shard was closed")?;
+            let Some(next) = iterator else {
+                self.hand_over(batch).await?;
+                (self.closed, self.position) = (Some(shard), None);
+                return Ok(());
+            };
+            let answer = self.client.get_records().shard_iterator(next).send().await?;
+            iterator = answer.next_shard_iterator;
             let records = answer.records.unwrap_or_default();
             let idle = records.is_empty();
             batch.extend(records);
@@ -111,15 +119,19 @@ impl Stream {
         }
     }
 
-    /// Where the stream goes on.
-    async fn iterator(&self) -> Result<String, Failure> {
+    /// The shard that is to be delivered, and where it goes on.
+    async fn iterator(&self) -> Result<(String, String), Failure> {
         let streams = self.client.list_streams().table_name(&self.source.table).send().await?;
         let stream = streams.streams().first().and_then(|stream| stream.stream_arn());
         let stream = stream.ok_or("the table has no stream")?;
         let described = self.client.describe_stream().stream_arn(stream).send().await?;
         let shards = described.stream_description().map(StreamDescription::shards).unwrap_or_default();
-        // The embedded engine has one, for ever.
-        let shard = shards.first().and_then(|shard| shard.shard_id()).ok_or("the stream has no shard")?;
+        // Oldest first. The embedded engine has one, for ever.
+        let mut shards = shards.iter().filter_map(|shard| shard.shard_id());
+        if let Some(closed) = &self.closed {
+            shards.find(|shard| shard == closed);
+        }
+        let shard = shards.next().ok_or("the stream has no shard to go on with")?;
         let kind = match self.position {
             Some(_) => ShardIteratorType::AfterSequenceNumber,
             None => ShardIteratorType::TrimHorizon,
@@ -133,7 +145,7 @@ impl Stream {
             .set_sequence_number(self.position.clone())
             .send()
             .await?;
-        Ok(answer.shard_iterator.ok_or("the stream gave no iterator")?)
+        Ok((shard.to_owned(), answer.shard_iterator.ok_or("the stream gave no iterator")?))
     }
 
     /// Invokes the function with a batch until all of it is processed, and notes how far it came.

@@ -21,6 +21,7 @@ mod filled;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use audit_log::boot::{Settings, Sources};
@@ -28,7 +29,6 @@ use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
-use audit_log_local::engine::Storage;
 use audit_log_local::{Options, Service};
 use aws_sdk_dynamodb::Client;
 use support::Answer;
@@ -52,7 +52,13 @@ struct Audit {
 impl Audit {
     async fn start() -> Audit {
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
-        let options = Options { port: 0, dynamodb_port: 0, storage: Storage::Memory, template };
+        let options = Options {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            dynamodb_port: 0,
+            storage: filled::storage(),
+            template,
+        };
         let service = Service::start(&options).await.unwrap();
         Audit { service, http: reqwest::Client::new() }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
+use audit_log_local::engine::Address;
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -90,9 +91,10 @@ impl RuntimeApi {
     }
 }
 
-fn spawn(api: &RuntimeApi, binary: &str, engine: &str) -> Child {
+fn spawn(api: &RuntimeApi, binary: &str, engine: &Address) -> Child {
     let environment = [
-        ("AWS_ENDPOINT_URL_DYNAMODB", engine),
+        ("AWS_ENDPOINT_URL_DYNAMODB", engine.url.as_str()),
+        ("AWS_ACCESS_KEY_ID", &engine.access_key_id),
         ("EVENTS_TABLE", "EventsTable"),
         ("COUNTS_TABLE", "CountsTable"),
         ("SHARDS", "4"),
@@ -108,8 +110,8 @@ fn payload(file: &str) -> String {
 async fn the_binaries_answer_api_gateways_payloads_through_the_lambda_runtime() {
     let audit = Audit::start().await;
     let (mut create_api, mut list_api) = (RuntimeApi::start().await, RuntimeApi::start().await);
-    let _create = spawn(&create_api, env!("CARGO_BIN_EXE_create-event"), &audit.service.dynamodb_url());
-    let _list = spawn(&list_api, env!("CARGO_BIN_EXE_list-events"), &audit.service.dynamodb_url());
+    let _create = spawn(&create_api, env!("CARGO_BIN_EXE_create-event"), &audit.service.dynamodb);
+    let _list = spawn(&list_api, env!("CARGO_BIN_EXE_list-events"), &audit.service.dynamodb);
 
     let created = create_api.request(payload("create-event.json")).await;
     assert_eq!(created["status"], 201);
@@ -129,7 +131,7 @@ async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_ev
     tables.write(&events).await;
     for batch in events.chunks(900) {
         let api = RuntimeApi::start().await;
-        let mut function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.url);
+        let mut function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
         let before = tables.writes_of_the_index().await;
         api.payloads.send(stream_batch(batch).to_string()).await.unwrap();
         let some_written = async { while tables.writes_of_the_index().await == before {} };
@@ -137,7 +139,7 @@ async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_ev
         function.kill().await.unwrap();
     }
     let mut api = RuntimeApi::start().await;
-    let _function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.url);
+    let _function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
     for batch in events.chunks(900) {
         assert_eq!(api.invoke(stream_batch(batch).to_string()).await, json!({"batchItemFailures": []}));
     }

@@ -8,7 +8,7 @@ use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
-use audit_log_local::engine::client_config;
+use audit_log_local::engine::Address;
 use axum::Router;
 use axum::http::StatusCode;
 use lambda_http::http::{Method, Request, Response};
@@ -29,7 +29,7 @@ async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + 
         async move { answer }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let loader = client_config(address);
+    let loader = Address::new(format!("http://{address}")).config();
     crate::tables(&client_from(loader).await, "secret-name", "2")
 }
 

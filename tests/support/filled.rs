@@ -9,7 +9,8 @@ use audit_log::count::{CountsTable, Indexer, SETTLE};
 use audit_log::event::{EventId, Tail, Timestamp};
 use audit_log::list_events::ListEvents;
 use audit_log::log::{EventKey, EventLog};
-use audit_log_local::engine::{Engine, Storage, client_config};
+use audit_log_local::engine::{Address, Engine, Storage};
+use audit_log_local::tables::{Table, create_tables};
 use audit_log_local::template::Template;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
@@ -21,8 +22,8 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 pub struct Tables {
-    /// The engine's URL.
-    pub url: String,
+    /// Where the engine answers.
+    pub dynamodb: Address,
     pub client: Client,
     pub log: EventLog,
     pub counts: CountsTable,
@@ -32,27 +33,26 @@ pub struct Tables {
 impl Tables {
     /// Empty tables in an engine of their own, which lives as long as the test.
     pub async fn start() -> Tables {
-        let mut template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
-        for table in &mut template.tables {
-            table.as_object_mut().unwrap().remove("StreamSpecification");
-        }
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        Engine::open(&Storage::Memory, &template.tables).unwrap().serve(listener, std::future::pending());
-        let client = client_from(client_config(address)).await;
+        let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+        let tables: Vec<_> = template.tables.into_iter().map(Table::without_stream).collect();
+        let dynamodb = match storage() {
+            Storage::Elsewhere(address) => address,
+            _ => {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = Address::new(format!("http://{}", listener.local_addr().unwrap()));
+                Engine::open(None).unwrap().serve(listener, std::future::pending());
+                address
+            }
+        };
+        let client = client_from(dynamodb.config()).await;
+        create_tables(&client, &dynamodb.url, &tables).await.unwrap();
         let settings = Settings {
             events_table: "EventsTable".to_owned(),
             counts_table: "CountsTable".to_owned(),
             shards: "4".parse().unwrap(),
         };
         let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings));
-        Tables {
-            url: format!("http://{address}"),
-            client,
-            indexer: Indexer::new(log.clone(), counts.clone()),
-            log,
-            counts,
-        }
+        Tables { dynamodb, client, indexer: Indexer::new(log.clone(), counts.clone()), log, counts }
     }
 
     /// See [`write`].
@@ -86,6 +86,15 @@ impl Tables {
     /// See [`list`].
     pub async fn get(&self, query: &str, now: Timestamp) -> (Value, Usage) {
         list(&self.log, &self.counts, query, now).await
+    }
+}
+
+/// Where a test keeps its tables: in memory, or, where `AUDIT_LOG_TEST_DYNAMODB` has the URL of a DynamoDB Local, there.
+pub fn storage() -> Storage {
+    match std::env::var("AUDIT_LOG_TEST_DYNAMODB") {
+        // Without -sharedDb, each access key has tables of its own.
+        Ok(url) => Storage::Elsewhere(Address { url, access_key_id: format!("test{:016x}", rand::random::<u64>()) }),
+        Err(_) => Storage::Memory,
     }
 }
 
