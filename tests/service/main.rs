@@ -4,13 +4,9 @@
 mod cost;
 mod counting;
 mod create;
-mod get;
-mod idempotency;
 mod index;
 mod large;
-mod list;
 mod metrics;
-mod paging;
 mod payloads;
 mod runtime;
 mod unavailable;
@@ -56,7 +52,7 @@ impl Audit {
             host: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             dynamodb_port: 0,
-            storage: filled::storage(),
+            storage: support::storage(),
             template,
         };
         let service = Service::start(&options).await.unwrap();

@@ -35,7 +35,7 @@ impl Tables {
     pub async fn start() -> Tables {
         let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
         let tables: Vec<_> = template.tables.into_iter().map(Table::without_stream).collect();
-        let dynamodb = match storage() {
+        let dynamodb = match crate::support::storage() {
             Storage::Elsewhere(address) => address,
             _ => {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -86,15 +86,6 @@ impl Tables {
     /// See [`list`].
     pub async fn get(&self, query: &str, now: Timestamp) -> (Value, Usage) {
         list(&self.log, &self.counts, query, now).await
-    }
-}
-
-/// Where a test keeps its tables: in memory, or, where `AUDIT_LOG_TEST_DYNAMODB` has the URL of a DynamoDB Local, there.
-pub fn storage() -> Storage {
-    match std::env::var("AUDIT_LOG_TEST_DYNAMODB") {
-        // Without -sharedDb, each access key has tables of its own.
-        Ok(url) => Storage::Elsewhere(Address { url, access_key_id: format!("test{:016x}", rand::random::<u64>()) }),
-        Err(_) => Storage::Memory,
     }
 }
 

@@ -1,6 +1,16 @@
-//! What all black-box tests use: an answer, and documents to send.
+//! What all black-box tests use: an engine, an answer, and documents to send.
 
+use audit_log_local::engine::{Address, Storage};
 use serde_json::Value;
+
+/// Where a test keeps its tables: in memory, or, where `AUDIT_LOG_TEST_DYNAMODB` has the URL of a DynamoDB Local, there.
+pub fn storage() -> Storage {
+    match std::env::var("AUDIT_LOG_TEST_DYNAMODB") {
+        // Without -sharedDb, each access key has tables of its own.
+        Ok(url) => Storage::Elsewhere(Address { url, access_key_id: format!("test{:016x}", rand::random::<u64>()) }),
+        Err(_) => Storage::Memory,
+    }
+}
 
 /// An HTTP answer, read whole.
 #[derive(Debug)]
@@ -12,7 +22,10 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        Answer::from(request.send().await.unwrap()).await
+    }
+
+    pub async fn from(response: reqwest::Response) -> Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, text: response.text().await.unwrap() }
     }

@@ -1,0 +1,83 @@
+//! Idempotency-Key: a retry never records twice, and never loses.
+
+use futures_util::future::join_all;
+
+use crate::Audit;
+use crate::support::event;
+
+#[tokio::test]
+async fn a_replayed_key_answers_the_first_id() {
+    let audit = Audit::start().await;
+    let document = audit.event("1", 0, "{}");
+    let first = audit.post_under("k1", document.clone()).await;
+    assert_eq!((first.status, first.json()["message"].as_str()), (201, Some("Event recorded")));
+    let again = audit.post_under("k1", document).await;
+    assert_eq!((again.status, again.json()["message"].as_str()), (200, Some("Event already recorded")));
+    assert_eq!((again.id(), again.header("location")), (first.id(), first.header("location")));
+    assert_eq!(audit.total().await, 1);
+}
+
+#[tokio::test]
+async fn a_retry_that_is_spelled_differently_is_the_same_document() {
+    let audit = Audit::start().await;
+    let first = audit.post_under("k1", audit.event("1", 0, r#"{"a":"é","b":[1,2]}"#)).await;
+    let again = audit.post_under("k1", audit.event("1", 0, r#" {"b": [1, 2], "a": "\u00e9"}"#)).await;
+    assert_eq!((again.status, again.id()), (200, first.id()));
+}
+
+#[tokio::test]
+async fn a_key_with_another_document_is_refused_and_changes_nothing() {
+    let audit = Audit::start().await;
+    let first = audit.post_under("k1", audit.event("1", 0, "1")).await;
+    for other in ["2", "1.0", "\"1\""] {
+        let answer = audit.post_under("k1", audit.event("1", 0, other)).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (422, Some("idempotency_key_reused")), "{other}");
+    }
+    let list = audit.list("").await.json();
+    assert_eq!(list["total"], 1);
+    assert_eq!(
+        (list["events"][0]["id"].as_str(), list["events"][0]["app_data"].as_i64()),
+        (Some(first.id().as_str()), Some(1))
+    );
+}
+
+#[tokio::test]
+async fn another_key_service_or_timestamp_is_another_event() {
+    let audit = Audit::start().await;
+    let service = audit.event("1", 0, "{}").replace("\"tests\"", "\"other\"");
+    let answers = [
+        audit.post_under("k1", audit.event("1", 0, "{}")).await,
+        audit.post_under("k2", audit.event("1", 0, "{}")).await,
+        audit.post_under("k1", service).await,
+        audit.post_under("k1", event("1", &format!("{}.000000001Z", audit.second(0)))).await,
+    ];
+    assert!(answers.iter().all(|answer| answer.status == 201));
+    assert_eq!(audit.total().await, 4);
+}
+
+#[tokio::test]
+async fn of_twenty_at_once_one_records_and_all_know_its_id() {
+    let audit = Audit::start().await;
+    let answers = join_all((0..20).map(|_| audit.post_under("k1", audit.event("1", 0, "{}")))).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!((statuses[..19].to_vec(), statuses[19]), (vec![200; 19], 201));
+    assert!(answers.iter().all(|answer| answer.id() == answers[0].id()));
+    assert_eq!(audit.total().await, 1);
+}
+
+#[tokio::test]
+async fn twenty_at_once_without_a_key_are_twenty_events() {
+    let audit = Audit::start().await;
+    let answers = join_all((0..20).map(|_| audit.post(audit.event("1", 0, "{}")))).await;
+    assert!(answers.iter().all(|answer| answer.status == 201));
+    assert_eq!(audit.total().await, 20);
+}
+
+#[tokio::test]
+async fn a_key_has_up_to_255_visible_ascii_characters() {
+    let audit = Audit::start().await;
+    for key in ["!", &"~".repeat(255)] {
+        assert_eq!(audit.post_under(key, audit.event("1", 0, "{}")).await.status, 201, "{key}");
+    }
+}
