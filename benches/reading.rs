@@ -7,6 +7,9 @@
 #[path = "../tests/support/filled.rs"]
 #[allow(dead_code, reason = "shared with the tests of the service")]
 mod filled;
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod support;
 
 use std::time::Duration;
 
