@@ -121,7 +121,8 @@ impl IndexEvents {
             let lag = self.sources.now().millis() as f64 - oldest * 1000.0;
             self.sources.note(Metric::IndexLag, lag.max(0.0), None);
         }
-        let until = self.sources.now().plus(BACKFILL_TIME).min(deadline.minus(RESERVE));
+        let left = self.sources.time_left(deadline).map_or(BACKFILL_TIME, |left| left.saturating_sub(RESERVE));
+        let until = self.sources.now().plus(BACKFILL_TIME.min(left));
         let more = || self.sources.now() < until;
         if let Err(problem) = self.indexer.backfill(added.building, now, more).await {
             // The events of this batch are in the index. The next batch takes the backfill up again.

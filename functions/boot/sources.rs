@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Metric, Metrics};
 use crate::event::Timestamp;
@@ -44,6 +44,13 @@ impl Sources {
     /// The time.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// What is left until `deadline`. One that is past when a function starts is none: `cargo lambda watch` always
+    /// names the same one in 1970.
+    pub fn time_left(&self, deadline: Timestamp) -> Option<Duration> {
+        let now = self.now();
+        (deadline > now).then(|| deadline.since(now))
     }
 
     /// 64 random bits.

@@ -33,7 +33,8 @@ where
     let origin = Origin::of(request);
     let request_id = origin.request_id.clone();
     let route = if origin.id.is_some() { "/events/{id}" } else { "/events" };
-    let time = origin.deadline.map_or(TIME_DEFAULT, |deadline| deadline.since(started).saturating_sub(RESERVE));
+    let left = origin.deadline.and_then(|deadline| sources.time_left(deadline));
+    let time = left.map_or(TIME_DEFAULT, |left| left.saturating_sub(RESERVE));
 
     let handled = AssertUnwindSafe(async { handle(request, origin).await }).catch_unwind();
     let (outcome, usage) = Usage::of(tokio::time::timeout(time, handled)).await;

@@ -1,4 +1,4 @@
-//! The Lambda functions, in this process: an event's JSON in, the answer's JSON out.
+//! The Lambda functions, in this process or behind a Lambda endpoint: an event's JSON in, the answer's JSON out.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,12 +13,16 @@ use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::Service;
 use lambda_http::{Adapter, Body, Context, LambdaEvent, Request, Response, service_fn};
 use uuid::Uuid;
 
 use crate::template;
+
+/// With this header an endpoint says that its answer is an error's.
+const FUNCTION_ERROR: &str = "x-amz-function-error";
 
 /// A function that is ready to be invoked.
 #[derive(Clone)]
@@ -32,6 +36,8 @@ enum Handler {
     CreateEvent(CreateEvent),
     ListEvents(ListEvents),
     IndexEvents(IndexEvents),
+    /// One that runs elsewhere; the URL to which its events are posted.
+    Elsewhere(reqwest::Client, String),
 }
 
 /// A function that cannot be set up as the template says.
@@ -85,6 +91,16 @@ impl Function {
         Ok(Function { handler, timeout: Duration::from_secs(declared.timeout) })
     }
 
+    /// The function that `declared` names, behind a Lambda endpoint such as that of `cargo lambda watch`, where it is
+    /// called as its binary.
+    pub fn elsewhere(declared: &template::Function, endpoint: &str) -> Function {
+        let (endpoint, binary) = (endpoint.trim_end_matches('/'), &declared.binary);
+        // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+        let url = format!("{endpoint}/2015-03-31/functions/{binary}/invocations");
+        let handler = Handler::Elsewhere(reqwest::Client::new(), url);
+        Function { handler, timeout: Duration::from_secs(declared.timeout) }
+    }
+
     /// Invokes the function with an event's JSON and gives its answer's JSON.
     ///
     /// # Errors
@@ -110,6 +126,13 @@ impl Function {
                 let batch = serde_json::from_str(event).map_err(|error| failed(&error))?;
                 let answer = handler.handle(batch, Timestamp::from_millis(context.deadline)).await;
                 serde_json::to_string(&answer).map_err(|error| failed(&error))
+            }
+            Handler::Elsewhere(client, url) => {
+                let request = client.post(url).timeout(self.timeout).body(event.to_owned());
+                let answer = request.send().await.map_err(|error| failed(&DisplayErrorContext(error)))?;
+                let crashed = !answer.status().is_success() || answer.headers().contains_key(FUNCTION_ERROR);
+                let text = answer.text().await.map_err(|error| failed(&DisplayErrorContext(error)))?;
+                if crashed { Err(failed(&text)) } else { Ok(text) }
             }
         }
     }

@@ -37,6 +37,9 @@ struct Arguments {
     /// Use the DynamoDB engine at this URL, such as DynamoDB Local's, instead of the embedded one.
     #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port"])]
     dynamodb_url: Option<String>,
+    /// Invoke the functions at this Lambda endpoint, such as cargo lambda watch's, instead of in this process.
+    #[arg(long, value_name = "URL")]
+    lambda_url: Option<String>,
     /// The SAM template that declares routes, functions and tables.
     #[arg(long, value_name = "FILE", default_value = TEMPLATE)]
     template: PathBuf,
@@ -77,6 +80,7 @@ async fn main() -> ExitCode {
         dynamodb_port: arguments.dynamodb_port,
         storage,
         template: arguments.template,
+        lambda_url: arguments.lambda_url,
     };
     match Service::start(&options).await {
         Ok(service) => {

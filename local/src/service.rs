@@ -33,6 +33,8 @@ pub struct Options {
     pub storage: Storage,
     /// The SAM template.
     pub template: PathBuf,
+    /// The Lambda endpoint behind which the functions run; without one, they run in this process.
+    pub lambda_url: Option<String>,
 }
 
 /// A service that cannot be started: one sentence each.
@@ -102,7 +104,10 @@ impl Service {
         create_tables(&client, &dynamodb.url, &template.tables).await?;
         let (mut routes, mut sources) = (Vec::new(), Vec::new());
         for declared in template.functions.values() {
-            let function = Function::new(declared, &client)?;
+            let function = match &options.lambda_url {
+                Some(url) => Function::elsewhere(declared, url),
+                None => Function::new(declared, &client)?,
+            };
             sources.extend(declared.streams.iter().map(|source| (source.clone(), function.clone())));
             routes.extend(declared.routes.iter().map(|route| (route.clone(), function.clone())));
         }

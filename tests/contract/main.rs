@@ -50,7 +50,9 @@ impl Audit {
             Err(_) => {
                 let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
                 let (host, storage) = (Ipv4Addr::LOCALHOST.into(), support::storage());
-                let service = Service::start(&Options { host, port: 0, dynamodb_port: 0, storage, template }).await;
+                let service =
+                    Service::start(&Options { host, port: 0, dynamodb_port: 0, storage, template, lambda_url: None })
+                        .await;
                 let service = service.unwrap();
                 (service.url(), Some(service))
             }

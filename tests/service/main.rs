@@ -8,6 +8,8 @@ mod index;
 mod large;
 mod metrics;
 mod payloads;
+mod permissions;
+mod routes;
 mod runtime;
 mod unavailable;
 mod verbatim;
@@ -54,6 +56,7 @@ impl Audit {
             dynamodb_port: 0,
             storage: support::storage(),
             template,
+            lambda_url: None,
         };
         let service = Service::start(&options).await.unwrap();
         Audit { service, http: reqwest::Client::new() }

@@ -1,0 +1,142 @@
+//! What each function asks of DynamoDB is what its role in the template allows, and nothing more is allowed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use audit_log::boot::{Sources, client_from};
+use audit_log::count::{Indexer, SETTLE};
+use audit_log::create_event::CreateEvent;
+use audit_log::event::Timestamp;
+use audit_log::index_events::IndexEvents;
+use audit_log::log::EventKey;
+use audit_log_local::engine::Address;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use lambda_http::http::{Method, Request};
+use lambda_http::{Body, RequestExt};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::filled::{Tables, events, list, sample, stream_batch};
+use crate::support::event;
+
+/// Each action on each table or index: `dynamodb:Query EventsTable/index/user_id-index`.
+type Grants = BTreeSet<String>;
+
+/// Stands between a function and the engine, and notes what is asked.
+#[derive(Clone)]
+struct Witness {
+    engine: String,
+    http: reqwest::Client,
+    asked: Arc<Mutex<Grants>>,
+}
+
+impl Witness {
+    fn new(engine: &Address) -> Witness {
+        Witness { engine: engine.url.clone(), http: reqwest::Client::new(), asked: Arc::default() }
+    }
+
+    /// Where it listens, with the engine's tables.
+    async fn serve(&self, engine: &Address) -> Address {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(pass_on).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Address { url, ..engine.clone() }
+    }
+
+    fn note(&self, operation: &str, request: &Value) {
+        let table = |name: &Value| name.as_str().unwrap().to_owned();
+        let resources: Vec<String> = match (&request["RequestItems"], &request["IndexName"]) {
+            (Value::Object(tables), _) => tables.keys().cloned().collect(),
+            (_, Value::String(index)) => vec![format!("{}/index/{index}", table(&request["TableName"]))],
+            _ => vec![table(&request["TableName"])],
+        };
+        let grants = resources.into_iter().map(|resource| format!("dynamodb:{operation} {resource}"));
+        self.asked.lock().unwrap().extend(grants);
+    }
+
+    fn take(&self) -> Grants {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+async fn pass_on(State(witness): State<Witness>, headers: HeaderMap, body: Bytes) -> (StatusCode, Bytes) {
+    let target = headers["x-amz-target"].to_str().unwrap();
+    witness.note(target.split_once('.').unwrap().1, &serde_json::from_slice(&body).unwrap());
+    let answer = witness.http.post(&witness.engine).headers(headers).body(body).send().await.unwrap();
+    (answer.status(), answer.bytes().await.unwrap())
+}
+
+/// What the policy `tables` of a role in the template allows.
+fn allowed(role: &str) -> Grants {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
+    let template: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let policies = template["Resources"][role]["Properties"]["Policies"].as_array().unwrap();
+    let tables = policies.iter().find(|policy| policy["PolicyName"] == "tables").unwrap();
+    let mut grants = Grants::new();
+    for statement in tables["PolicyDocument"]["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in one_or_many(&statement["Action"]) {
+            for resource in one_or_many(&statement["Resource"]) {
+                // !GetAtt EventsTable.Arn, !Sub ${EventsTable.Arn}/index/…
+                let resource = resource.replace("${", "").replace('}', "").replacen(".Arn", "", 1);
+                grants.insert(format!("{action} {resource}"));
+            }
+        }
+    }
+    grants
+}
+
+fn one_or_many(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
+        one => vec![one.as_str().unwrap()],
+    }
+}
+
+#[tokio::test]
+async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
+    let tables = Tables::start().await;
+    let witness = Witness::new(&tables.dynamodb);
+    let client = client_from(witness.serve(&tables.dynamodb).await.config()).await;
+    let (log, counts) = crate::tables(&client, "EventsTable", "4");
+
+    let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
+    let now = start.plus(Duration::from_secs(3600));
+    let sources = |now: Timestamp| Sources::system().with_clock(move || now);
+    // Enough for user 1 to get a trie.
+    let filled = events(2_400, Duration::from_secs(2_400));
+    tables.write(&filled).await;
+
+    // The first batch starts the lanes and fills them; the user's follows once the index of users has settled.
+    for now in [now, now.plus(SETTLE)] {
+        let index = IndexEvents::new(Indexer::new(log.clone(), counts.clone()), sources(now));
+        let batch: &[EventKey] = std::slice::from_ref(sample(&filled));
+        let batch = serde_json::from_value(stream_batch(batch)).unwrap();
+        let answer = index.handle(batch, now.plus(Duration::from_secs(60))).await;
+        assert!(answer.failures.is_empty());
+    }
+    assert_eq!(witness.take(), allowed("IndexEventsRole"));
+
+    let create = CreateEvent::new(log.clone(), counts.clone(), sources(now));
+    for at in ["2024-01-01T01:00:00Z", "2024-01-01T00:10:00Z"] {
+        let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+        assert_eq!(create.handle(request.body(event("1", at).into()).unwrap()).await.status(), 201);
+    }
+    assert_eq!(witness.take(), allowed("CreateEventRole"));
+
+    for query in ["", "user_id=1", "user_id=2", "page=100", "user_id=1&page=50"] {
+        list(&log, &counts, query, now).await;
+    }
+    let id = filled[0].id.to_string();
+    let request =
+        Request::new(Body::Empty).with_path_parameters(std::collections::HashMap::from([("id".to_owned(), id)]));
+    let answer = audit_log::list_events::ListEvents::new(log, counts, sources(now)).handle(request).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    assert_eq!(witness.take(), allowed("ListEventsRole"));
+}

@@ -1,0 +1,70 @@
+//! Template, OpenAPI description, `cargo lambda watch` and handlers have the same routes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use audit_log_local::template::Template;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::Audit;
+use crate::support::Answer;
+
+/// `GET /events/{id}`, and the function that serves it.
+type Routes = BTreeSet<(String, String)>;
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+fn of_the_template() -> Routes {
+    let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+    let of = |function: audit_log_local::template::Function| {
+        let key = |route: audit_log_local::template::Route| format!("{} {}", route.method, route.path);
+        function.routes.into_iter().map(move |route| (key(route), function.binary.clone()))
+    };
+    template.functions.into_values().flat_map(of).collect()
+}
+
+#[test]
+fn the_description_has_the_templates_routes() {
+    let description: Value = serde_saphyr::from_str(&read("openapi.yaml")).unwrap();
+    let methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+    let mut described = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys().filter(|key| methods.contains(&key.as_str())) {
+            described.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let declared: BTreeSet<_> = of_the_template().into_iter().map(|(route, _)| route).collect();
+    assert_eq!(described, declared);
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_templates_routes() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let mut mapped = Routes::new();
+    for (path, routes) in manifest["package"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap() {
+        for route in routes.as_array().unwrap() {
+            let (method, function) = (route["method"].as_str().unwrap(), route["function"].as_str().unwrap());
+            mapped.insert((format!("{method} {path}"), function.to_owned()));
+        }
+    }
+    assert_eq!(mapped, of_the_template());
+}
+
+#[tokio::test]
+async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
+    let audit = Audit::start().await;
+    let routes = of_the_template();
+    assert_eq!(routes.len(), 3);
+    for method in [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
+        for path in ["/events", "/events/{id}", "/events/{id}/x", "/event", "/"] {
+            let answer = Answer::of(audit.request(method.clone(), &path.replace("{id}", "1"))).await;
+            // Handlers say so of every answer.
+            let handled = answer.header("x-content-type-options").is_some();
+            let declared = routes.iter().any(|(route, _)| *route == format!("{method} {path}"));
+            assert_eq!(handled, declared, "{method} {path}: {answer:?}");
+        }
+    }
+}
