@@ -1,6 +1,5 @@
 //! API Gateway's own payloads, each file of `events/` among them, through lambda_http's adapter to the handlers.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use audit_log_local::functions::Function;
@@ -54,35 +53,23 @@ impl Functions {
 
 #[tokio::test]
 async fn every_file_of_events_is_answered_as_it_should_be() {
-    let expected = BTreeMap::from([
-        ("create-event.json", 201),
-        ("create-event-base64.json", 201),
-        ("create-event-idempotent.json", 201),
-        ("create-event-invalid.json", 400),
-        ("create-event-jwt-stage.json", 201),
-        ("create-event-rest.json", 200),
-        ("get-event.json", 404),
-        ("list-events.json", 200),
-        ("list-events-by-cursor.json", 200),
-        ("list-events-by-user.json", 200),
-        ("list-events-invalid.json", 400),
-        ("list-events-rest.json", 200),
-    ]);
+    let expected: serde_json::Map<String, Value> =
+        serde_json::from_str(&std::fs::read_to_string(root().join("tests/support/events.json")).unwrap()).unwrap();
     let found: Vec<String> = {
         let entries = std::fs::read_dir(root().join("events")).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     };
-    let mut names: Vec<_> = expected.keys().copied().chain([STREAM]).collect();
+    let mut names: Vec<_> = expected.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(found, names);
 
     let functions = Functions::start().await;
     // The REST payload repeats the key of the idempotent one, so it comes after it.
-    for (file, status) in expected {
+    for (file, expected) in expected.iter().filter(|(file, _)| *file != STREAM) {
         let (answered, _, body) = functions.invoke(&payload(file)).await;
-        assert_eq!(answered, status, "{file}: {body}");
+        assert_eq!(answered, expected["status"], "{file}: {body}");
     }
     let (_, _, list) = functions.invoke(&payload("list-events-by-user.json")).await;
     assert_eq!((&list["total"], list["events"].as_array().unwrap().len()), (&json!(4), 2));
@@ -92,8 +79,9 @@ async fn every_file_of_events_is_answered_as_it_should_be() {
     let mut oldest = payload("list-events-by-cursor.json");
     oldest["rawQueryString"] = json!("cursor=018cc251-0000-7000-8000-000000000000&page=2");
     assert_eq!(functions.invoke(&oldest).await.2["events"], json!([]), "the cursor is older than any event");
-    let answer = functions.index.invoke(payload(STREAM).to_string()).await.unwrap();
-    assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
+    let answer: Value =
+        serde_json::from_str(&functions.index.invoke(payload(STREAM).to_string()).await.unwrap()).unwrap();
+    assert_eq!(answer, expected[STREAM]["answer"]);
 }
 
 /// The stream's payload: it has no status.

@@ -1,0 +1,133 @@
+"""What the tests on real parts share: programs that run beside a test, and the functions as `sam build` made them."""
+
+import os
+import pathlib
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Where downloads are kept from one run to the next, outside the tree.
+CACHE = pathlib.Path(os.environ.get("AUDIT_LOG_CACHE", pathlib.Path.home() / ".cache" / "audit-log"))
+FUNCTIONS = {"create-event": "CreateEvent", "list-events": "ListEvents", "index-events": "IndexEvents"}
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def bootstrap(binary):
+    """The file that Lambda starts, as the template's deployment has it."""
+    path = ROOT / ".aws-sam" / "build" / f"{FUNCTIONS[binary]}Function" / "bootstrap"
+    assert path.is_file(), f"{path} is missing; run: sam build --beta-features --parameter-overrides Architecture=x86_64"
+    return path
+
+
+def function_environment(binary, runtime_api, dynamodb_url):
+    """What Lambda and the template set for a function."""
+    return {
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_LAMBDA_FUNCTION_NAME": binary,
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_url,
+        "EVENTS_TABLE": "EventsTable",
+        "COUNTS_TABLE": "CountsTable",
+        "SHARDS": "4",
+        "POWERTOOLS_SERVICE_NAME": "audit-log",
+    }
+
+
+class Programs:
+    """Programs that run as long as the test; what they print is shown if it fails."""
+
+    def __init__(self):
+        self.running = []
+
+    def start(self, *command, env=None, until=None, port=None, patience=60):
+        """Starts a program and waits for a line that contains `until`, or for `port` to accept connections."""
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env={**os.environ, **env} if env else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        lines, seen = [], threading.Event()
+
+        def read():
+            for line in process.stdout:
+                print(f"[{pathlib.Path(str(command[0])).name}] {line}", end="")
+                lines.append(line)
+                if until and until in line:
+                    seen.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        self.running.append(process)
+        deadline = time.monotonic() + patience
+        while until and not seen.wait(0.1) or port and not accepts(port):
+            assert process.poll() is None, f"{command[0]} ended with {process.returncode}: {''.join(lines)}"
+            assert time.monotonic() < deadline, f"{command[0]} is not ready after {patience} s: {''.join(lines)}"
+        return lines
+
+    def stop(self):
+        for process in self.running:
+            process.terminate()
+        for process in self.running:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def accepts(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.1):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def programs():
+    programs = Programs()
+    yield programs
+    programs.stop()
+
+
+class Service:
+    """The local service: where it and its engine listen."""
+
+    def __init__(self, lines):
+        address = [next(word for word in line.split() if word.startswith("http://")) for line in lines[:2]]
+        self.url, self.dynamodb_url = address[0].removesuffix("/events"), address[1]
+
+
+@pytest.fixture
+def service(programs):
+    """Starts the local service with more options."""
+    subprocess.run(["cargo", "build", "--locked", "-p", "audit-log-local"], cwd=ROOT, check=True)
+
+    def start(*options):
+        binary = ROOT / "target" / "debug" / "audit-log-local"
+        lines = programs.start(binary, "--memory", "--port", 0, "--dynamodb-port", 0, *options, until="Ctrl-C")
+        return Service(lines)
+
+    return start
+
+
+def contract_tests(url):
+    """Runs the contract tests against the log at `url`."""
+    # Without credentials, so that requests are not signed.
+    unsigned = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = ["cargo", "test", "--locked", "--test", "contract"]
+    return subprocess.run(command, cwd=ROOT, env={**unsigned, "AUDIT_LOG_URL": url}, timeout=600).returncode

@@ -1,0 +1,33 @@
+"""The black-box tests on AWS's own engine."""
+
+import os
+import subprocess
+
+from conftest import CACHE, ROOT, free_port
+
+
+def test_the_black_box_tests_pass_on_dynamodb_local(programs):
+    library = CACHE / "dynamodb-local-3.3.1"
+    if not library.is_dir():
+        # Into place at once, so that a download that was cut off is not taken for one.
+        partial = library.with_suffix(".partial")
+        pom = ROOT / "tests" / "real" / "dynamodb-local.xml"
+        command = ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
+        subprocess.run(command, check=True)
+        partial.rename(library)
+    port = free_port()
+    programs.start(
+        "java",
+        f"-Djava.library.path={library}",
+        "-cp",
+        f"{library}/*",
+        "software.amazon.dynamodb.services.local.main.ServerRunner",
+        "-inMemory",
+        "-disableTelemetry",
+        "-port",
+        port,
+        port=port,
+    )
+    environment = {**os.environ, "AUDIT_LOG_TEST_DYNAMODB": f"http://127.0.0.1:{port}"}
+    command = ["cargo", "test", "--locked", "--test", "contract", "--test", "service"]
+    assert subprocess.run(command, cwd=ROOT, env=environment, timeout=900).returncode == 0
