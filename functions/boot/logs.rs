@@ -25,6 +25,11 @@ pub fn log_to_standard_output(identity: &Identity) {
     let lines = Lines::new(identity, |line| drop(writeln!(std::io::stdout(), "{line}")));
     // An error says that it is done already.
     drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)));
+    // A panic's message may quote what was sent; where it happened cannot.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked");
+    }));
 }
 
 /// Makes a line of each event, and gives it to `sink`.
@@ -55,43 +60,50 @@ where
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        *event.metadata().level() <= self.identity.log_level
+        // What others trace has whole requests in it.
+        let most = if is_ours(event) { LevelFilter::TRACE } else { LevelFilter::INFO };
+        *event.metadata().level() <= self.identity.log_level.min(most)
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        // The runtime makes one span around each invocation.
-        if span.parent().is_some() {
-            return;
-        }
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        let mut text = |name| fields.0.remove(name).and_then(|value: Value| value.as_str().map(str::to_owned));
+        // The runtime makes one span with this field around each invocation.
+        let Some(request_id) = fields.0.remove("requestId") else { return };
         let mut invocation = Map::new();
         invocation.insert("cold_start".to_owned(), (!self.invoked.swap(true, Ordering::Relaxed)).into());
-        if let Some(id) = text("requestId") {
-            invocation.insert("function_request_id".to_owned(), id.into());
-        }
-        if let Some(header) = text("xrayTraceId") {
-            invocation.insert("xray_trace_id".to_owned(), trace_id(&header).into());
+        invocation.insert("function_request_id".to_owned(), request_id);
+        if let Some(header) = fields.0.get("xrayTraceId").and_then(Value::as_str) {
+            invocation.insert("xray_trace_id".to_owned(), trace_id(header).into());
         }
         span.extensions_mut().insert(Invocation(invocation));
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut line = Map::new();
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let Fields(mut line) = fields;
+        if !is_ours(event) {
+            // What others say of an error may quote what was sent.
+            line.retain(|name, _| name == "message");
+        }
+        // After the fields, so that none of them takes the place of these.
         line.insert("timestamp".to_owned(), Sources::system().now().to_string().into());
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
         line.insert("service".to_owned(), self.identity.service.as_str().into());
         line.insert("function_name".to_owned(), self.identity.function.as_str().into());
-        let root = context.event_scope(event).and_then(|scope| scope.from_root().next());
-        if let Some(Invocation(invocation)) = root.as_ref().and_then(|span| span.extensions().get().cloned()) {
+        let mut scope = context.event_scope(event).into_iter().flatten();
+        if let Some(Invocation(invocation)) = scope.find_map(|span| span.extensions().get().cloned()) {
             line.extend(invocation);
         }
-        let mut fields = Fields(line);
-        event.record(&mut fields);
-        (self.sink)(&Value::Object(fields.0).to_string());
+        (self.sink)(&Value::Object(line).to_string());
     }
+}
+
+/// Whether this package traced it, which keeps content out of it.
+fn is_ours(event: &Event<'_>) -> bool {
+    event.metadata().target().starts_with(env!("CARGO_CRATE_NAME"))
 }
 
 /// The trace's id in a tracing header, such as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=…;Sampled=1`.
@@ -152,11 +164,14 @@ mod tests {
                 let span = tracing::info_span!("Lambda runtime invoke", requestId = id, xrayTraceId = header);
                 let _invoked = span.enter();
                 tracing::info!("not grave enough");
-                tracing::warn!(count = 3, text = "a \"quoted\"\nline", "grave");
+                tracing::warn!(count = 3, text = "a \"quoted\"\nline", level = "mine", "grave");
+                tracing::warn!(target: "another_crate", text = "content", "of others");
             }
             tracing::error!(cause = %"none", "outside");
         });
         let lines = lines.lock().unwrap();
+        let (others, lines): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line["message"] == "of others");
+        assert!(others.len() == 2 && others.iter().all(|line| line.get("text").is_none()), "{others:?}");
         let ids: Vec<_> = lines.iter().map(|line| (&line["function_request_id"], &line["cold_start"])).collect();
         assert_eq!(
             ids,

@@ -43,6 +43,9 @@ enum Handler {
 /// A function that cannot be set up as the template says.
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionError {
+    /// There is no HTTP client to reach functions elsewhere.
+    #[error("cannot set up the HTTP client for --lambda-url: {0}")]
+    Client(String),
     /// No handler is known for the binary.
     #[error("the template's binary \"{0}\" is none of this project's functions")]
     UnknownBinary(String),
@@ -93,12 +96,18 @@ impl Function {
 
     /// The function that `declared` names, behind a Lambda endpoint such as that of `cargo lambda watch`, where it is
     /// called as its binary.
-    pub fn elsewhere(declared: &template::Function, endpoint: &str) -> Function {
+    ///
+    /// # Errors
+    ///
+    /// [`FunctionError::Client`].
+    pub fn elsewhere(declared: &template::Function, endpoint: &str) -> Result<Function, FunctionError> {
         let (endpoint, binary) = (endpoint.trim_end_matches('/'), &declared.binary);
         // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         let url = format!("{endpoint}/2015-03-31/functions/{binary}/invocations");
-        let handler = Handler::Elsewhere(reqwest::Client::new(), url);
-        Function { handler, timeout: Duration::from_secs(declared.timeout) }
+        // Not through the proxy that the environment may name: the endpoint is on this machine.
+        let client =
+            reqwest::Client::builder().no_proxy().build().map_err(|error| FunctionError::Client(error.to_string()))?;
+        Ok(Function { handler: Handler::Elsewhere(client, url), timeout: Duration::from_secs(declared.timeout) })
     }
 
     /// Invokes the function with an event's JSON and gives its answer's JSON.

@@ -105,7 +105,7 @@ impl Service {
         let (mut routes, mut sources) = (Vec::new(), Vec::new());
         for declared in template.functions.values() {
             let function = match &options.lambda_url {
-                Some(url) => Function::elsewhere(declared, url),
+                Some(url) => Function::elsewhere(declared, url)?,
                 None => Function::new(declared, &client)?,
             };
             sources.extend(declared.streams.iter().map(|source| (source.clone(), function.clone())));

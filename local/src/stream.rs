@@ -126,12 +126,10 @@ impl Stream {
         let stream = stream.ok_or("the table has no stream")?;
         let described = self.client.describe_stream().stream_arn(stream).send().await?;
         let shards = described.stream_description().map(StreamDescription::shards).unwrap_or_default();
-        // Oldest first. The embedded engine has one, for ever.
-        let mut shards = shards.iter().filter_map(|shard| shard.shard_id());
-        if let Some(closed) = &self.closed {
-            shards.find(|shard| shard == closed);
-        }
-        let shard = shards.next().ok_or("the stream has no shard to go on with")?;
+        // Oldest first. The embedded engine has one, for ever; another may have forgotten the one that was closed.
+        let shards: Vec<&str> = shards.iter().filter_map(|shard| shard.shard_id()).collect();
+        let closed = shards.iter().position(|shard| Some(*shard) == self.closed.as_deref());
+        let shard = *shards.get(closed.map_or(0, |at| at + 1)).ok_or("the stream has no shard to go on with yet")?;
         let kind = match self.position {
             Some(_) => ShardIteratorType::AfterSequenceNumber,
             None => ShardIteratorType::TrimHorizon,

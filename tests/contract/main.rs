@@ -20,6 +20,7 @@ mod support;
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::Duration;
 
 use audit_log_local::{Options, Service};
 use caller::Caller;
@@ -39,6 +40,9 @@ struct Audit {
     /// Runs as long as the test.
     _service: Option<Service>,
 }
+
+/// The longest pause before a request that was too many is sent again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many seconds belong to a test.
 const SECONDS: u32 = 100;
@@ -94,7 +98,16 @@ impl Audit {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).body(body.into()).build().unwrap();
         request.headers_mut().extend(headers.iter().cloned());
         self.caller.authorize(&mut request);
-        Answer::from(self.http.execute(request).await.unwrap()).await
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let answer = Answer::from(self.http.execute(request.try_clone().unwrap()).await.unwrap()).await;
+            // A deployed API's rate is set for its callers, not for a burst of tests.
+            if answer.status != 429 || pause > PATIENCE {
+                return answer;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
     }
 
     /// POST /events with a JSON document.

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import threading
@@ -61,6 +62,8 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # A group of its own, to stop what it starts with it.
+            start_new_session=True,
         )
         lines, seen = [], threading.Event()
 
@@ -77,16 +80,35 @@ class Programs:
         while until and not seen.wait(0.1) or port and not accepts(port):
             assert process.poll() is None, f"{command[0]} ended with {process.returncode}: {''.join(lines)}"
             assert time.monotonic() < deadline, f"{command[0]} is not ready after {patience} s: {''.join(lines)}"
+        assert process.poll() is None, f"{command[0]} ended with {process.returncode}: {''.join(lines)}"
         return lines
 
     def stop(self):
         for process in self.running:
-            process.terminate()
+            signal_group(process, signal.SIGTERM)
         for process in self.running:
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
+                pass
+            signal_group(process, signal.SIGKILL)
+            process.wait()
+
+
+def signal_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def run(*command, env, patience):
+    """Runs a program to its end and gives its exit code; it and what it started end with the patience."""
+    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=env, start_new_session=True)
+    try:
+        return process.wait(patience)
+    finally:
+        signal_group(process, signal.SIGKILL)
 
 
 def accepts(port):
@@ -129,5 +151,4 @@ def contract_tests(url):
     """Runs the contract tests against the log at `url`."""
     # Without credentials, so that requests are not signed.
     unsigned = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    command = ["cargo", "test", "--locked", "--test", "contract"]
-    return subprocess.run(command, cwd=ROOT, env={**unsigned, "AUDIT_LOG_URL": url}, timeout=600).returncode
+    return run("cargo", "test", "--locked", "--test", "contract", env={**unsigned, "AUDIT_LOG_URL": url}, patience=600)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from conftest import CACHE, ROOT, free_port
+from conftest import CACHE, ROOT, free_port, run
 
 
 def test_the_black_box_tests_pass_on_dynamodb_local(programs):
@@ -30,4 +30,4 @@ def test_the_black_box_tests_pass_on_dynamodb_local(programs):
     )
     environment = {**os.environ, "AUDIT_LOG_TEST_DYNAMODB": f"http://127.0.0.1:{port}"}
     command = ["cargo", "test", "--locked", "--test", "contract", "--test", "service"]
-    assert subprocess.run(command, cwd=ROOT, env=environment, timeout=900).returncode == 0
+    assert run(*command, env=environment, patience=900) == 0

@@ -7,7 +7,7 @@ import urllib.request
 
 import samcli
 
-from conftest import ROOT, bootstrap, free_port, function_environment
+from conftest import FUNCTIONS, ROOT, bootstrap, free_port, function_environment
 
 EMULATOR = (
     pathlib.Path(samcli.__file__).parent
@@ -23,7 +23,7 @@ def test_every_file_of_events_is_answered_in_the_emulator(programs, service):
     local = service()
     EMULATOR.chmod(0o755)
     ports = {}
-    for binary in ["create-event", "list-events", "index-events"]:
+    for binary in FUNCTIONS:
         ports[binary], runtime_port = free_port(), free_port()
         runtime_api = f"127.0.0.1:{runtime_port}"
         programs.start(

@@ -3,7 +3,7 @@
 import json
 import urllib.request
 
-from conftest import bootstrap, contract_tests, free_port, function_environment
+from conftest import FUNCTIONS, bootstrap, contract_tests, free_port, function_environment
 
 
 def test_the_contract_holds_for_the_built_functions_behind_the_runtime_api(programs, service):
@@ -13,7 +13,7 @@ def test_the_contract_holds_for_the_built_functions_behind_the_runtime_api(progr
     programs.start(*command, "--invoke-address", "127.0.0.1", "--invoke-port", port, port=port)
     # Gateway, engine and stream are the local service's, the functions those that would be deployed.
     local = service("--lambda-url", endpoint)
-    for binary in ["create-event", "list-events", "index-events"]:
+    for binary in FUNCTIONS:
         environment = function_environment(binary, f"{endpoint}/.rt/{binary}", local.dynamodb_url)
         programs.start(bootstrap(binary), env=environment)
     assert contract_tests(local.url) == 0

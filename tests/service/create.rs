@@ -65,11 +65,22 @@ async fn an_event_may_lie_a_day_ahead() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_no_text_is_refused() {
+async fn a_key_that_is_empty_or_no_visible_ascii_is_refused() {
     let audit = Audit::start().await;
-    let latin = audit.request(reqwest::Method::POST, "/events").header("content-type", "application/json");
-    let latin = latin.header("idempotency-key", reqwest::header::HeaderValue::from_bytes(b"\xe9").unwrap());
-    assert_eq!(Answer::of(latin.body(event("1", "2024-01-01T00:00:00Z"))).await.status, 400);
+    for key in [b"".as_slice(), b"a\tb", b"\xe9"] {
+        let request = audit.request(reqwest::Method::POST, "/events").header("content-type", "application/json");
+        let request = request.header("idempotency-key", reqwest::header::HeaderValue::from_bytes(key).unwrap());
+        assert_eq!(Answer::of(request.body(event("1", "2024-01-01T00:00:00Z"))).await.status, 400, "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_only_a_lenient_gateway_lets_through_is_not_found() {
+    let audit = Audit::start().await;
+    for id in ["%00", "..%2f..", "%ff"] {
+        let answer = audit.get(&format!("/events/{id}")).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (404, Some("not_found")), "{id}");
+    }
 }
 
 /// The trap: a shard that is a hash modulo the number of shards would send the retry elsewhere.
