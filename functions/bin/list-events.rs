@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     log_to_standard_output(&identity);
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
-    let client = client().await;
+    let client = client().map_err(|error| error.to_string())?;
     let sources = Sources::system().with_metrics(Metrics::standard_output(&identity.service));
     let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
     let handler = &ListEvents::new(log, counts, sources);

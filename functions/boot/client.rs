@@ -1,12 +1,19 @@
 //! The DynamoDB client: pinned behaviour, timeouts that fit into a request, and the count of what is used.
+//!
+//! A function's first request waits for what the client does at its start, and the processor's share that it does it
+//! with is small. So there is no search for settings, no folder of certificates to read, and no second TLS library:
+//! docs/performance.md has what each of these saves.
 
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region, SharedHttpClient};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
+use super::settings::{Access, SettingsError};
 use super::usage::Meter;
 
 /// A connection within the region takes a few milliseconds, TLS included.
@@ -19,19 +26,46 @@ const OPERATION_TIMEOUT: Duration = Duration::from_millis(6000);
 /// The first attempt and three more, with exponential backoff and full jitter.
 const ATTEMPTS_MAX: u32 = 4;
 
-/// A client from the environment: AWS's own variables, among them `AWS_ENDPOINT_URL_DYNAMODB`, decide where it goes.
-pub async fn client() -> Client {
-    client_from(aws_config::defaults(BehaviorVersion::v2026_01_12())).await
+/// The authorities that AWS's endpoints have their certificates from: <https://www.amazontrust.com/repository/>.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// The client of a function on Lambda, from the variables that Lambda sets for it: see [`Access`].
+///
+/// # Errors
+///
+/// [`SettingsError`], which names the variable.
+pub fn client() -> Result<Client, SettingsError> {
+    let access = Access::from_environment()?;
+    let mut config = Builder::new()
+        .region(Region::new(access.region))
+        // They hold as long as this process: Lambda replaces it before they expire.
+        .credentials_provider(Credentials::new(access.key_id, access.secret_key, access.session_token, None, "Lambda"));
+    let plain = access.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+    config.set_endpoint_url(access.endpoint);
+    let http = aws_smithy_http_client::Builder::new();
+    let http = if plain { http.build_http() } else { https(access.certificates)? };
+    Ok(client_from(config.http_client(http)))
 }
 
-/// A client from a loader that was given, say, an endpoint and credentials.
-pub async fn client_from(loader: ConfigLoader) -> Client {
+fn https(certificates: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
+    let roots = certificates.unwrap_or_else(|| AMAZON_ROOTS.to_vec());
+    let trust = TrustStore::empty().with_pem_certificate(roots);
+    let context = TlsContext::builder().with_trust_store(trust).build();
+    let context = context.map_err(|error| SettingsError::Tls(error.to_string()))?;
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    Ok(http.tls_context(context).build_https())
+}
+
+/// A client from a configuration that has, say, an endpoint and credentials.
+pub fn client_from(config: Builder) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
-    let shared = loader.timeout_config(timeouts).retry_config(retries).load().await;
-    Client::from_conf(aws_sdk_dynamodb::config::Builder::from(&shared).interceptor(Meter).build())
+    let config = config
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
+    Client::from_conf(config.interceptor(Meter).build())
 }

@@ -10,6 +10,6 @@ mod usage;
 pub use client::{client, client_from};
 pub use logs::log_to_standard_output;
 pub use metrics::{Metric, Metrics, NAMESPACE};
-pub use settings::{COUNTS_TABLE, EVENTS_TABLE, Identity, SERVICE, SHARDS, Settings, SettingsError};
+pub use settings::{Access, COUNTS_TABLE, EVENTS_TABLE, Identity, SERVICE, SHARDS, Settings, SettingsError};
 pub use sources::Sources;
 pub use usage::{Units, Usage};

@@ -42,6 +42,54 @@ impl Identity {
     }
 }
 
+/// AWS's own variables for where DynamoDB is and who asks: set by Lambda, the endpoint by the template.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+const REGION: &str = "AWS_REGION";
+const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+/// A file of certificates to trust instead of Amazon's, for an endpoint that has its own; OpenSSL's name for it.
+const CERTIFICATES: &str = "SSL_CERT_FILE";
+
+/// How a function reaches DynamoDB.
+#[derive(Clone)]
+pub struct Access {
+    /// From `AWS_REGION`.
+    pub region: String,
+    /// From `AWS_ACCESS_KEY_ID`.
+    pub key_id: String,
+    /// From `AWS_SECRET_ACCESS_KEY`.
+    pub secret_key: String,
+    /// From `AWS_SESSION_TOKEN`, if it is set.
+    pub session_token: Option<String>,
+    /// From `AWS_ENDPOINT_URL_DYNAMODB`; without it, the region's own.
+    pub endpoint: Option<String>,
+    /// The file that `SSL_CERT_FILE` names: certificates in PEM form.
+    pub certificates: Option<Vec<u8>>,
+}
+
+impl Access {
+    /// Reads it from the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`], which names the variable.
+    pub fn from_environment() -> Result<Access, SettingsError> {
+        let optional = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let required = |name| optional(name).ok_or(SettingsError::NotOnLambda(name));
+        let read = |path| std::fs::read(path).map_err(|error| SettingsError::Tls(error.to_string()));
+        Ok(Access {
+            region: required(REGION)?,
+            key_id: required(KEY_ID)?,
+            secret_key: required(SECRET_KEY)?,
+            session_token: optional(SESSION_TOKEN),
+            endpoint: optional(ENDPOINT),
+            certificates: optional(CERTIFICATES).map(read).transpose()?,
+        })
+    }
+}
+
 /// A function's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -59,6 +107,12 @@ pub enum SettingsError {
     /// The variable is not set.
     #[error("the environment variable {0} is not set; template.yaml sets it for each function")]
     Missing(&'static str),
+    /// One of Lambda's own variables is not set.
+    #[error("the environment variable {0} is not set; Lambda sets it for each function")]
+    NotOnLambda(&'static str),
+    /// There is nothing to trust.
+    #[error("the certificates that {CERTIFICATES} names cannot be used: {0}")]
+    Tls(String),
     /// The number of shards is none.
     #[error("the environment variable {SHARDS} is wrong: {0}")]
     Shards(#[from] ShardsError),

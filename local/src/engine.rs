@@ -4,7 +4,9 @@ use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
+use audit_log::boot::client_from;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
 use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
@@ -52,6 +54,11 @@ impl Address {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new(&self.access_key_id, "local", None, None, "local"))
+    }
+
+    /// The functions' client for it.
+    pub async fn client(&self) -> Client {
+        client_from((&self.config().load().await).into())
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use audit_log::boot::{COUNTS_TABLE, EVENTS_TABLE, SHARDS, Settings, Sources, client, client_from};
+use audit_log::boot::{COUNTS_TABLE, EVENTS_TABLE, SHARDS, Settings, Sources, client_from};
 use audit_log::count::trie::{Miscount, State};
 use audit_log::count::{CountsTable, Difference, Indexer, SETTLE, USER_EVENTS_LIVE_MAX};
 use audit_log::event::Timestamp;
@@ -14,6 +14,7 @@ use audit_log::log::{EventLog, Partition};
 use audit_log_local::engine::{Address, DATABASE, Engine};
 use audit_log_local::tables::create_tables;
 use audit_log_local::template::Template;
+use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::TableDescription;
@@ -120,7 +121,9 @@ async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
         (arguments.table, arguments.counts_table, arguments.shards)
     {
         let settings = Settings { events_table, counts_table, shards: shards.parse()? };
-        return Ok(Tables { client: client().await, settings, settle: SETTLE });
+        // Whoever runs this is a person, whose credentials may be in any of AWS's places.
+        let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+        return Ok(Tables { client: client_from((&config).into()), settings, settle: SETTLE });
     }
     let template = Template::read(&arguments.template)?;
     if !arguments.data.join(DATABASE).is_file() {
@@ -130,7 +133,7 @@ async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = Address::new(format!("http://{}", listener.local_addr()?));
     engine.serve(listener, std::future::pending());
-    let client = client_from(address.config()).await;
+    let client = address.client().await;
     create_tables(&client, &address.url, &template.tables).await?;
     let declared = template.functions.values().find(|function| !function.streams.is_empty());
     let environment = &declared.ok_or("the template has no function that indexes events")?.environment;

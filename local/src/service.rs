@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use audit_log::boot::client_from;
 use aws_sdk_dynamodb::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -100,7 +99,7 @@ impl Service {
                 (Address::new(format!("http://{address}")), Some(engine.serve(listener, closed(engine_stopped))))
             }
         };
-        let client = client_from(dynamodb.config()).await;
+        let client = dynamodb.client().await;
         create_tables(&client, &dynamodb.url, &template.tables).await?;
         let (mut routes, mut sources) = (Vec::new(), Vec::new());
         for declared in template.functions.values() {

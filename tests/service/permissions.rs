@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::boot::{Sources, client_from};
+use audit_log::boot::Sources;
 use audit_log::count::{Indexer, SETTLE};
 use audit_log::create_event::CreateEvent;
 use audit_log::event::Timestamp;
@@ -106,7 +106,7 @@ fn one_or_many(value: &Value) -> Vec<&str> {
 async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     let tables = Tables::start().await;
     let witness = Witness::new(&tables.dynamodb);
-    let client = client_from(witness.serve(&tables.dynamodb).await.config()).await;
+    let client = witness.serve(&tables.dynamodb).await.client().await;
     let (log, counts) = crate::tables(&client, "EventsTable", "4");
 
     let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();

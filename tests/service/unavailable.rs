@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use audit_log::boot::{Sources, client_from};
+use audit_log::boot::Sources;
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::list_events::ListEvents;
@@ -29,8 +29,8 @@ async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + 
         async move { answer }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let loader = Address::new(format!("http://{address}")).config();
-    crate::tables(&client_from(loader).await, "secret-name", "2")
+    let client = Address::new(format!("http://{address}")).client().await;
+    crate::tables(&client, "secret-name", "2")
 }
 
 const BROKEN: (StatusCode, &str) = (StatusCode::INTERNAL_SERVER_ERROR, r#"{"__type":"InternalServerError"}"#);

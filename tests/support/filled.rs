@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use audit_log::boot::{Settings, Sources, Usage, client_from};
+use audit_log::boot::{Settings, Sources, Usage};
 use audit_log::count::{CountsTable, Indexer, SETTLE};
 use audit_log::event::{EventId, Tail, Timestamp};
 use audit_log::list_events::ListEvents;
@@ -44,7 +44,7 @@ impl Tables {
                 address
             }
         };
-        let client = client_from(dynamodb.config()).await;
+        let client = dynamodb.client().await;
         create_tables(&client, &dynamodb.url, &tables).await.unwrap();
         let settings = Settings {
             events_table: "EventsTable".to_owned(),

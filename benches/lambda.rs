@@ -1,0 +1,459 @@
+//! The functions as Lambda sees them: `cargo bench --bench lambda`, after the release builds that `benches/run` makes.
+//!
+//! Each binary is started against a Runtime API in this process, beside a floor that answers a constant and beside
+//! what people write (benches/bare). What counts are ratios within one run: times are this machine's.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "as a test, it fails by panicking"
+)]
+
+#[path = "../tests/support/filled.rs"]
+#[allow(dead_code, reason = "shared with the tests of the service")]
+mod filled;
+mod report;
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod support;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_log::boot::Sources;
+use audit_log::event::{EventId, Tail};
+use audit_log::log::EventKey;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use filled::Tables;
+use rand::RngExt;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use report::{Report, median, spread};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// The processor's share of a function with 128 MB, in a period as Lambda's: 7 % of 20 ms.
+const QUOTA_MICROSECONDS: (u32, u32) = (1_400, 20_000);
+/// How many events a list finds.
+const EVENTS: u32 = 1_000;
+/// How long a function may take before the bench says that it does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::main]
+async fn main() {
+    // `cargo test --benches` only asks whether it starts.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let short = std::env::args().any(|argument| argument == "--short");
+    let bench = Bench::start(if short { 5 } else { 30 }).await;
+    let mut report = Report::new("lambda");
+    bench.run(&mut report, short).await;
+    report.finish();
+}
+
+/// A function's binary, and what it is started with.
+struct Function {
+    name: &'static str,
+    binary: PathBuf,
+    post: bool,
+    shards: &'static str,
+    /// Reads the machine's certificates, as the SDK does by default.
+    machines_certificates: bool,
+}
+
+/// What was measured of a function under one condition: milliseconds and bytes.
+#[derive(Default)]
+struct Measured {
+    init: Vec<f64>,
+    first: Vec<f64>,
+    warm: Vec<f64>,
+    memory: Vec<f64>,
+}
+
+/// Where functions find DynamoDB.
+#[derive(Clone, Copy, PartialEq)]
+enum Endpoint {
+    Plain,
+    Tls,
+}
+
+struct Bench {
+    runs: usize,
+    one: Lane,
+    four: Lane,
+    /// Where events are reported to, so that lists find no more than they began with.
+    written: Lane,
+    certificates: tempfile::TempDir,
+    quota: Option<PathBuf>,
+}
+
+/// An engine with events in so many shards, and its TLS endpoint.
+struct Lane {
+    tables: Tables,
+    tls: SocketAddr,
+}
+
+impl Bench {
+    async fn start(runs: usize) -> Bench {
+        let certificates = tempfile::tempdir().unwrap();
+        let acceptor = certify(certificates.path());
+        let (one, four) = (Lane::start(1, &acceptor).await, Lane::start(4, &acceptor).await);
+        let written = Lane::start(4, &acceptor).await;
+        Bench { runs, one, four, written, certificates, quota: quota() }
+    }
+
+    async fn run(&self, report: &mut Report, short: bool) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Not target/release, where building the benches puts the functions without the release profile.
+        let ours = |name| root.join("target/functions/release").join(name);
+        let bare = |name| root.join("benches/bare/target/release").join(name);
+        let function = |name, binary, post, shards, machines_certificates| Function {
+            name,
+            binary,
+            post,
+            shards,
+            machines_certificates,
+        };
+        let functions = [
+            function("floor", bare("floor"), false, "4", true),
+            function("bare PutItem", bare("put"), true, "4", true),
+            function("create-event", ours("create-event"), true, "4", false),
+            function("bare Query", bare("query"), false, "1", true),
+            function("list-events, 1 shard", ours("list-events"), false, "1", false),
+            function("list-events, 4 shards", ours("list-events"), false, "4", false),
+        ];
+        let mut conditions = vec![(Endpoint::Plain, false), (Endpoint::Tls, false)];
+        match &self.quota {
+            Some(_) => conditions.extend([(Endpoint::Plain, true), (Endpoint::Tls, true)]),
+            None => report.note("No processor quota: this machine has no cgroup that may be written."),
+        }
+        let mut all: Vec<Vec<Measured>> = Vec::new();
+        for (endpoint, limited) in conditions {
+            let mut row: Vec<Measured> = functions.iter().map(|_| Measured::default()).collect();
+            // In turns, so that what else the machine does meets all of them.
+            for _ in 0..self.runs {
+                for (function, measured) in functions.iter().zip(&mut row) {
+                    self.measure(function, endpoint, limited, measured).await;
+                }
+            }
+            let titles = ["function", "init ms", "first request ms", "warm request ms", "peak memory MB", "binary MB"];
+            let lines = functions.iter().zip(&row).map(|(function, measured)| {
+                vec![
+                    function.name.to_owned(),
+                    spread(&measured.init),
+                    spread(&measured.first),
+                    spread(&measured.warm),
+                    format!("{:.1}", median(&measured.memory) / 1e6),
+                    format!("{:.1}", size(&function.binary) / 1e6),
+                ]
+            });
+            let core = if limited { "7 % of a core" } else { "a full core" };
+            let over = if endpoint == Endpoint::Tls { "TLS" } else { "plain HTTP" };
+            report.table(&format!("On {core}, over {over}"), &titles, lines);
+            all.push(row);
+        }
+        self.promises(report, short, &functions, &all);
+        if let Some(limited) = all.get(3) {
+            let bars: Vec<_> = functions
+                .iter()
+                .zip(limited)
+                .map(|(function, measured)| (function.name, [median(&measured.init), median(&measured.first)]))
+                .collect();
+            report.chart(
+                "docs/cold-start.svg",
+                "Cold start over TLS on 7 % of a core, ms",
+                ["init", "first request"],
+                &bars,
+            );
+        }
+    }
+
+    /// What the issue of speed promises, and what came of it. A short run only fails on what is grossly off.
+    fn promises(&self, report: &mut Report, short: bool, functions: &[Function], all: &[Vec<Measured>]) {
+        let plain = &all[0];
+        let [floor, put, create, query, list_1, list_4] = [0, 1, 2, 3, 4, 5].map(|at| &plain[at]);
+        let ratio = |ours: &[f64], other: &[f64]| median(ours) / median(other);
+        report.promise("init of create-event, by the floor's", ratio(&create.init, &floor.init), 1.5, short);
+        report.promise("init of list-events, by the floor's", ratio(&list_4.init, &floor.init), 1.5, short);
+        for at in [2, 5] {
+            report.promise(
+                &format!("binary of {}, MB", functions[at].name),
+                size(&functions[at].binary) / 1e6,
+                6.0,
+                short,
+            );
+        }
+        report.promise("peak memory of create-event, by the floor's", ratio(&create.memory, &floor.memory), 4.0, short);
+        report.promise("peak memory of list-events, by the floor's", ratio(&list_4.memory, &floor.memory), 4.0, short);
+        report.promise("warm POST, by a bare PutItem", ratio(&create.warm, &put.warm), 1.1, short);
+        report.promise("warm GET on 1 shard, by a bare Query", ratio(&list_1.warm, &query.warm), 1.2, short);
+        report.promise("warm GET on 4 shards, by a bare Query", ratio(&list_4.warm, &query.warm), 2.0, short);
+        if let Some(limited) = all.get(3) {
+            for at in [2, 5] {
+                let above = median(&limited[at].first) - median(&limited[0].first);
+                let name = format!("first request of {} on 7 % over TLS, ms above the floor's", functions[at].name);
+                // Milliseconds are the machine's: a short run does not judge them.
+                report.promise(&name, above, 100.0, false);
+            }
+        }
+    }
+
+    async fn measure(&self, function: &Function, endpoint: Endpoint, limited: bool, measured: &mut Measured) {
+        let lane = match (function.post, function.shards) {
+            (true, _) => &self.written,
+            (false, "1") => &self.one,
+            (false, _) => &self.four,
+        };
+        let mut api = RuntimeApi::start().await;
+        let started = Instant::now();
+        let child = self.spawn(function, lane, endpoint, limited, api.address);
+        let polled = api.polled().await;
+        measured.init.push(milliseconds(polled - started));
+        measured.first.push(api.invoke(function.post).await);
+        let warm: Vec<f64> = {
+            let mut warm = Vec::new();
+            for _ in 0..if limited { 5 } else { 20 } {
+                warm.push(api.invoke(function.post).await);
+            }
+            warm
+        };
+        measured.warm.push(median(&warm));
+        measured.memory.push(peak_memory(&child));
+    }
+
+    fn spawn(&self, function: &Function, lane: &Lane, endpoint: Endpoint, limited: bool, api: SocketAddr) -> Child {
+        let mut command = match (&self.quota, limited) {
+            (Some(group), true) => {
+                let mut shell = Command::new("/bin/sh");
+                let join = format!("echo $$ > {}/cgroup.procs; exec {}", group.display(), function.binary.display());
+                shell.args(["-c", &join]);
+                shell
+            }
+            _ => Command::new(&function.binary),
+        };
+        let url = match endpoint {
+            Endpoint::Plain => lane.tables.dynamodb.url.clone(),
+            Endpoint::Tls => format!("https://localhost:{}", lane.tls.port()),
+        };
+        let trusted = if function.machines_certificates { "machine.pem" } else { "amazon.pem" };
+        command.env_clear().stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+        command.envs([
+            ("AWS_LAMBDA_RUNTIME_API", api.to_string().as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &url),
+            ("SSL_CERT_FILE", self.certificates.path().join(trusted).to_str().unwrap()),
+            ("EVENTS_TABLE", "EventsTable"),
+            ("COUNTS_TABLE", "CountsTable"),
+            ("SHARDS", function.shards),
+        ]);
+        command.spawn().unwrap_or_else(|error| {
+            panic!("{} does not start: {error}; benches/run builds it", function.binary.display())
+        })
+    }
+}
+
+impl Lane {
+    async fn start(shards: u8, acceptor: &TlsAcceptor) -> Lane {
+        let tables = Tables::start().await;
+        let now = Sources::system().now();
+        let events: Vec<EventKey> = (1..=EVENTS)
+            .map(|minutes| EventKey {
+                id: EventId::new(
+                    now.minus(Duration::from_secs(60) * minutes),
+                    Tail::random(rand::rng().random()),
+                    shards,
+                ),
+                user_id: "1".to_owned(),
+            })
+            .collect();
+        tables.write(&events).await;
+        tables.index(now).await;
+        let tls =
+            terminate_tls(acceptor.clone(), tables.dynamodb.url.strip_prefix("http://").unwrap().to_owned()).await;
+        Lane { tables, tls }
+    }
+}
+
+/// A certificate for localhost; its authority goes, with those that a function trusts, into two files.
+fn certify(folder: &Path) -> TlsAcceptor {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let amazon = include_str!("../functions/boot/amazon-roots.pem");
+    let machine = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_else(|_| amazon.to_owned());
+    for (file, others) in [("amazon.pem", amazon), ("machine.pem", machine.as_str())] {
+        std::fs::write(folder.join(file), format!("{others}\n{}", authority.pem())).unwrap();
+    }
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A TLS endpoint before the engine.
+async fn terminate_tls(acceptor: TlsAcceptor, engine: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, engine) = (acceptor.clone(), engine.clone());
+            tokio::spawn(async move {
+                stream.set_nodelay(true).ok();
+                let Ok(mut outside) = acceptor.accept(stream).await else { return };
+                let mut inside = TcpStream::connect(engine).await.unwrap();
+                inside.set_nodelay(true).ok();
+                tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok();
+            });
+        }
+    });
+    address
+}
+
+/// A processor group with the quota, if this machine lets us have one: cgroup v2, or v1.
+fn quota() -> Option<PathBuf> {
+    let (quota, period) = QUOTA_MICROSECONDS;
+    let unified = Path::new("/sys/fs/cgroup/audit-log-bench");
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        std::fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu").ok();
+        std::fs::create_dir_all(unified).ok()?;
+        std::fs::write(unified.join("cpu.max"), format!("{quota} {period}")).ok()?;
+        return Some(unified.to_owned());
+    }
+    let group = Path::new("/sys/fs/cgroup/cpu/audit-log-bench");
+    std::fs::create_dir_all(group).ok()?;
+    std::fs::write(group.join("cpu.cfs_period_us"), period.to_string()).ok()?;
+    std::fs::write(group.join("cpu.cfs_quota_us"), quota.to_string()).ok()?;
+    Some(group.to_owned())
+}
+
+/// The most memory that a process had at a time, in bytes.
+fn peak_memory(child: &Child) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<f64>().unwrap() * 1024.0
+}
+
+fn size(binary: &Path) -> f64 {
+    std::fs::metadata(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display())).len() as f64
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// A Runtime API for one function: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+struct RuntimeApi {
+    address: SocketAddr,
+    payloads: mpsc::Sender<String>,
+    polls: mpsc::Receiver<Instant>,
+    sent: mpsc::Receiver<Instant>,
+    answers: mpsc::Receiver<(Instant, String)>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    payloads: Arc<Mutex<mpsc::Receiver<String>>>,
+    polls: mpsc::Sender<Instant>,
+    sent: mpsc::Sender<Instant>,
+    answers: mpsc::Sender<(Instant, String)>,
+}
+
+impl RuntimeApi {
+    async fn start() -> RuntimeApi {
+        let (payloads, queue) = mpsc::channel(1);
+        let (polled, polls) = mpsc::channel(64);
+        let (noted, sent) = mpsc::channel(64);
+        let (answered, answers) = mpsc::channel(64);
+        let next = |State(shared): State<Shared>| async move {
+            shared.polls.send(Instant::now()).await.ok();
+            let payload = shared.payloads.lock().await.recv().await.unwrap_or_default();
+            let headers = [
+                ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+                ("lambda-runtime-deadline-ms", (Sources::system().now().millis() + 60_000).to_string()),
+                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:1:function:f".to_owned()),
+            ];
+            shared.sent.send(Instant::now()).await.ok();
+            (headers, payload)
+        };
+        let respond = |State(shared): State<Shared>, body: String| async move {
+            shared.answers.send((Instant::now(), body)).await.ok();
+        };
+        let app = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(respond))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(respond))
+            .with_state(Shared {
+                payloads: Arc::new(Mutex::new(queue)),
+                polls: polled,
+                sent: noted,
+                answers: answered,
+            });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        RuntimeApi { address, payloads, polls, sent, answers }
+    }
+
+    /// When the function asked for an invocation.
+    async fn polled(&mut self) -> Instant {
+        tokio::time::timeout(PATIENCE, self.polls.recv()).await.expect("the function asks for an invocation").unwrap()
+    }
+
+    /// How many milliseconds the function took to answer.
+    async fn invoke(&mut self, post: bool) -> f64 {
+        self.payloads.send(if post { reporting() } else { listing() }).await.unwrap();
+        let sent = self.sent.recv().await.unwrap();
+        let answer = tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("the function answers").unwrap();
+        let status = serde_json::from_str::<Value>(&answer.1).unwrap()["statusCode"].as_u64();
+        assert!(matches!(status, Some(200 | 201)), "{}", answer.1);
+        milliseconds(answer.0 - sent)
+    }
+}
+
+/// `POST /events` of 1 KB, on time.
+fn reporting() -> String {
+    let now = Sources::system().now();
+    let app_data = format!("{{\"text\":\"{}\"}}", "x".repeat(850));
+    let body = support::event_with("1", &now.to_string(), &app_data);
+    payload("POST", json!({"content-type": "application/json"}), Some(body))
+}
+
+/// `GET /events`.
+fn listing() -> String {
+    payload("GET", json!({}), None)
+}
+
+fn payload(method: &str, headers: Value, body: Option<String>) -> String {
+    json!({
+        "version": "2.0", "routeKey": format!("{method} /events"), "rawPath": "/events", "rawQueryString": "",
+        "headers": headers,
+        "requestContext": {
+            "accountId": "1", "apiId": "a", "domainName": "localhost", "domainPrefix": "a", "requestId": "r",
+            "routeKey": format!("{method} /events"), "stage": "$default", "timeEpoch": 0,
+            "http": {"method": method, "path": "/events", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+        },
+        "body": body, "isBase64Encoded": false,
+    })
+    .to_string()
+}
