@@ -269,8 +269,8 @@ def test_keys_and_indexes_are_those_that_the_code_names():
 def test_every_variable_that_the_code_reads_is_set_for_every_function():
     settings = (ROOT / "functions/boot/settings.rs").read_text()
     read = set(re.findall(r'const \w+: &str = "([A-Z_]+)"', settings))
-    # Lambda's own.
-    wanted = {name for name in read if not name.startswith("AWS_")}
+    # Lambda's own; and one for endpoints with certificates of their own, which AWS has not.
+    wanted = {name for name in read if not name.startswith("AWS_")} - {"SSL_CERT_FILE"}
     assert {"EVENTS_TABLE", "COUNTS_TABLE", "SHARDS"} <= wanted
     elsewhere = [
         file.relative_to(ROOT)
