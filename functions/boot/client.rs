@@ -2,7 +2,7 @@
 //!
 //! A function's first request waits for what the client does at its start, and the processor's share that it does it
 //! with is small. So there is no search for settings, no folder of certificates to read, and no second TLS library:
-//! docs/performance.md has what each of these saves.
+//! docs/performance.md has what that saves.
 
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::settings::{Access, SettingsError};
 use super::usage::Meter;
@@ -49,11 +52,21 @@ pub fn client() -> Result<Client, SettingsError> {
 
 fn https(certificates: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
     let roots = certificates.unwrap_or_else(|| AMAZON_ROOTS.to_vec());
+    count(&roots)?;
     let trust = TrustStore::empty().with_pem_certificate(roots);
     let context = TlsContext::builder().with_trust_store(trust).build();
     let context = context.map_err(|error| SettingsError::Tls(error.to_string()))?;
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     Ok(http.tls_context(context).build_https())
+}
+
+/// How many certificates there are. Read here first, because the HTTP client panics on what is none.
+fn count(pem: &[u8]) -> Result<usize, SettingsError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match certificates.map_err(|error| SettingsError::Tls(error.to_string()))?.len() {
+        0 => Err(SettingsError::Tls("there is none in PEM form".to_owned())),
+        count => Ok(count),
+    }
 }
 
 /// A client from a configuration that has, say, an endpoint and credentials.
@@ -68,4 +81,23 @@ pub fn client_from(config: Builder) -> Client {
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
     Client::from_conf(config.interceptor(Meter).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amazons_five_roots_are_compiled_in_and_make_a_client() {
+        assert_eq!(count(AMAZON_ROOTS), Ok(5));
+        assert!(https(None).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_an_error_and_no_panic() {
+        let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+        for text in ["", "certificates", broken] {
+            assert!(matches!(https(Some(text.into())), Err(SettingsError::Tls(_))), "{text}");
+        }
+    }
 }

@@ -1,0 +1,13 @@
+"""What `sam build` made."""
+
+import pytest
+
+from conftest import FUNCTIONS, bootstrap
+
+# A larger one has been built together with other packages, whose features cargo then unifies into it.
+BYTES_MAX = 6_000_000
+
+
+@pytest.mark.parametrize("binary", FUNCTIONS)
+def test_a_function_is_small(binary):
+    assert bootstrap(binary).stat().st_size <= BYTES_MAX
