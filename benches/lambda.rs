@@ -14,6 +14,8 @@
 #[allow(dead_code, reason = "shared with the tests of the service")]
 mod filled;
 mod report;
+#[path = "../tests/support/runtime_api.rs"]
+mod runtime_api;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod support;
@@ -27,17 +29,14 @@ use std::time::Duration;
 use audit_log::boot::Sources;
 use audit_log::event::{EventId, Tail};
 use audit_log::log::EventKey;
-use axum::Router;
-use axum::extract::State;
-use axum::routing::{get, post};
 use filled::Tables;
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use report::{Report, median, spread};
+use runtime_api::RuntimeApi;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -47,8 +46,6 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 const QUOTA_MICROSECONDS: (u32, u32) = (1_400, 20_000);
 /// How many events a list finds.
 const EVENTS: u32 = 1_000;
-/// How long a function may take before the bench says that it does not answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() {
@@ -164,7 +161,7 @@ impl Bench {
             report.table(&format!("On {core}, over {over}"), &titles, lines);
             all.push(row);
         }
-        self.promises(report, short, &functions, &all);
+        Bench::promises(report, short, &functions, &all);
         if let Some(limited) = all.get(3) {
             let bars: Vec<_> = functions
                 .iter()
@@ -181,7 +178,7 @@ impl Bench {
     }
 
     /// What the issue of speed promises, and what came of it. A short run only fails on what is grossly off.
-    fn promises(&self, report: &mut Report, short: bool, functions: &[Function], all: &[Vec<Measured>]) {
+    fn promises(report: &mut Report, short: bool, functions: &[Function], all: &[Vec<Measured>]) {
         let plain = &all[0];
         let [floor, put, create, query, list_1, list_4] = [0, 1, 2, 3, 4, 5].map(|at| &plain[at]);
         let ratio = |ours: &[f64], other: &[f64]| median(ours) / median(other);
@@ -218,22 +215,19 @@ impl Bench {
         };
         let mut api = RuntimeApi::start().await;
         let started = Instant::now();
-        let child = self.spawn(function, lane, endpoint, limited, api.address);
+        let child = self.spawn(function, lane, endpoint, limited, &api);
         let polled = api.polled().await;
         measured.init.push(milliseconds(polled - started));
-        measured.first.push(api.invoke(function.post).await);
-        let warm: Vec<f64> = {
-            let mut warm = Vec::new();
-            for _ in 0..if limited { 5 } else { 20 } {
-                warm.push(api.invoke(function.post).await);
-            }
-            warm
-        };
+        measured.first.push(request(&mut api, function.post).await);
+        let mut warm = Vec::new();
+        for _ in 0..if limited { 5 } else { 20 } {
+            warm.push(request(&mut api, function.post).await);
+        }
         measured.warm.push(median(&warm));
         measured.memory.push(peak_memory(&child));
     }
 
-    fn spawn(&self, function: &Function, lane: &Lane, endpoint: Endpoint, limited: bool, api: SocketAddr) -> Child {
+    fn spawn(&self, function: &Function, lane: &Lane, endpoint: Endpoint, limited: bool, api: &RuntimeApi) -> Child {
         let mut command = match (&self.quota, limited) {
             (Some(group), true) => {
                 let mut shell = Command::new("/bin/sh");
@@ -249,16 +243,9 @@ impl Bench {
         };
         let trusted = if function.machines_certificates { "machine.pem" } else { "amazon.pem" };
         command.env_clear().stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
-        command.envs([
-            ("AWS_LAMBDA_RUNTIME_API", api.to_string().as_str()),
-            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        command.envs(api.environment()).envs([
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_ENDPOINT_URL_DYNAMODB", &url),
+            ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
             ("SSL_CERT_FILE", self.certificates.path().join(trusted).to_str().unwrap()),
             ("EVENTS_TABLE", "EventsTable"),
             ("COUNTS_TABLE", "CountsTable"),
@@ -362,73 +349,11 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// A Runtime API for one function: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
-struct RuntimeApi {
-    address: SocketAddr,
-    payloads: mpsc::Sender<String>,
-    polls: mpsc::Receiver<Instant>,
-    sent: mpsc::Receiver<Instant>,
-    answers: mpsc::Receiver<(Instant, String)>,
-}
-
-#[derive(Clone)]
-struct Shared {
-    payloads: Arc<Mutex<mpsc::Receiver<String>>>,
-    polls: mpsc::Sender<Instant>,
-    sent: mpsc::Sender<Instant>,
-    answers: mpsc::Sender<(Instant, String)>,
-}
-
-impl RuntimeApi {
-    async fn start() -> RuntimeApi {
-        let (payloads, queue) = mpsc::channel(1);
-        let (polled, polls) = mpsc::channel(64);
-        let (noted, sent) = mpsc::channel(64);
-        let (answered, answers) = mpsc::channel(64);
-        let next = |State(shared): State<Shared>| async move {
-            shared.polls.send(Instant::now()).await.ok();
-            let payload = shared.payloads.lock().await.recv().await.unwrap_or_default();
-            let headers = [
-                ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
-                ("lambda-runtime-deadline-ms", (Sources::system().now().millis() + 60_000).to_string()),
-                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:1:function:f".to_owned()),
-            ];
-            shared.sent.send(Instant::now()).await.ok();
-            (headers, payload)
-        };
-        let respond = |State(shared): State<Shared>, body: String| async move {
-            shared.answers.send((Instant::now(), body)).await.ok();
-        };
-        let app = Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(respond))
-            .route("/2018-06-01/runtime/invocation/{id}/error", post(respond))
-            .with_state(Shared {
-                payloads: Arc::new(Mutex::new(queue)),
-                polls: polled,
-                sent: noted,
-                answers: answered,
-            });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        RuntimeApi { address, payloads, polls, sent, answers }
-    }
-
-    /// When the function asked for an invocation.
-    async fn polled(&mut self) -> Instant {
-        tokio::time::timeout(PATIENCE, self.polls.recv()).await.expect("the function asks for an invocation").unwrap()
-    }
-
-    /// How many milliseconds the function took to answer.
-    async fn invoke(&mut self, post: bool) -> f64 {
-        self.payloads.send(if post { reporting() } else { listing() }).await.unwrap();
-        let sent = self.sent.recv().await.unwrap();
-        let answer = tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("the function answers").unwrap();
-        let status = serde_json::from_str::<Value>(&answer.1).unwrap()["statusCode"].as_u64();
-        assert!(matches!(status, Some(200 | 201)), "{}", answer.1);
-        milliseconds(answer.0 - sent)
-    }
+/// How many milliseconds the function took to answer.
+async fn request(api: &mut RuntimeApi, post: bool) -> f64 {
+    let (answer, took) = api.invoke(if post { reporting() } else { listing() }).await;
+    assert!(matches!(answer["statusCode"].as_u64(), Some(200 | 201)), "{answer}");
+    milliseconds(took)
 }
 
 /// `POST /events` of 1 KB, on time.

@@ -51,8 +51,13 @@ pub fn client() -> Result<Client, SettingsError> {
 }
 
 fn https(certificates: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
-    let roots = certificates.unwrap_or_else(|| AMAZON_ROOTS.to_vec());
-    count(&roots)?;
+    let roots = match certificates {
+        Some(certificates) => {
+            count(&certificates)?;
+            certificates
+        }
+        None => AMAZON_ROOTS.to_vec(),
+    };
     let trust = TrustStore::empty().with_pem_certificate(roots);
     let context = TlsContext::builder().with_trust_store(trust).build();
     let context = context.map_err(|error| SettingsError::Tls(error.to_string()))?;

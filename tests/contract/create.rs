@@ -4,7 +4,8 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::{Audit, seed};
+use crate::Audit;
+use crate::support::seed;
 
 #[tokio::test]
 async fn an_event_is_recorded_and_listed_as_it_was_sent() {

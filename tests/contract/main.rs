@@ -147,24 +147,3 @@ impl Audit {
 fn json() -> (HeaderName, HeaderValue) {
     (CONTENT_TYPE, HeaderValue::from_static("application/json"))
 }
-
-/// The document with which the old service was documented.
-fn seed(timestamp: &str) -> String {
-    format!(
-        r#"{{
-    "user_id": "1",
-    "event_type": "account_deleted",
-    "timestamp": "{timestamp}",
-    "src_service": "user_service",
-    "invariant_data": {{
-      "message": "User deleted account",
-      "priority": 2,
-      "trace": "trace_id_789"
-    }},
-    "app_data": {{
-      "username": "jondoe",
-      "email": "jondoe@example.com"
-    }}
-  }}"#
-    )
-}

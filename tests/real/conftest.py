@@ -102,9 +102,9 @@ def signal_group(process, number):
         pass
 
 
-def run(*command, env, patience):
+def run(*command, patience, cwd=ROOT, env=None):
     """Runs a program to its end and gives its exit code; it and what it started end with the patience."""
-    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=env, start_new_session=True)
+    process = subprocess.Popen([str(part) for part in command], cwd=cwd, env=env, start_new_session=True)
     try:
         return process.wait(patience)
     finally:

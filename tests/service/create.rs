@@ -4,29 +4,13 @@ use lambda_http::http::{Method, Request};
 use serde_json::{Value, json};
 
 use crate::Audit;
-use crate::support::{Answer, event, event_with};
-
-/// The document of the README, which every client of the old service knows.
-const SEED: &str = r#"{
-    "user_id": "1",
-    "event_type": "account_deleted",
-    "timestamp": "2024-01-01T00:00:00Z",
-    "src_service": "user_service",
-    "invariant_data": {
-      "message": "User deleted account",
-      "priority": 2,
-      "trace": "trace_id_789"
-    },
-    "app_data": {
-      "username": "jondoe",
-      "email": "jondoe@example.com"
-    }
-  }"#;
+use crate::support::{Answer, event, event_with, seed};
 
 #[tokio::test]
 async fn the_readmes_event_is_recorded_and_listed() {
     let audit = Audit::start().await;
-    let created = audit.post(SEED).await;
+    let document = seed("2024-01-01T00:00:00Z");
+    let created = audit.post(document.clone()).await;
     assert_eq!(created.status, 201);
     let id = created.id();
     assert_eq!(created.json(), json!({"message": "Event recorded", "id": id}));
@@ -35,7 +19,7 @@ async fn the_readmes_event_is_recorded_and_listed() {
     let listed = audit.get("/events").await;
     assert_eq!(listed.status, 200);
     let list = listed.json();
-    let mut expected: Value = serde_json::from_str(SEED).unwrap();
+    let mut expected: Value = serde_json::from_str(&document).unwrap();
     expected["id"] = json!(id);
     expected["recorded"] = json!({"at": list["events"][0]["recorded"]["at"], "by": null, "from": "127.0.0.1"});
     let (page, pages) = (json!(1), json!(1));

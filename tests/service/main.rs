@@ -16,6 +16,9 @@ mod verbatim;
 
 #[path = "../support/filled.rs"]
 mod filled;
+#[path = "../support/runtime_api.rs"]
+#[allow(dead_code, reason = "shared with the bench of the functions")]
+mod runtime_api;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::filled::{Tables, events, stream_batch};
 use crate::support::event;
 
+const SERVICE: &str = "audit-log-test";
 const AT: &str = "2024-01-01T00:00:00Z";
 
 /// Keeps the lines, and gives each one's metric, value, service and code.
@@ -23,8 +24,7 @@ struct Lines(Arc<Mutex<Vec<Value>>>);
 impl Lines {
     fn sources(&self) -> Sources {
         let lines = self.0.clone();
-        let metrics =
-            Metrics::to("audit-log-test", move |line| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
+        let metrics = Metrics::to(SERVICE, move |line| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
         let now = Timestamp::parse(AT).unwrap().plus(Duration::from_secs(3));
         Sources::system().with_clock(move || now).with_metrics(metrics)
     }
@@ -48,8 +48,8 @@ impl Lines {
     }
 }
 
-fn noted(name: &str, value: f64, service: &str, code: Option<&str>) -> (String, f64, String, Option<String>) {
-    (name.to_owned(), value, service.to_owned(), code.map(str::to_owned))
+fn noted(name: &str, value: f64, code: Option<&str>) -> (String, f64, String, Option<String>) {
+    (name.to_owned(), value, SERVICE.to_owned(), code.map(str::to_owned))
 }
 
 #[tokio::test]
@@ -61,11 +61,11 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
         create.handle(request.header("idempotency-key", "k").body(document.into()).unwrap())
     };
     post(event("1", AT)).await;
-    assert_eq!(lines.take(), [noted("EventsRecorded", 1.0, "audit-log-test", None)]);
+    assert_eq!(lines.take(), [noted("EventsRecorded", 1.0, None)]);
     post(event("1", AT)).await;
-    assert_eq!(lines.take(), [noted("EventsReplayed", 1.0, "audit-log-test", None)]);
+    assert_eq!(lines.take(), [noted("EventsReplayed", 1.0, None)]);
     post(event("2", AT)).await;
-    assert_eq!(lines.take(), [noted("RequestsRefused", 1.0, "audit-log-test", Some("idempotency_key_reused"))]);
+    assert_eq!(lines.take(), [noted("RequestsRefused", 1.0, Some("idempotency_key_reused"))]);
     let list = ListEvents::new(tables.log.clone(), tables.counts.clone(), lines.sources());
     list.handle(Request::new("".into())).await;
     assert_eq!(lines.take(), [], "a page is no event");
@@ -76,7 +76,7 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
     batch["Records"][1]["dynamodb"]["ApproximateCreationDateTime"] = json!(1_704_067_202.5);
     let deadline = Timestamp::parse("2024-01-01T00:01:00Z").unwrap();
     index.handle(serde_json::from_value(batch).unwrap(), deadline).await;
-    assert_eq!(lines.take(), [noted("IndexLag", 2000.0, "audit-log-test", None)]);
+    assert_eq!(lines.take(), [noted("IndexLag", 2000.0, None)]);
 }
 
 #[tokio::test]
@@ -87,6 +87,6 @@ async fn a_late_event_that_could_not_be_counted_is_acknowledged_and_noted() {
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
     let answer = create.handle(request.body(event("1", "2023-12-31T00:00:00Z").into()).unwrap()).await;
     assert_eq!(answer.status(), 201);
-    let expected = ["EventsRecorded", "LateEventsUncounted"].map(|name| noted(name, 1.0, "audit-log-test", None));
+    let expected = ["EventsRecorded", "LateEventsUncounted"].map(|name| noted(name, 1.0, None));
     assert_eq!(lines.take(), expected);
 }
