@@ -1,12 +1,10 @@
 //! The Lambda function behind `GET /events` and `GET /events/{id}`.
 
-use std::convert::Infallible;
-
 use audit_log::boot::{Identity, Metrics, Settings, Sources, client, log_to_standard_output};
 use audit_log::count::CountsTable;
+use audit_log::http::run;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
-use lambda_http::{Request, run, service_fn};
 use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,5 +17,5 @@ async fn main() -> Result<(), Error> {
     let sources = Sources::system().with_metrics(Metrics::standard_output(&identity.service));
     let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
     let handler = &ListEvents::new(log, counts, sources);
-    run(service_fn(|request: Request| async move { Ok::<_, Infallible>(handler.handle(request).await) })).await
+    run(|request| handler.handle(request)).await
 }

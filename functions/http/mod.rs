@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod gateway;
 mod links;
 mod origin;
 mod problem;
@@ -10,6 +11,7 @@ mod serve;
 
 pub use answer::{ANSWER_BYTES_MAX, LAMBDA_PAYLOAD_BYTES_MAX, json_string_bytes};
 pub use body::{IDEMPOTENCY_KEY, document_text, idempotency_key};
+pub use gateway::{GatewayAnswer, Payload, invoke, run};
 pub use links::{LIST_LINKS, ListLinks};
 pub use origin::Origin;
 pub use problem::{Problem, Purpose};

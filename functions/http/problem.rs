@@ -45,6 +45,12 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, code, sentence)
     }
 
+    /// 400: what came is not an HTTP request.
+    pub fn unreadable() -> Problem {
+        let sentence = "The request cannot be read: its Host, path, query string, headers or body are malformed.";
+        Problem::bad_request("invalid_request", sentence)
+    }
+
     /// 400: query parameters that are unknown, repeated or out of range, each named.
     pub fn bad_parameters(problems: Vec<FieldProblem>) -> Problem {
         let named = problems.iter().map(|p| format!("\"{}\" {}", p.field, p.problem)).collect::<Vec<_>>();

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use lambda_http::http::Response;
 use lambda_http::{Body, Request};
 
+use super::gateway::Unreadable;
 use super::{Origin, Problem, Purpose};
 use crate::boot::{Metric, Sources, Usage};
 
@@ -36,7 +37,13 @@ where
     let left = origin.deadline.and_then(|deadline| sources.time_left(deadline));
     let time = left.map_or(TIME_DEFAULT, |left| left.saturating_sub(RESERVE));
 
-    let handled = AssertUnwindSafe(async { handle(request, origin).await }).catch_unwind();
+    let handled = AssertUnwindSafe(async {
+        match request.extensions().get::<Unreadable>() {
+            Some(Unreadable) => Err(Problem::unreadable()),
+            None => handle(request, origin).await,
+        }
+    })
+    .catch_unwind();
     let (outcome, usage) = Usage::of(tokio::time::timeout(time, handled)).await;
     let result = match outcome {
         Ok(Ok(result)) => result,

@@ -1,6 +1,5 @@
 //! The Lambda functions, in this process or behind a Lambda endpoint: an event's JSON in, the answer's JSON out.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,15 +7,13 @@ use audit_log::boot::{Settings, SettingsError, Sources};
 use audit_log::count::{CountsTable, Indexer};
 use audit_log::create_event::CreateEvent;
 use audit_log::event::Timestamp;
-use audit_log::http::LAMBDA_PAYLOAD_BYTES_MAX;
+use audit_log::http::{self, LAMBDA_PAYLOAD_BYTES_MAX};
 use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
-use lambda_http::request::LambdaRequest;
-use lambda_http::tower::Service;
-use lambda_http::{Adapter, Body, Context, LambdaEvent, Request, Response, service_fn};
+use lambda_http::{Body, Context, LambdaEvent, Request, Response};
 use uuid::Uuid;
 
 use crate::template;
@@ -120,7 +117,7 @@ impl Function {
             return Err(InvokeError::EventTooLarge);
         }
         let function = self.clone();
-        // A task of its own, as Lambda has a process: lambda_http panics on some malformed events.
+        // A task of its own, as Lambda has a process: a panic is the end of the one invocation alone.
         let invocation = tokio::spawn(async move { function.run(&event).await });
         let answer = invocation.await.map_err(|error| failed(&error))??;
         if answer.len() > LAMBDA_PAYLOAD_BYTES_MAX { Err(InvokeError::AnswerTooLarge) } else { Ok(answer) }
@@ -129,8 +126,8 @@ impl Function {
     async fn run(&self, event: &str) -> Result<String, InvokeError> {
         let context = self.context();
         match &self.handler {
-            Handler::CreateEvent(handler) => http(event, context, |request| handler.handle(request)).await,
-            Handler::ListEvents(handler) => http(event, context, |request| handler.handle(request)).await,
+            Handler::CreateEvent(handler) => answer(event, context, |request| handler.handle(request)).await,
+            Handler::ListEvents(handler) => answer(event, context, |request| handler.handle(request)).await,
             Handler::IndexEvents(handler) => {
                 let batch = serde_json::from_str(event).map_err(|error| failed(&error))?;
                 let answer = handler.handle(batch, Timestamp::from_millis(context.deadline)).await;
@@ -155,14 +152,13 @@ impl Function {
     }
 }
 
-/// Passes an API Gateway event through lambda_http's own adapter to a handler.
-async fn http<F>(event: &str, context: Context, handle: impl Fn(Request) -> F + Sync) -> Result<String, InvokeError>
+/// Passes an API Gateway event to a handler, the way the function's binary does.
+async fn answer<F>(event: &str, context: Context, handle: impl FnOnce(Request) -> F) -> Result<String, InvokeError>
 where
-    F: Future<Output = Response<Body>> + Send,
+    F: Future<Output = Response<Body>>,
 {
-    let payload: LambdaRequest = serde_json::from_str(event).map_err(|error| failed(&error))?;
-    let service = service_fn(|request| async { Ok::<_, Infallible>(handle(request).await) });
-    let Ok(answer) = Adapter::from(service).call(LambdaEvent::new(payload, context)).await;
+    let payload = serde_json::from_str(event).map_err(|error| failed(&error))?;
+    let answer = http::invoke(LambdaEvent::new(payload, context), handle).await;
     serde_json::to_string(&answer).map_err(|error| failed(&error))
 }
 

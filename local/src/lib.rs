@@ -1,8 +1,8 @@
 //! The whole audit log on one machine: what `cargo run` starts, and what the tests talk to.
 //!
-//! A request takes the way it takes on AWS: [`gateway`] makes an API Gateway event of it, [`functions`] passes that
-//! through lambda_http's own adapter to the handler, whose DynamoDB client talks HTTP to [`engine`]. Routes,
-//! functions, their environments and the tables come from `template.yaml`, which [`template`] reads.
+//! A request takes the way it takes on AWS: [`gateway`] makes an API Gateway event of it, [`functions`] passes that to
+//! the handler as its binary does, and the handler's DynamoDB client talks HTTP to [`engine`]. Routes, functions, their
+//! environments and the tables come from `template.yaml`, which [`template`] reads.
 
 pub mod engine;
 pub mod functions;

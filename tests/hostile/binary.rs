@@ -1,0 +1,89 @@
+//! A function's binary, as Lambda starts it: payloads in, answers and a log out.
+
+use std::process::Stdio;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use crate::runtime_api::RuntimeApi;
+
+pub const CREATE: &str = env!("CARGO_BIN_EXE_create-event");
+pub const LIST: &str = env!("CARGO_BIN_EXE_list-events");
+
+pub struct Binary {
+    api: RuntimeApi,
+    process: Child,
+    lines: JoinHandle<Vec<String>>,
+}
+
+impl Binary {
+    /// Starts a binary on a DynamoDB that answers with `dynamodb(operation, request)`.
+    pub async fn start(
+        binary: &str,
+        dynamodb: impl Fn(&str, &Value) -> Value + Clone + Send + Sync + 'static,
+    ) -> Binary {
+        let answer = move |headers: HeaderMap, body: Bytes| async move {
+            let target = headers["x-amz-target"].to_str().unwrap();
+            let operation = target.split_once('.').unwrap().1;
+            dynamodb(operation, &serde_json::from_slice(&body).unwrap()).to_string()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+
+        let api = RuntimeApi::start().await;
+        let mut process = Command::new(binary)
+            .env_clear()
+            .envs(api.environment())
+            .envs([("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()), ("EVENTS_TABLE", "events"), ("COUNTS_TABLE", "counts")])
+            .envs([("SHARDS", "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")])
+            .kill_on_drop(true)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let lines = tokio::spawn(async move {
+            let mut lines = Vec::new();
+            while let Some(line) = output.next_line().await.unwrap() {
+                lines.push(line);
+            }
+            lines
+        });
+        Binary { api, process, lines }
+    }
+
+    /// The answer to a payload: its status, its headers, and its body as JSON.
+    pub async fn answer(&mut self, payload: String) -> Value {
+        let (answer, _) = self.api.invoke(payload).await;
+        let body = answer["body"].as_str().unwrap_or_else(|| panic!("no answer of ours: {answer}"));
+        let body: Value = serde_json::from_str(body).unwrap();
+        json!({"status": answer["statusCode"], "headers": answer["headers"], "body": body})
+    }
+
+    /// The most memory that the process had so far, in MB.
+    pub fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
+    /// Ends the process, and gives the lines that it logged.
+    pub async fn log(mut self) -> Vec<String> {
+        self.process.kill().await.unwrap();
+        self.lines.await.unwrap()
+    }
+}
+
+/// A file of `events/`, changed.
+pub fn payload(file: &str, change: impl FnOnce(&mut Value)) -> Value {
+    let text = std::fs::read_to_string(format!("{}/events/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut payload = serde_json::from_str(&text).unwrap();
+    change(&mut payload);
+    payload
+}
