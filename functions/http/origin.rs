@@ -8,7 +8,7 @@ use crate::event::Timestamp;
 /// What a request's context says about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The path that the client used, stage prefix included, without a slash at its end.
+    /// The path that the client used, stage prefix included, with one slash at its start and none at its end.
     pub path: String,
     /// The path parameter `id`, on the route that has one.
     pub id: Option<String>,
@@ -62,7 +62,7 @@ impl Origin {
             }
             _ => {}
         }
-        origin.path.truncate(origin.path.trim_end_matches('/').len());
+        origin.path = on_this_host(&origin.path);
         origin
     }
 
@@ -70,5 +70,14 @@ impl Origin {
         if let Some(id) = id.filter(|id| !id.is_empty()) {
             self.request_id.clone_from(id);
         }
+    }
+}
+
+/// A path as a reference begins with it. With two slashes in front it would name another host (RFC 3986 §4.2), with none
+/// it could be one within the path of the request.
+fn on_this_host(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" => String::new(),
+        path => format!("/{path}"),
     }
 }

@@ -1,0 +1,63 @@
+//! A path and a query string, and the links that an answer to them has.
+
+use audit_log::event::{EventId, Tail};
+use audit_log::http::{ListLinks, ListQuery, Origin};
+use lambda_http::RequestExt;
+use lambda_http::aws_lambda_events::query_map::QueryMap;
+use lambda_http::http::Request;
+use serde_json::Value;
+
+use super::{HEADER_BYTES_MAX, check_error, check_reference, now};
+
+/// What an answer that names wrong parameters may have, for a query string of the length that API Gateway takes.
+const PROBLEM_BYTES_MAX: usize = 128 * 1024;
+/// The longest path that a route of ours has: a stage or a base path, and `/events`.
+const PATH_BYTES_MAX: usize = 128;
+
+/// A query is understood, and then each of its links asks for the same but for the page; or it is refused in few words.
+pub fn query(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (path, raw) = text.split_once('?').unwrap_or((text, ""));
+    if raw.len() > HEADER_BYTES_MAX || path.len() > PATH_BYTES_MAX {
+        return;
+    }
+    let parameters: QueryMap = raw.parse().unwrap();
+    let query = match ListQuery::parse(&parameters, Some(raw)) {
+        Ok(query) => query,
+        Err(problem) => {
+            let answer = problem.answer("request");
+            assert!(answer.body().len() <= PROBLEM_BYTES_MAX, "{} bytes", answer.body().len());
+            check_error(&serde_json::from_slice::<Value>(answer.body()).unwrap());
+            return;
+        }
+    };
+    assert!(query.page >= 1 && (1..=1000).contains(&query.per_page));
+    let origin = Origin::of(&Request::new("".into()).with_raw_http_path(path));
+    let next = EventId::new(now(), Tail::random(u64::MAX), 16);
+    let header =
+        ListLinks { origin: &origin, query: &query, total_pages: u64::MAX, next: Some(next) }.header().unwrap();
+    assert!(header.len() <= HEADER_BYTES_MAX, "{} bytes", header.len());
+    let links: Vec<(&str, &str)> = header.to_str().unwrap().split(", ").map(link).collect();
+    assert!(links.iter().map(|(_, rel)| *rel).eq(relations(query.page)), "{links:?}");
+    for (target, rel) in links {
+        // Without a path, a link leads to where the list was asked for.
+        if !target.starts_with('?') {
+            check_reference(target);
+        }
+        let linked = target.split_once('?').unwrap().1;
+        let linked = ListQuery::parse(&linked.parse().unwrap(), Some(linked)).unwrap();
+        let expected = ListQuery { page: linked.page, cursor: (rel == "next").then_some(next), ..query.clone() };
+        assert_eq!(linked, expected, "{rel}");
+    }
+}
+
+/// The links that are expected where there are pages without end.
+fn relations(page: u64) -> impl Iterator<Item = &'static str> {
+    ["first", "prev", "next", "last"].into_iter().filter(move |rel| page > 1 || *rel != "prev")
+}
+
+/// The target and the relation of one link (RFC 8288 §3).
+fn link(link: &str) -> (&str, &str) {
+    let (target, rel) = link.strip_prefix('<').and_then(|link| link.split_once(">; rel=\"")).unwrap();
+    (target, rel.strip_suffix('"').unwrap())
+}
