@@ -15,6 +15,10 @@ pub const PER_PAGE_MAX: u64 = 1000;
 /// for further out is as empty as this one.
 pub(super) const PAGE_MAX: u64 = (1 << 53) - 1;
 
+/// The longest `from` and `to`, in bytes: each of a list's links repeats them, and a header is not to become longer than
+/// API Gateway takes one. Nine digits of a second and an offset are 35.
+const INSTANT_BYTES_MAX: usize = 64;
+
 /// U+FFFD as it stands in a query string that really has it.
 const REPLACEMENT_ENCODED: &str = "%EF%BF%BD";
 
@@ -123,6 +127,9 @@ fn whole_number(text: &str, max: u64) -> Result<u64, String> {
 }
 
 fn timestamp(text: &str) -> Result<(String, Timestamp), String> {
+    if text.len() > INSTANT_BYTES_MAX {
+        return Err(format!("must be at most {INSTANT_BYTES_MAX} bytes long"));
+    }
     match Timestamp::parse(text) {
         Ok(at) => Ok((text.to_owned(), at)),
         // A good bound all the same: there are no events so early.

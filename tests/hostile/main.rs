@@ -1,6 +1,7 @@
 //! What nobody sends who means well: through the same properties as the fuzzer's, the handlers, and the functions' binaries.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bounds;
 mod corpus;
 mod generated;
 mod references;

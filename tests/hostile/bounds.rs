@@ -1,0 +1,29 @@
+//! What a request can make a function answer, and take up.
+
+use serde_json::{Value, json};
+
+use crate::binary::payload;
+use crate::properties::{Function, HEADER_BYTES_MAX, answer};
+
+/// The answer of `GET /events` with this query string.
+fn list(query: &str) -> Value {
+    let payload = payload("list-events.json", |p| p["rawQueryString"] = json!(query));
+    answer(Function::List, payload.to_string().as_bytes()).unwrap().0
+}
+
+#[test]
+fn the_longest_query_has_links_that_api_gateway_passes_on() {
+    let (user, mut longest) = ("%C3%BC".repeat(128), 0);
+    for digits in (1..100).chain([1_000, 4_000]) {
+        let from = format!("1970-01-01T00:00:00.{}%2B01:00", "0".repeat(digits));
+        let to = from.replace("1970", "2025");
+        let answer = list(&format!(
+            "user_id={user}&from={from}&to={to}&cursor=ffffffff-ffff-7fff-bfff-ffffffffffff&page=2&per_page=1"
+        ));
+        if let Some(link) = answer["headers"]["link"].as_str() {
+            assert_eq!(link.split(", ").count(), 4, "{link}");
+            longest = longest.max(link.len());
+        }
+    }
+    assert!((3_500..=HEADER_BYTES_MAX).contains(&longest), "{longest} bytes");
+}
