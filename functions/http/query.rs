@@ -18,6 +18,8 @@ pub(super) const PAGE_MAX: u64 = (1 << 53) - 1;
 /// The longest `from` and `to`, in bytes: each of a list's links repeats them, and a header is not to become longer than
 /// API Gateway takes one. Nine digits of a second and an offset are 35.
 const INSTANT_BYTES_MAX: usize = 64;
+/// So many parameters that are unknown are named; who sends more has seen enough.
+const UNKNOWN_MAX: usize = 10;
 
 /// U+FFFD as it stands in a query string that really has it.
 const REPLACEMENT_ENCODED: &str = "%EF%BF%BD";
@@ -55,7 +57,7 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// A 400 [`Problem`] that names every parameter that is unknown, repeated or out of range.
+    /// A 400 [`Problem`] that names every parameter that is repeated or out of range, and up to ten that are unknown.
     pub fn parse(parameters: &QueryMap, raw: Option<&str>) -> Result<ListQuery, Problem> {
         let replaced = !raw.is_some_and(|raw| raw.to_ascii_uppercase().contains(REPLACEMENT_ENCODED));
         let mut reader = Reader { parameters, replaced, problems: Vec::new() };
@@ -87,7 +89,7 @@ impl Reader<'_> {
             self.parameters.iter().map(|(name, _)| name).filter(|name| !name::ALL.contains(name)).collect();
         unknown.sort_unstable();
         unknown.dedup();
-        for field in unknown {
+        for field in unknown.into_iter().take(UNKNOWN_MAX) {
             self.problem(field, format!("is not a parameter; there are {}", name::ALL.join(", ")));
         }
     }

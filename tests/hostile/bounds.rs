@@ -27,3 +27,12 @@ fn the_longest_query_has_links_that_api_gateway_passes_on() {
     }
     assert!((3_500..=HEADER_BYTES_MAX).contains(&longest), "{longest} bytes");
 }
+
+#[test]
+fn a_thousand_unknown_parameters_are_not_a_thousand_sentences() {
+    let query: Vec<String> = (0..3_000).map(|number| format!("{number:x}")).collect();
+    let answer = list(&query.join("&"));
+    assert_eq!(answer["statusCode"], 400);
+    let body = answer["body"].as_str().unwrap();
+    assert!(body.len() < 10_000, "{} bytes", body.len());
+}
