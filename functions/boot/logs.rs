@@ -97,8 +97,22 @@ where
         if let Some(Invocation(invocation)) = scope.find_map(|span| span.extensions().get().cloned()) {
             line.extend(invocation);
         }
-        (self.sink)(&Value::Object(line).to_string());
+        (self.sink)(&ascii(&Value::Object(line).to_string()));
     }
+}
+
+/// A JSON text, spelled in ASCII: within a string, which is where all else can be, a character can be escaped. Nothing in
+/// an id can then break a line where the log is shown, hide what follows, or turn the direction of reading.
+fn ascii(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for character in json.chars() {
+        if (' '..='~').contains(&character) {
+            line.push(character);
+        } else {
+            line.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    line
 }
 
 /// Whether this package traced it, which keeps content out of it.
@@ -154,7 +168,10 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::<Value>::new()));
         let sink = {
             let lines = lines.clone();
-            move |line: &str| lines.lock().unwrap().push(serde_json::from_str(line).unwrap())
+            move |line: &str| {
+                assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
+                lines.lock().unwrap().push(serde_json::from_str(line).unwrap());
+            }
         };
         let identity = Identity { service: "audit".to_owned(), function: "f".to_owned(), log_level: LevelFilter::WARN };
         let log = tracing_subscriber::registry().with(Lines::new(&identity, sink));
@@ -164,7 +181,7 @@ mod tests {
                 let span = tracing::info_span!("Lambda runtime invoke", requestId = id, xrayTraceId = header);
                 let _invoked = span.enter();
                 tracing::info!("not grave enough");
-                tracing::warn!(count = 3, text = "a \"quoted\"\nline", level = "mine", "grave");
+                tracing::warn!(count = 3, text = "a \"quoted\"\nline \u{202e}😀\u{7f}", level = "mine", "grave");
                 tracing::warn!(target: "another_crate", text = "content", "of others");
             }
             tracing::error!(cause = %"none", "outside");
@@ -181,7 +198,7 @@ mod tests {
         assert_eq!(first["xray_trace_id"], "1-5759e988-bd862e3fe1be46a994272793");
         assert_eq!((&first["level"], &first["message"]), (&"WARN".into(), &"grave".into()));
         assert_eq!((&first["service"], &first["function_name"]), (&"audit".into(), &"f".into()));
-        assert_eq!((&first["count"], &first["text"]), (&3.into(), &"a \"quoted\"\nline".into()));
+        assert_eq!((&first["count"], &first["text"]), (&3.into(), &"a \"quoted\"\nline \u{202e}😀\u{7f}".into()));
         assert!(crate::event::Timestamp::parse(first["timestamp"].as_str().unwrap()).is_ok(), "{first}");
     }
 }

@@ -4,6 +4,7 @@
 mod bounds;
 mod corpus;
 mod generated;
+mod logs;
 mod references;
 mod unreadable;
 
