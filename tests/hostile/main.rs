@@ -3,8 +3,10 @@
 
 mod bounds;
 mod corpus;
+mod documents;
 mod generated;
 mod logs;
+mod memory;
 mod references;
 mod unreadable;
 
