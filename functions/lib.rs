@@ -13,7 +13,7 @@
 //! | [`event`] | a document, its id, its timestamp: parsing and rules, no I/O |
 //! | [`log`] | the events table: append, get, list |
 //! | [`count`] | totals, and from a page number to an id: the live edge, and the index in the counts table |
-//! | [`http`] | query parameters, links, and problems: errors as callers see them |
+//! | [`http`] | API Gateway's payloads, query parameters, links, and problems: errors as callers see them |
 //! | [`boot`] | settings from the environment, the DynamoDB client, the clock and chance |
 //!
 //! The functions' `main`s in `bin/` only wire these together.

@@ -1,4 +1,5 @@
-//! HTTP as the two handlers see it: what a request says, and how an answer or an error is put.
+//! HTTP as the two handlers see it: what a request says, and how an answer or an error is put. Whatever API Gateway sends,
+//! there is an answer of ours.
 
 mod answer;
 mod body;
