@@ -193,7 +193,10 @@ fn a_query_with_anything_within_it_is_linked_to_as_it_was_understood_or_refused(
 #[test]
 fn a_timestamp_or_an_id_with_anything_within_it_is_read_as_it_is_written_or_refused() {
     let seeds = ["2016-12-31T23:59:60.123456789+05:30", "1970-01-01t00:00:00z", "018cc251-f47b-7000-8011-000000000010"];
-    let pieces = ["0", "9", "60", "-", "+00:00", "Z", ".5", "29", "02", "12"];
+    let pieces = ["0", "9", "60", "-", "+00:00", "Z", ".5", "29", "02", "12", " "];
     check(8_000, &spliced(seeds.map(str::to_owned).to_vec(), pieces.to_vec()), Clone::clone, properties::instant);
-    check(2_000, &any::<[u8; 16]>(), |bytes| bytes.to_vec(), properties::instant);
+    // Neighbours, and any two.
+    let instants = prop_oneof![(any::<u64>(), 0_u64..3), (any::<u64>(), any::<u64>())];
+    let bytes = |(first, after): &(u64, u64)| [first.to_be_bytes(), first.wrapping_add(*after).to_be_bytes()].concat();
+    check(2_000, &instants, bytes, properties::instant);
 }

@@ -21,10 +21,6 @@ use serde_json::Value;
 /// A property.
 pub type Property = fn(&[u8]);
 
-/// Each by the name of its fuzz target and its folder in the corpus.
-pub const ALL: [(&str, Property); 4] =
-    [("document", document), ("instant", instant), ("payload", payload), ("query", query)];
-
 /// What API Gateway lets the headers of a request have altogether; of an answer's it says nothing, so no more than that:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
 pub const HEADER_BYTES_MAX: usize = 10_240;
