@@ -71,7 +71,11 @@ impl ListEvents {
                 let page = self.after(query, scope, range.below(cursor));
                 try_join(self.count.total(scope, range, now), page).await
             }
-            (None, None) => try_join(self.count.total(scope, range, now), self.after(query, scope, range)).await,
+            (None, None) => {
+                // The first page reads what is counted live.
+                let page = async |edge| self.read(query, scope, range, edge).await;
+                self.count.total_beside(scope, range, now, page).await
+            }
             (None, Some(rank)) => {
                 let Located { total, id } = self.count.locate(scope, range, rank, now).await?;
                 let page = match id {
@@ -85,13 +89,25 @@ impl ListEvents {
 
     /// The newest events in `range`, as many as the query asks for and an answer can carry.
     async fn after(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<Page, Error> {
+        let (page, _) = self.read(query, scope, range, IdRange::NONE).await?;
+        Ok(page)
+    }
+
+    /// The same, and how many events lie in `counted`: see [`EventLog::list`].
+    async fn read(
+        &self,
+        query: &ListQuery,
+        scope: &Scope,
+        range: IdRange,
+        counted: IdRange,
+    ) -> Result<(Page, u64), Error> {
         let per_page = usize::try_from(query.per_page).unwrap_or(usize::MAX);
         let mut left = ANSWER_BYTES_MAX;
         let fits = |event: &StoredEvent| {
             let with_comma = json_string_bytes(&event.json) + 1;
             left.checked_sub(with_comma).map(|rest| left = rest).is_some()
         };
-        self.log.list(scope, range, per_page, fits).await
+        self.log.list(scope, range, counted, per_page, fits).await
     }
 }
 

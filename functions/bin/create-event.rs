@@ -1,6 +1,6 @@
 //! The Lambda function behind `POST /events`.
 
-use audit_log::boot::{Identity, Metrics, Settings, Sources, client, log_to_standard_output};
+use audit_log::boot::{Identity, Metrics, Settings, Sources, client, connect, log_to_standard_output};
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::http::run;
@@ -14,6 +14,8 @@ async fn main() -> Result<(), Error> {
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
     let client = client().map_err(|error| error.to_string())?;
+    // An event on time is one call.
+    connect(&client, 1).await;
     let sources = Sources::system().with_metrics(Metrics::standard_output(&identity.service));
     let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
     let handler = &CreateEvent::new(log, counts, sources);

@@ -1,6 +1,6 @@
 //! The Lambda function behind `GET /events` and `GET /events/{id}`.
 
-use audit_log::boot::{Identity, Metrics, Settings, Sources, client, log_to_standard_output};
+use audit_log::boot::{Identity, Metrics, Settings, Sources, client, connect, log_to_standard_output};
 use audit_log::count::CountsTable;
 use audit_log::http::run;
 use audit_log::list_events::ListEvents;
@@ -14,6 +14,8 @@ async fn main() -> Result<(), Error> {
     // As text: the runtime shows an error's debug form.
     let settings = Settings::from_environment().map_err(|error| error.to_string())?;
     let client = client().map_err(|error| error.to_string())?;
+    // A page asks every shard at once; more would take longer to open than they save.
+    connect(&client, 2).await;
     let sources = Sources::system().with_metrics(Metrics::standard_output(&identity.service));
     let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
     let handler = &ListEvents::new(log, counts, sources);

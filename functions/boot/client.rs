@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-
+use futures_util::future::join_all;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -72,6 +72,26 @@ fn count(pem: &[u8]) -> Result<usize, SettingsError> {
         0 => Err(SettingsError::Tls("there is none in PEM form".to_owned())),
         count => Ok(count),
     }
+}
+
+/// Opens so many connections while the function starts, when Lambda lends it a whole processor: the first request finds
+/// them open, and those that it needs beside them resume their TLS session. Whatever becomes of it, the function goes on.
+///
+/// It asks for `GET /`, to which DynamoDB answers "healthy" without looking at any table, so no permission is needed.
+pub async fn connect(client: &Client, connections: usize) {
+    let ask = || {
+        let ask = client.query().customize().mutate_request(|request| {
+            // It cannot fail: the method is a constant.
+            drop(request.set_method("GET"));
+            request.take_body();
+            for header in ["content-length", "content-type", "x-amz-target"] {
+                request.headers_mut().remove(header);
+            }
+        });
+        Box::pin(ask.send())
+    };
+    // The answers are no Query's, so there is nothing to learn from them.
+    drop(tokio::time::timeout(CONNECT_TIMEOUT, join_all((0..connections).map(|_| ask()))).await);
 }
 
 /// A client from a configuration that has, say, an endpoint and credentials.

@@ -7,7 +7,7 @@ mod settings;
 mod sources;
 mod usage;
 
-pub use client::{client, client_from};
+pub use client::{client, client_from, connect};
 pub use logs::log_to_standard_output;
 pub use metrics::{Metric, Metrics, NAMESPACE};
 pub use settings::{Access, COUNTS_TABLE, EVENTS_TABLE, Identity, SERVICE, SHARDS, Settings, SettingsError};

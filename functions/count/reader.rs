@@ -23,14 +23,14 @@ pub struct Located {
     pub id: Option<EventId>,
 }
 
-/// What a range holds on either side of the live edge.
-struct Split {
+/// What the index says of the part of a range before the live edge.
+struct Older {
     lanes: Lanes,
     roots: Roots,
-    /// The part of the range whose events are counted live, and how many they are.
-    edge: (IdRange, u64),
-    /// How many events the older part of the range has, and how many of the index come before its end.
-    older: (u64, u64),
+    /// How many events the part has.
+    count: u64,
+    /// How many of the index come before its end.
+    rank: u64,
 }
 
 type IndexError = trie::Error<Error>;
@@ -50,10 +50,31 @@ impl Count {
     ///
     /// [`Error`], when the number cannot be had whole.
     pub async fn total(&self, scope: &Scope, range: IdRange, now: Timestamp) -> Result<u64, Error> {
-        match trusted(self.split(scope, range, now).await)? {
-            Some(split) => Ok(split.total()),
-            None => self.log.count(scope, range).await,
-        }
+        let live = async |edge| Ok(((), self.log.count(scope, edge).await?));
+        let (total, ()) = self.total_beside(scope, range, now, live).await?;
+        Ok(total)
+    }
+
+    /// The same beside what `live` brings, which counts the events in the range that it is given: those since the live
+    /// edge. Whoever reads the newest events anyway has counted some of them, or all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when the number cannot be had whole, or what `live` fails with.
+    pub async fn total_beside<T>(
+        &self,
+        scope: &Scope,
+        range: IdRange,
+        now: Timestamp,
+        live: impl AsyncFnOnce(IdRange) -> Result<(T, u64), Error>,
+    ) -> Result<(u64, T), Error> {
+        let (older, edge) = at_edge(range, now);
+        let (older, (beside, live)) = try_join(self.older(scope, older), live(edge)).await?;
+        let total = match older {
+            Some(older) => live + older.count,
+            None => self.log.count(scope, range).await?,
+        };
+        Ok((total, beside))
     }
 
     /// The total, and the id at `rank` (0 is the newest) of `scope` in `range`.
@@ -62,42 +83,33 @@ impl Count {
     ///
     /// [`Error`], when either cannot be found for certain.
     pub async fn locate(&self, scope: &Scope, range: IdRange, rank: u64, now: Timestamp) -> Result<Located, Error> {
-        if let Some(located) = trusted(self.locate_by_index(scope, range, rank, now).await)? {
-            return Ok(located);
+        let (older, edge) = at_edge(range, now);
+        let (older, live) = try_join(self.older(scope, older), self.log.count(scope, edge)).await?;
+        if let Some(older) = older {
+            let total = live + older.count;
+            if rank >= total {
+                return Ok(Located { total, id: None });
+            }
+            if rank < live {
+                return Ok(Located { total, id: self.log.id_at(scope, edge, rank).await? });
+            }
+            if let Some(id) = trusted(older.select(rank - live).await)? {
+                return Ok(Located { total, id: Some(id) });
+            }
         }
         let (total, id) = try_join(self.log.count(scope, range), self.log.id_at(scope, range, rank)).await?;
         Ok(Located { total, id })
     }
 
-    async fn locate_by_index(
-        &self,
-        scope: &Scope,
-        range: IdRange,
-        rank: u64,
-        now: Timestamp,
-    ) -> Result<Option<Located>, IndexError> {
-        let Some(split) = self.split(scope, range, now).await? else { return Ok(None) };
-        let total = split.total();
-        let (edge, live) = split.edge;
-        let id = if rank >= total {
-            None
-        } else if rank < live {
-            self.log.id_at(scope, edge, rank).await?
-        } else {
-            // From the oldest: what the index holds beyond the edge then does not matter.
-            let position = split.older.1.checked_sub(1 + rank - live).ok_or(BROKEN)?;
-            let key = trie::select(&split.lanes, &split.roots, position).await?;
-            let id = key.and_then(EventId::from_bits);
-            Some(id.ok_or(BROKEN)?)
-        };
-        Ok(Some(Located { total, id }))
+    /// What the index says of `range`; `None` where it is not to be used.
+    async fn older(&self, scope: &Scope, range: IdRange) -> Result<Option<Older>, Error> {
+        trusted(self.indexed(scope, range).await).map(Option::flatten)
     }
 
-    /// Counts `range` on either side of the live edge; `None` when the index is not ready for it.
-    async fn split(&self, scope: &Scope, range: IdRange, now: Timestamp) -> Result<Option<Split>, IndexError> {
-        let (older, edge) = range.split(EventId::lowest_at(now.minus(EDGE)));
+    /// The same; `None` where it is not ready.
+    async fn indexed(&self, scope: &Scope, range: IdRange) -> Result<Option<Older>, IndexError> {
         let lanes = self.counts.lanes(scope);
-        let (level, live) = try_join(lanes.level(trie::Prefix::ROOT), self.log.count(scope, edge)).await?;
+        let level = lanes.level(trie::Prefix::ROOT).await?;
         let ready = |lane: u8| level.iter().any(|(found, root)| *found == lane && root.state == Some(State::Ready));
         let all_ready = match scope {
             Scope::Everyone => self.log.shards().all().all(ready),
@@ -107,7 +119,7 @@ impl Count {
             return Ok(None);
         }
         let roots = Roots(level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect());
-        let older = match older.keys() {
+        let (count, rank) = match range.keys() {
             Some((0, end)) => {
                 let rank = trie::rank(&lanes, &roots, end).await?;
                 (rank, rank)
@@ -117,24 +129,33 @@ impl Count {
             }
             None => (0, 0),
         };
-        Ok(Some(Split { lanes, roots, edge: (edge, live), older }))
+        Ok(Some(Older { lanes, roots, count, rank }))
     }
 }
 
 /// The lane of a user's only trie.
 pub(super) const USER_LANE: trie::Lane = 0;
 
-impl Split {
-    fn total(&self) -> u64 {
-        self.edge.1 + self.older.0
+impl Older {
+    /// The id at `rank` (0 is the newest) of the part.
+    async fn select(&self, rank: u64) -> Result<EventId, IndexError> {
+        // From the oldest: what the index holds beyond the part's end then does not matter.
+        let position = self.rank.checked_sub(1 + rank).ok_or(BROKEN)?;
+        let key = trie::select(&self.lanes, &self.roots, position).await?;
+        key.and_then(EventId::from_bits).ok_or(BROKEN)
     }
+}
+
+/// The parts of `range` before the live edge and from it on.
+fn at_edge(range: IdRange, now: Timestamp) -> (IdRange, IdRange) {
+    range.split(EventId::lowest_at(now.minus(EDGE)))
 }
 
 /// What the index says. A database that does not answer is an error; an index that cannot be right is not used, as if
 /// it were not ready.
-fn trusted<T>(answer: Result<Option<T>, IndexError>) -> Result<Option<T>, Error> {
+fn trusted<T>(answer: Result<T, IndexError>) -> Result<Option<T>, Error> {
     match answer {
-        Ok(answer) => Ok(answer),
+        Ok(answer) => Ok(Some(answer)),
         Err(trie::Error::Storage(error)) if !matches!(error, Error::Corrupt { .. }) => Err(error),
         Err(broken) => {
             tracing::error!(cause = %broken, "the count index is not used");

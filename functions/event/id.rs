@@ -137,6 +137,8 @@ pub struct IdRange {
 impl IdRange {
     /// Every id.
     pub const ALL: IdRange = IdRange { first: 0, last: u128::MAX };
+    /// No id.
+    pub const NONE: IdRange = IdRange { first: u128::MAX, last: 0 };
 
     /// The ids of events at `from` or later.
     #[must_use]
@@ -166,6 +168,11 @@ impl IdRange {
     /// The part below `id`, and the part from it on.
     pub fn split(self, id: EventId) -> (IdRange, IdRange) {
         (self.below(id), self.starting(id.0))
+    }
+
+    /// Whether `id` is one of them.
+    pub fn contains(self, id: EventId) -> bool {
+        (self.first..=self.last).contains(&id.0)
     }
 
     /// The first id as a number, and the number after the last; `None` for a range that holds no id.

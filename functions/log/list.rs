@@ -1,5 +1,7 @@
 //! One page of a scope, newest first.
 
+use futures_util::future::try_join;
+
 use super::get::BATCH_KEYS_MAX;
 use super::walk::{Walk, What};
 use super::{Error, EventLog, Scope, StoredEvent};
@@ -27,6 +29,9 @@ impl EventLog {
     /// The newest events of `scope` in `range`: at most `limit`, and no more than `fits` takes. `fits` is asked
     /// once for each event in turn.
     ///
+    /// Beside the page, how many events lie in `counted`: none, or a range that ends where `range` does. What the page
+    /// reads of it is not read again, so where it is short it costs nothing.
+    ///
     /// # Errors
     ///
     /// [`Error`], when DynamoDB does not give the whole answer. Never a shorter page instead.
@@ -34,56 +39,32 @@ impl EventLog {
         &self,
         scope: &Scope,
         range: IdRange,
+        counted: IdRange,
         limit: usize,
         fits: impl FnMut(&StoredEvent) -> bool,
-    ) -> Result<Page, Error> {
+    ) -> Result<(Page, u64), Error> {
         match scope {
-            Scope::Everyone => self.list_table(range, limit, fits).await,
-            Scope::User(_) => self.list_index(scope, range, limit, fits).await,
+            Scope::Everyone => {
+                let mut walk = Walk::new(self, scope, range, limit, What::Events).counting(counted);
+                let page = from_table(&mut walk, limit, fits).await?;
+                Ok((page, walk.count(self).await?))
+            }
+            Scope::User(_) => {
+                let mut walk = Walk::new(self, scope, range, limit, What::Keys).counting(counted);
+                let (ids, more) = from_index(&mut walk, limit).await?;
+                try_join(self.fetch(&ids, more, fits), walk.count(self)).await
+            }
         }
     }
 
-    async fn list_table(
+    /// A page of the events with these ids: the index has only keys, the events come from the table.
+    async fn fetch(
         &self,
-        range: IdRange,
-        limit: usize,
+        ids: &[EventId],
+        more: bool,
         mut fits: impl FnMut(&StoredEvent) -> bool,
     ) -> Result<Page, Error> {
-        let mut page = Page::default();
-        let mut walk = Walk::new(self, &Scope::Everyone, range, limit, What::Events);
-        while let Some(row) = walk.next().await? {
-            page.more = page.events.len() == limit;
-            if page.more {
-                break;
-            }
-            let event = row.event()?;
-            if !fits(&event) {
-                (page.more, page.cut) = (true, true);
-                break;
-            }
-            page.events.push(event);
-        }
-        Ok(page)
-    }
-
-    /// The index has only keys; the events come from the table.
-    async fn list_index(
-        &self,
-        scope: &Scope,
-        range: IdRange,
-        limit: usize,
-        mut fits: impl FnMut(&StoredEvent) -> bool,
-    ) -> Result<Page, Error> {
-        let mut page = Page::default();
-        let mut ids = Vec::with_capacity(limit);
-        let mut walk = Walk::new(self, scope, range, limit, What::Keys);
-        while let Some(row) = walk.next().await? {
-            page.more = ids.len() == limit;
-            if page.more {
-                break;
-            }
-            ids.push(row.id()?);
-        }
+        let mut page = Page { more, ..Page::default() };
         for ids in ids.chunks(BATCH_KEYS_MAX) {
             for event in self.get_batch(ids).await? {
                 if !fits(&event) {
@@ -95,4 +76,33 @@ impl EventLog {
         }
         Ok(page)
     }
+}
+
+async fn from_table(walk: &mut Walk, limit: usize, mut fits: impl FnMut(&StoredEvent) -> bool) -> Result<Page, Error> {
+    let mut page = Page::default();
+    while let Some(row) = walk.next().await? {
+        page.more = page.events.len() == limit;
+        if page.more {
+            break;
+        }
+        let event = row.event()?;
+        if !fits(&event) {
+            (page.more, page.cut) = (true, true);
+            break;
+        }
+        page.events.push(event);
+    }
+    Ok(page)
+}
+
+/// The ids of a page, and whether more follow.
+async fn from_index(walk: &mut Walk, limit: usize) -> Result<(Vec<EventId>, bool), Error> {
+    let mut ids = Vec::with_capacity(limit);
+    while let Some(row) = walk.next().await? {
+        if ids.len() == limit {
+            return Ok((ids, true));
+        }
+        ids.push(row.id()?);
+    }
+    Ok((ids, false))
 }

@@ -35,14 +35,20 @@ impl Row {
 /// A merged, lazy walk over the lanes of a scope. Lanes that have run dry are asked again together.
 pub(super) struct Walk {
     lanes: Vec<Lane>,
+    counted: IdRange,
 }
 
 /// One partition's part of a walk.
 struct Lane {
+    partition: Partition,
     query: QueryFluentBuilder,
     rows: VecDeque<(EventId, Item)>,
     /// Nothing is left behind `rows`.
     finished: bool,
+    /// The oldest row that was read.
+    oldest: Option<EventId>,
+    /// How many of the rows that were read lie in the range to be counted.
+    met: u64,
 }
 
 impl Walk {
@@ -50,15 +56,21 @@ impl Walk {
     pub fn new(log: &EventLog, scope: &Scope, range: IdRange, rows: usize, what: What) -> Walk {
         let queries = lanes(log, scope, range);
         let limit = lane_limit(rows, queries.len());
-        let lane = |query: QueryFluentBuilder| {
+        let lane = |(partition, query): (Partition, QueryFluentBuilder)| {
             let query = query.limit(limit).scan_index_forward(false);
             let query = match what {
                 What::Keys => query.projection_expression("#id"),
                 What::Events => query,
             };
-            Lane { query, rows: VecDeque::new(), finished: false }
+            Lane { partition, query, rows: VecDeque::new(), finished: false, oldest: None, met: 0 }
         };
-        Walk { lanes: queries.into_iter().map(lane).collect() }
+        Walk { lanes: queries.into_iter().map(lane).collect(), counted: IdRange::NONE }
+    }
+
+    /// The same walk, which also notes how many events of `range` it meets, for [`count`](Walk::count).
+    #[must_use]
+    pub fn counting(self, range: IdRange) -> Walk {
+        Walk { counted: range, ..self }
     }
 
     /// The next older row, or `None` at the end.
@@ -66,10 +78,22 @@ impl Walk {
         // A lane may hold the next row until it has answered: nothing is passed on before every lane has a row
         // or is at its end. A page of a Query can be empty and still not be the last.
         while self.lanes.iter().any(Lane::is_dry) {
-            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(Lane::fill)).await?;
+            let counted = self.counted;
+            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(|lane| lane.fill(counted))).await?;
         }
         let newest = self.lanes.iter_mut().max_by_key(|lane| lane.rows.front().map(|(id, _)| *id));
         Ok(newest.and_then(|lane| lane.rows.pop_front()).map(|(_, item)| Row(item)))
+    }
+
+    /// How many events lie in the range that was to be counted, which must end where the walk began. What the walk has
+    /// read is not read again: nothing at all, where it has left the range behind.
+    pub async fn count(self, log: &EventLog) -> Result<u64, Error> {
+        let met: u64 = self.lanes.iter().map(|lane| lane.met).sum();
+        let unread = self.lanes.iter().filter(|lane| !lane.finished).filter_map(|lane| {
+            let rest = lane.oldest.map_or(self.counted, |oldest| self.counted.below(oldest));
+            query(log, &lane.partition, rest)
+        });
+        Ok(met + count_all(unread).await?)
     }
 }
 
@@ -78,12 +102,15 @@ impl Lane {
         self.rows.is_empty() && !self.finished
     }
 
-    async fn fill(&mut self) -> Result<(), Error> {
+    async fn fill(&mut self, counted: IdRange) -> Result<(), Error> {
         let answer = send(self.query.clone()).await?;
         self.finished = answer.last_evaluated_key.is_none();
         self.query = self.query.clone().set_exclusive_start_key(answer.last_evaluated_key);
         for item in answer.items.unwrap_or_default() {
-            self.rows.push_back((id_of(&item)?, item));
+            let id = id_of(&item)?;
+            self.met += u64::from(counted.contains(id));
+            self.oldest = Some(id);
+            self.rows.push_back((id, item));
         }
         Ok(())
     }
@@ -91,7 +118,11 @@ impl Lane {
 
 /// How many events of `scope` have an id in `range`: a COUNT over every page of every lane.
 pub(super) async fn count(log: &EventLog, scope: &Scope, range: IdRange) -> Result<u64, Error> {
-    let lanes = lanes(log, scope, range).into_iter().map(|query| count_lane(query.select(Select::Count)));
+    count_all(lanes(log, scope, range).into_iter().map(|(_, query)| query)).await
+}
+
+async fn count_all(queries: impl Iterator<Item = QueryFluentBuilder>) -> Result<u64, Error> {
+    let lanes = queries.map(|query| count_lane(query.select(Select::Count)));
     Ok(try_join_all(lanes).await?.into_iter().sum())
 }
 
@@ -175,12 +206,13 @@ fn key_of(item: &Item) -> Result<EventKey, Error> {
 }
 
 /// The queries whose union is `scope` within `range`; none when the range is empty.
-fn lanes(log: &EventLog, scope: &Scope, range: IdRange) -> Vec<QueryFluentBuilder> {
+fn lanes(log: &EventLog, scope: &Scope, range: IdRange) -> Vec<(Partition, QueryFluentBuilder)> {
     let partitions: Vec<Partition> = match scope {
         Scope::Everyone => log.shards.all().map(Partition::Shard).collect(),
         Scope::User(user_id) => vec![Partition::User(user_id.clone())],
     };
-    partitions.iter().filter_map(|partition| query(log, partition, range)).collect()
+    let queried = |partition| query(log, &partition, range).map(|query| (partition, query));
+    partitions.into_iter().filter_map(queried).collect()
 }
 
 /// The query of one partition within `range`; `None` when the range is empty.
