@@ -35,6 +35,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use report::{Report, median, spread};
 use runtime_api::RuntimeApi;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
@@ -44,6 +45,9 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// The processor's share of a function with 128 MB, in a period as Lambda's: 7 % of 20 ms.
 const QUOTA_MICROSECONDS: (u32, u32) = (1_400, 20_000);
+/// How long DynamoDB takes to answer, within its region and the network's part included: it promises "single-digit
+/// milliseconds".
+const DISTANCE: Duration = Duration::from_millis(3);
 /// How many events a list finds.
 const EVENTS: u32 = 1_000;
 
@@ -76,6 +80,8 @@ struct Measured {
     init: Vec<f64>,
     first: Vec<f64>,
     warm: Vec<f64>,
+    /// Of the processor's time, for a warm request.
+    worked: Vec<f64>,
     memory: Vec<f64>,
 }
 
@@ -83,7 +89,28 @@ struct Measured {
 #[derive(Clone, Copy, PartialEq)]
 enum Endpoint {
     Plain,
+    /// As far away as DynamoDB is, which answers side by side what is asked side by side; one engine answers one after
+    /// another.
+    Distant,
     Tls,
+}
+
+impl Endpoint {
+    fn name(self) -> String {
+        match self {
+            Endpoint::Plain => "over plain HTTP".to_owned(),
+            Endpoint::Distant => format!("over plain HTTP, {} ms from DynamoDB", DISTANCE.as_millis()),
+            Endpoint::Tls => "over TLS".to_owned(),
+        }
+    }
+}
+
+/// What was measured of all functions under one condition.
+struct Condition {
+    endpoint: Endpoint,
+    /// On [`QUOTA_MICROSECONDS`] of a core.
+    limited: bool,
+    functions: Vec<Measured>,
 }
 
 struct Bench {
@@ -96,9 +123,10 @@ struct Bench {
     quota: Option<PathBuf>,
 }
 
-/// An engine with events in so many shards, and its TLS endpoint.
+/// An engine with events in so many shards, and its other endpoints.
 struct Lane {
     tables: Tables,
+    distant: SocketAddr,
     tls: SocketAddr,
 }
 
@@ -114,7 +142,8 @@ impl Bench {
     async fn run(&self, report: &mut Report, short: bool) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         // Not target/release, where building the benches puts the functions without the release profile.
-        let ours = |name| root.join("target/functions/release").join(name);
+        let folder = std::env::var_os("AUDIT_LOG_FUNCTIONS").expect("AUDIT_LOG_FUNCTIONS: benches/run sets it");
+        let ours = |name| Path::new(&folder).join(name);
         let bare = |name| root.join("benches/bare/target/release").join(name);
         let function = |name, binary, post, shards, machines_certificates| Function {
             name,
@@ -131,12 +160,12 @@ impl Bench {
             function("list-events, 1 shard", ours("list-events"), false, "1", false),
             function("list-events, 4 shards", ours("list-events"), false, "4", false),
         ];
-        let mut conditions = vec![(Endpoint::Plain, false), (Endpoint::Tls, false)];
+        let mut conditions = vec![(Endpoint::Plain, false), (Endpoint::Distant, false), (Endpoint::Tls, false)];
         match &self.quota {
             Some(_) => conditions.extend([(Endpoint::Plain, true), (Endpoint::Tls, true)]),
             None => report.note("No processor quota: this machine has no cgroup that may be written."),
         }
-        let mut all: Vec<Vec<Measured>> = Vec::new();
+        let mut all = Vec::new();
         for (endpoint, limited) in conditions {
             let mut row: Vec<Measured> = functions.iter().map(|_| Measured::default()).collect();
             // In turns, so that what else the machine does meets all of them.
@@ -145,24 +174,32 @@ impl Bench {
                     self.measure(function, endpoint, limited, measured).await;
                 }
             }
-            let titles = ["function", "init ms", "first request ms", "warm request ms", "peak memory MB", "binary MB"];
+            let titles = [
+                "function",
+                "init ms",
+                "first request ms",
+                "warm request ms",
+                "of which it computes, ms",
+                "peak memory MB",
+                "binary MB",
+            ];
             let lines = functions.iter().zip(&row).map(|(function, measured)| {
                 vec![
                     function.name.to_owned(),
                     spread(&measured.init),
                     spread(&measured.first),
                     spread(&measured.warm),
+                    format!("{:.2}", median(&measured.worked)),
                     format!("{:.1}", median(&measured.memory) / 1e6),
                     format!("{:.1}", size(&function.binary) / 1e6),
                 ]
             });
             let core = if limited { "7 % of a core" } else { "a full core" };
-            let over = if endpoint == Endpoint::Tls { "TLS" } else { "plain HTTP" };
-            report.table(&format!("On {core}, over {over}"), &titles, lines);
-            all.push(row);
+            report.table(&format!("On {core}, {}", endpoint.name()), &titles, lines);
+            all.push(Condition { endpoint, limited, functions: row });
         }
         Bench::promises(report, short, &functions, &all);
-        if let Some(limited) = all.get(3) {
+        if let Some(limited) = found(&all, Endpoint::Tls, true) {
             let bars: Vec<_> = functions
                 .iter()
                 .zip(limited)
@@ -178,9 +215,8 @@ impl Bench {
     }
 
     /// What the issue of speed promises, and what came of it. A short run only fails on what is grossly off.
-    fn promises(report: &mut Report, short: bool, functions: &[Function], all: &[Vec<Measured>]) {
-        let plain = &all[0];
-        let [floor, put, create, query, list_1, list_4] = [0, 1, 2, 3, 4, 5].map(|at| &plain[at]);
+    fn promises(report: &mut Report, short: bool, functions: &[Function], all: &[Condition]) {
+        let Some([floor, _, create, _, _, list_4]) = found(all, Endpoint::Plain, false) else { return };
         let ratio = |ours: &[f64], other: &[f64]| median(ours) / median(other);
         report.promise("init of create-event, by the floor's", ratio(&create.init, &floor.init), 1.5, short);
         report.promise("init of list-events, by the floor's", ratio(&list_4.init, &floor.init), 1.5, short);
@@ -194,10 +230,16 @@ impl Bench {
         }
         report.promise("peak memory of create-event, by the floor's", ratio(&create.memory, &floor.memory), 4.0, short);
         report.promise("peak memory of list-events, by the floor's", ratio(&list_4.memory, &floor.memory), 4.0, short);
-        report.promise("warm POST, by a bare PutItem", ratio(&create.warm, &put.warm), 1.1, short);
-        report.promise("warm GET on 1 shard, by a bare Query", ratio(&list_1.warm, &query.warm), 1.2, short);
-        report.promise("warm GET on 4 shards, by a bare Query", ratio(&list_4.warm, &query.warm), 2.0, short);
-        if let Some(limited) = all.get(3) {
+        for (endpoint, place) in [(Endpoint::Plain, "beside the engine"), (Endpoint::Distant, "at a distance")] {
+            let Some([_, put, create, query, list_1, list_4]) = found(all, endpoint, false) else { return };
+            let mut promise = |what: &str, ours: &Measured, bare: &Measured, most| {
+                report.promise(&format!("{what}, {place}"), ratio(&ours.warm, &bare.warm), most, short);
+            };
+            promise("warm POST, by a bare PutItem", create, put, 1.1);
+            promise("warm GET on 1 shard, by a bare Query", list_1, query, 1.2);
+            promise("warm GET on 4 shards, by a bare Query", list_4, query, 2.0);
+        }
+        if let Some(limited) = found(all, Endpoint::Tls, true) {
             for at in [2, 5] {
                 let above = median(&limited[at].first) - median(&limited[0].first);
                 let name = format!("first request of {} on 7 % over TLS, ms above the floor's", functions[at].name);
@@ -219,10 +261,11 @@ impl Bench {
         let polled = api.polled().await;
         measured.init.push(milliseconds(polled - started));
         measured.first.push(request(&mut api, function.post).await);
-        let mut warm = Vec::new();
+        let (mut warm, worked) = (Vec::new(), processor_time(&child));
         for _ in 0..if limited { 5 } else { 20 } {
             warm.push(request(&mut api, function.post).await);
         }
+        measured.worked.push((processor_time(&child) - worked) / warm.len() as f64);
         measured.warm.push(median(&warm));
         measured.memory.push(peak_memory(&child));
     }
@@ -239,6 +282,7 @@ impl Bench {
         };
         let url = match endpoint {
             Endpoint::Plain => lane.tables.dynamodb.url.clone(),
+            Endpoint::Distant => format!("http://{}", lane.distant),
             Endpoint::Tls => format!("https://localhost:{}", lane.tls.port()),
         };
         let trusted = if function.machines_certificates { "machine.pem" } else { "amazon.pem" };
@@ -273,10 +317,16 @@ impl Lane {
             .collect();
         tables.write(&events).await;
         tables.index(now).await;
-        let tls =
-            terminate_tls(acceptor.clone(), tables.dynamodb.url.strip_prefix("http://").unwrap().to_owned()).await;
-        Lane { tables, tls }
+        let engine = tables.dynamodb.url.strip_prefix("http://").unwrap();
+        let tls = terminate_tls(acceptor.clone(), engine.to_owned()).await;
+        Lane { distant: delay(engine.to_owned()).await, tls, tables }
     }
+}
+
+/// What was measured of each function under one condition, if it could be.
+fn found(all: &[Condition], endpoint: Endpoint, limited: bool) -> Option<&[Measured; 6]> {
+    let condition = all.iter().find(|condition| condition.endpoint == endpoint && condition.limited == limited)?;
+    condition.functions.first_chunk()
 }
 
 /// A certificate for localhost; its authority goes, with those that a function trusts, into two files.
@@ -300,18 +350,49 @@ fn certify(folder: &Path) -> TlsAcceptor {
 
 /// A TLS endpoint before the engine.
 async fn terminate_tls(acceptor: TlsAcceptor, engine: String) -> SocketAddr {
+    before(engine, move |stream, mut inside| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(mut outside) = acceptor.accept(stream).await else { return };
+            tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok();
+        }
+    })
+    .await
+}
+
+/// An endpoint before the engine whose answers come later by [`DISTANCE`].
+async fn delay(engine: String) -> SocketAddr {
+    before(engine, |outside, inside| async move {
+        let ((mut asked, mut answered), (mut answers, mut asks)) = (outside.into_split(), inside.into_split());
+        let late = async {
+            let mut bytes = vec![0; 1 << 20];
+            while let Ok(count @ 1..) = answers.read(&mut bytes).await {
+                tokio::time::sleep(DISTANCE).await;
+                answered.write_all(&bytes[..count]).await.ok();
+            }
+        };
+        tokio::select! {
+            _ = tokio::io::copy(&mut asked, &mut asks) => {}
+            () = late => {}
+        }
+    })
+    .await
+}
+
+/// An endpoint that hands each connection, and one of its own to the engine, to `join`.
+async fn before<F>(engine: String, join: impl Fn(TcpStream, TcpStream) -> F + Send + Sync + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, engine) = (acceptor.clone(), engine.clone());
-            tokio::spawn(async move {
-                stream.set_nodelay(true).ok();
-                let Ok(mut outside) = acceptor.accept(stream).await else { return };
-                let mut inside = TcpStream::connect(engine).await.unwrap();
-                inside.set_nodelay(true).ok();
-                tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok();
-            });
+        while let Ok((outside, _)) = listener.accept().await {
+            let inside = TcpStream::connect(&engine).await.unwrap();
+            for stream in [&outside, &inside] {
+                stream.set_nodelay(true).unwrap();
+            }
+            tokio::spawn(join(outside, inside));
         }
     });
     address
@@ -339,6 +420,17 @@ fn peak_memory(child: &Child) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<f64>().unwrap() * 1024.0
+}
+
+/// How long all threads of a process have run, in milliseconds:
+/// <https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat>.
+fn processor_time(child: &Child) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id().unwrap())).unwrap();
+    let nanoseconds = tasks.map(|task| {
+        let status = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
+        status.split(' ').next().unwrap().parse::<f64>().unwrap()
+    });
+    nanoseconds.sum::<f64>() / 1e6
 }
 
 fn size(binary: &Path) -> f64 {

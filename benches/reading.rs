@@ -2,11 +2,18 @@
 //!
 //! Rounds and read units, as the engine charges them, are the same on every machine; it fails when they are not
 //! what docs/performance.md promises. It takes some minutes and 4 GB, nearly all of it to fill the tables.
-#![allow(clippy::panic, clippy::unwrap_used, missing_docs, reason = "as a test, it fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "as a test, it fails by panicking"
+)]
 
 #[path = "../tests/support/filled.rs"]
 #[allow(dead_code, reason = "shared with the tests of the service")]
 mod filled;
+mod report;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod support;
@@ -15,6 +22,7 @@ use std::time::Duration;
 
 use audit_log::event::Timestamp;
 use filled::{Tables, events, sample};
+use report::Report;
 
 /// The events of each size are spread over this time.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -26,7 +34,7 @@ async fn main() {
         return;
     }
     let now = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();
-    println!("| events | of | page | total | rounds | calls | read units |\n|---|---|---|---|---|---|---|");
+    let (mut report, mut rows) = (Report::new("reading"), Vec::new());
     let mut at_10_000: Vec<f64> = Vec::new();
     for count in [1_000, 10_000, 100_000, 1_000_000] {
         let (tables, events) = (Tables::start().await, events(count, MONTH));
@@ -42,7 +50,9 @@ async fn main() {
                 assert_eq!(list["events"].as_array().map(Vec::len), Some(10));
                 assert!(usage.rounds <= if page == 1 { 3 } else { 9 }, "{usage:?}");
                 let read = usage.read.total();
-                println!("| {count} | {whose} | {name} | {of} | {} | {} | {read} |", usage.rounds, usage.calls);
+                let (whose, name) = (whose.to_owned(), name.to_owned());
+                let figures = [usage.rounds.to_string(), usage.calls.to_string(), read.to_string()];
+                rows.push([count.to_string(), whose, name, of.to_string()].into_iter().chain(figures).collect());
                 units.push(read);
             }
         }
@@ -56,4 +66,7 @@ async fn main() {
             _ => {}
         }
     }
+    let columns = ["events", "of", "page", "total", "rounds", "calls", "read units"];
+    report.table("Ten events a page", &columns, rows);
+    report.finish();
 }

@@ -1,6 +1,8 @@
 //! What a bench found: Markdown on standard output and, with `--write`, in docs/performance.md between the marks of its
 //! name.
 
+#![allow(dead_code, reason = "not every bench has all of it")]
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,6 @@ pub struct Report {
 /// How far beyond its promise a figure may be before a short run fails: CI's machines are not quiet.
 const GROSS: f64 = 3.0;
 
-#[allow(dead_code, reason = "not every bench has all of them")]
 impl Report {
     /// The report of the bench `name`.
     pub fn new(name: &'static str) -> Report {
@@ -39,9 +40,24 @@ impl Report {
 
     /// A figure that is to be at most `most`. With `judge`, the run fails where it is grossly more.
     pub fn promise(&mut self, what: &str, measured: f64, most: f64, judge: bool) {
-        let kept = if measured <= most { "yes" } else { "**no**" };
-        self.promises.push(vec![what.to_owned(), format!("{most}"), format!("{measured:.2}"), kept.to_owned()]);
-        self.failed |= judge && measured > most * GROSS;
+        self.promised(what, &format!("at most {most}"), measured, measured <= most);
+        self.failed |= judge && (measured.is_nan() || measured > most * GROSS);
+    }
+
+    /// A figure that is to be at least `least`. With `judge`, the run fails where it is less than `floor`.
+    pub fn promise_at_least(&mut self, what: &str, measured: f64, least: f64, floor: f64, judge: bool) {
+        self.promised(what, &format!("at least {least}"), measured, measured >= least);
+        self.failed |= judge && (measured.is_nan() || measured < floor);
+    }
+
+    fn promised(&mut self, what: &str, bound: &str, measured: f64, kept: bool) {
+        let kept = if kept { "yes" } else { "**no**" };
+        self.promises.push(vec![what.to_owned(), bound.to_owned(), format!("{measured:.2}"), kept.to_owned()]);
+    }
+
+    /// What another tool printed.
+    pub fn verbatim(&mut self, text: &str) {
+        let _ = writeln!(self.markdown, "```\n{}\n```\n", text.trim_end());
     }
 
     /// A bar for each entry, of two parts.
@@ -80,7 +96,7 @@ impl Report {
     pub fn finish(mut self) {
         if !self.promises.is_empty() {
             let promises = std::mem::take(&mut self.promises);
-            self.table("Promised", &["what", "at most", "measured", "kept"], promises);
+            self.table("Promised", &["what", "", "measured", "kept"], promises);
         }
         println!("{}", self.markdown);
         if std::env::args().any(|argument| argument == "--write") {
@@ -107,7 +123,6 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// The median, and between which values nine of ten lie.
-#[allow(dead_code, reason = "not every bench has it")]
 pub fn spread(values: &[f64]) -> String {
     format!("{:.2} ({:.2} to {:.2})", median(values), quantile(values, 0.05), quantile(values, 0.95))
 }
