@@ -18,6 +18,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::settings::{Access, SettingsError};
 use super::usage::Meter;
+use super::whole::Whole;
 
 /// A connection within the region takes a few milliseconds, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -105,7 +106,7 @@ pub fn client_from(config: Builder) -> Client {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
-    Client::from_conf(config.interceptor(Meter).build())
+    Client::from_conf(config.interceptor(Meter).interceptor(Whole).build())
 }
 
 #[cfg(test)]

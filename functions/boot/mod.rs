@@ -6,6 +6,7 @@ mod metrics;
 mod settings;
 mod sources;
 mod usage;
+mod whole;
 
 pub use client::{client, client_from, connect};
 pub use logs::log_to_standard_output;

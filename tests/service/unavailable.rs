@@ -45,6 +45,9 @@ const MISSING: (StatusCode, &str) = (
 /// A success that cannot be read: what it says was done.
 const UNREADABLE: (StatusCode, &str) = (StatusCode::OK, "{\"Attri");
 
+/// A success that the SDK would read as one that has nothing to say.
+const EMPTY: (StatusCode, &str) = (StatusCode::OK, "");
+
 const NOT_KNOWN: &str = "not known whether the event was recorded";
 const NOT_RECORDED: &str = "the event was not recorded";
 
@@ -96,6 +99,14 @@ async fn a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_recorded() 
 async fn a_success_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
     let log = scripted(|_| UNREADABLE).await;
     check(&post(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+}
+
+#[tokio::test]
+async fn an_empty_success_is_neither_a_recorded_event_nor_an_empty_list() {
+    let log = scripted(|_| EMPTY).await;
+    let (post, get) = tokio::join!(post(&log), get(&log));
+    check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
+    check(&get, 503, "temporarily_unavailable", "try again");
 }
 
 #[tokio::test]
