@@ -69,9 +69,27 @@ impl fmt::Debug for Sources {
     }
 }
 
+/// A random part of `most`: who failed together is not to try again together. All of it, where the system has no chance.
+pub fn jitter(most: Duration) -> Duration {
+    most.mul_f64(getrandom::u32().map_or(1.0, |bits| f64::from(bits) / f64::from(u32::MAX)))
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn system_now() -> Timestamp {
     // A clock before 1970 is 1970: events of today are then refused as too far ahead, which shows.
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(since_epoch.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_pause_together_go_on_apart() {
+        let most = Duration::from_secs(1);
+        let pauses: Vec<Duration> = (0..20).map(|_| jitter(most)).collect();
+        assert!(pauses.iter().all(|pause| *pause <= most));
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{pauses:?}");
+    }
 }

@@ -6,13 +6,14 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 
 use super::stored::{Item, id_of, key};
 use super::{Error, EventLog, StoredEvent};
+use crate::boot::jitter;
 use crate::event::EventId;
 
 /// The most keys of one BatchGetItem:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
 pub(super) const BATCH_KEYS_MAX: usize = 100;
 
-/// The pause before the keys that DynamoDB left unprocessed are asked for again; it doubles each time.
+/// The longest pause before the keys that DynamoDB left unprocessed are asked for again; it doubles while none comes.
 const UNPROCESSED_PAUSE: Duration = Duration::from_millis(20);
 /// How often they are asked for again while none of them comes.
 const UNPROCESSED_TRIES: u32 = 6;
@@ -65,7 +66,7 @@ impl EventLog {
                     let detail = format!("{} keys stayed unprocessed", wanted.len());
                     return Err(Error::Throttled { operation: OPERATION, detail });
                 }
-                tokio::time::sleep(UNPROCESSED_PAUSE * 2_u32.pow(tries)).await;
+                tokio::time::sleep(jitter(UNPROCESSED_PAUSE * 2_u32.pow(tries))).await;
             }
         }
         in_order(ids, &found)
