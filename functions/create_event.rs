@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::boot::{Metric, Sources};
 use crate::count::{CountsTable, Indexer, LATE};
-use crate::event::{EventId, NewEvent, Tail};
+use crate::event::{EventId, NewEvent, Tail, Timestamp};
 use crate::http::{Origin, Problem, Purpose, answer, document_text, encode_path, idempotency_key, serve};
 use crate::log::{Appended, EventKey, EventLog, Recorded};
 
@@ -17,8 +17,10 @@ use crate::log::{Appended, EventKey, EventLog, Recorded};
 const DRAWS_MAX: usize = 3;
 
 /// How long a late event may take to be added to the index: together with the put's own time (functions/boot) less
-/// than what Lambda gives a request.
+/// than what the template gives a request.
 const INDEX_TIME: Duration = Duration::from_secs(3);
+/// What is kept of a request's time to answer that the event is recorded, though it is not in the index.
+const ANSWER_TIME: Duration = Duration::from_millis(100);
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
@@ -60,7 +62,7 @@ impl CreateEvent {
 
         let metric = if status == StatusCode::CREATED { Metric::EventsRecorded } else { Metric::EventsReplayed };
         self.sources.note(metric, 1.0, None);
-        self.count_if_late(id, event).await;
+        self.count_if_late(id, event, origin.deadline).await;
 
         #[derive(Serialize)]
         struct Form {
@@ -76,17 +78,19 @@ impl CreateEvent {
 
     /// Adds an event to the index that happened too long ago to be counted live until the stream delivers it.
     ///
-    /// It is recorded whatever becomes of this: if it cannot be added in time, the stream will add it, and until
-    /// then totals lack it.
-    async fn count_if_late(&self, id: EventId, event: NewEvent) {
+    /// It is recorded whatever becomes of this, and so acknowledged within the request's time: if it cannot be added in
+    /// time, the stream will add it, and until then totals lack it.
+    async fn count_if_late(&self, id: EventId, event: NewEvent, deadline: Option<Timestamp>) {
         if event.timestamp.plus(LATE) >= self.sources.now() {
             return;
         }
         let key = EventKey { id, user_id: event.user_id };
-        let cause = match tokio::time::timeout(INDEX_TIME, self.indexer.add_late(&key)).await {
+        let left = deadline.and_then(|deadline| self.sources.time_left(deadline));
+        let time = left.map_or(INDEX_TIME, |left| INDEX_TIME.min(left.saturating_sub(ANSWER_TIME)));
+        let cause = match tokio::time::timeout(time, self.indexer.add_late(&key)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("it took longer than {INDEX_TIME:?}"),
+            Err(_) => format!("it took longer than {time:?}"),
         };
         self.sources.note(Metric::LateEventsUncounted, 1.0, None);
         tracing::warn!(%id, cause, "a late event is counted only once the stream delivers it");

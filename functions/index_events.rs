@@ -12,8 +12,10 @@ use crate::log::EventKey;
 /// How long an invocation may go on filling lanes: meanwhile what is new waits in the stream, and has to be in the
 /// index before it is no longer counted live. The next batch goes on.
 const BACKFILL_TIME: Duration = Duration::from_secs(2);
-/// What is kept of the time that Lambda gives an invocation: one slice takes less.
-const RESERVE: Duration = Duration::from_secs(10);
+/// What is kept of the time that Lambda gives an invocation for the last slice, which takes less as a rule.
+const SLICE_TIME: Duration = Duration::from_secs(10);
+/// The time for a batch that comes without a deadline.
+const TIME_DEFAULT: Duration = Duration::from_secs(60);
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
@@ -109,26 +111,37 @@ impl IndexEvents {
         let oldest = batch.records.iter().filter_map(|record| record.dynamodb.created).reduce(f64::min);
         let (numbers, events): (Vec<String>, Vec<EventKey>) = batch.records.into_iter().filter_map(event).unzip();
         let now = self.sources.now();
-        let added = self.indexer.add(&events, now).await;
+        let time_left = || self.sources.time_left(deadline).unwrap_or(TIME_DEFAULT);
+        // Lambda would stop it without an answer, and then cut a batch in two that has nothing wrong.
+        let Ok(added) = tokio::time::timeout(time_left(), self.indexer.add(&events, now)).await else {
+            return self.again_from(numbers.first(), "the time for this batch ran out");
+        };
         let first = added.failed.into_iter().min_by_key(|(position, _)| *position);
         if let Some((position, problem)) = first {
-            self.sources.note(Metric::IndexBatchesFailed, 1.0, None);
-            tracing::error!(cause = %problem, "the batch is to be delivered again");
-            let failure = BatchFailure { sequence_number: numbers[position].clone() };
-            return BatchAnswer { failures: vec![failure] };
+            return self.again_from(numbers.get(position), &problem.to_string());
         }
         if let Some(oldest) = oldest {
             let lag = self.sources.now().millis() as f64 - oldest * 1000.0;
             self.sources.note(Metric::IndexLag, lag.max(0.0), None);
         }
-        let left = self.sources.time_left(deadline).map_or(BACKFILL_TIME, |left| left.saturating_sub(RESERVE));
-        let until = self.sources.now().plus(BACKFILL_TIME.min(left));
+        let until = self.sources.now().plus(BACKFILL_TIME.min(time_left().saturating_sub(SLICE_TIME)));
         let more = || self.sources.now() < until;
-        if let Err(problem) = self.indexer.backfill(added.building, now, more).await {
-            // The events of this batch are in the index. The next batch takes the backfill up again.
-            tracing::error!(cause = %problem, "a backfill stopped");
+        let filled = tokio::time::timeout(time_left(), self.indexer.backfill(added.building, now, more)).await;
+        // The events of this batch are in the index. The next batch takes the backfill up again.
+        match filled {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => tracing::error!(cause = %problem, "a backfill stopped"),
+            Err(_) => tracing::error!(cause = "the time for this batch ran out", "a backfill stopped"),
         }
         BatchAnswer { failures: Vec::new() }
+    }
+
+    /// Has a batch delivered again from the record with this number on; a batch without events has none.
+    fn again_from(&self, number: Option<&String>, cause: &str) -> BatchAnswer {
+        self.sources.note(Metric::IndexBatchesFailed, 1.0, None);
+        tracing::error!(cause, "the batch is to be delivered again");
+        let failure = |number: &String| BatchFailure { sequence_number: number.clone() };
+        BatchAnswer { failures: number.map(failure).into_iter().collect() }
     }
 }
 

@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Metric, Metrics};
 use crate::event::Timestamp;
 
+/// What is kept of the time that Lambda gives a function, to answer that it was not enough.
+const RESERVE: Duration = Duration::from_millis(500);
+
 type Clock = dyn Fn() -> Timestamp + Send + Sync;
 type Entropy = dyn Fn() -> Result<u64, getrandom::Error> + Send + Sync;
 
@@ -46,11 +49,11 @@ impl Sources {
         (self.clock)()
     }
 
-    /// What is left until `deadline`. One that is past when a function starts is none: `cargo lambda watch` always
-    /// names the same one in 1970.
+    /// How long a function may go on that Lambda stops at `deadline`, so that the answer is still its own. A deadline
+    /// that is past when a function starts is none: `cargo lambda watch` always names the same one in 1970.
     pub fn time_left(&self, deadline: Timestamp) -> Option<Duration> {
         let now = self.now();
-        (deadline > now).then(|| deadline.since(now))
+        (deadline > now).then(|| deadline.since(now).saturating_sub(RESERVE))
     }
 
     /// 64 random bits.
@@ -84,6 +87,15 @@ fn system_now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_ends_before_it_is_stopped() {
+        let (now, second) = (Timestamp::from_millis(1_000_000), Duration::from_secs(1));
+        let sources = Sources::system().with_clock(move || now);
+        assert_eq!(sources.time_left(now.plus(second)), Some(second - RESERVE));
+        assert_eq!(sources.time_left(now.plus(RESERVE / 2)), Some(Duration::ZERO));
+        assert_eq!(sources.time_left(now.minus(second)), None);
+    }
 
     #[test]
     fn those_who_pause_together_go_on_apart() {

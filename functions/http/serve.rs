@@ -12,8 +12,6 @@ use super::gateway::Unreadable;
 use super::{Origin, Problem, Purpose};
 use crate::boot::{Metric, Sources, Usage};
 
-/// What is kept of the time that Lambda gives a request, to answer that it was not enough.
-const RESERVE: Duration = Duration::from_millis(500);
 /// The time for a request that comes without a deadline.
 const TIME_DEFAULT: Duration = Duration::from_secs(10);
 
@@ -34,8 +32,7 @@ where
     let origin = Origin::of(request);
     let request_id = origin.request_id.clone();
     let route = if origin.id.is_some() { "/events/{id}" } else { "/events" };
-    let left = origin.deadline.and_then(|deadline| sources.time_left(deadline));
-    let time = left.map_or(TIME_DEFAULT, |left| left.saturating_sub(RESERVE));
+    let time = origin.deadline.and_then(|deadline| sources.time_left(deadline)).unwrap_or(TIME_DEFAULT);
 
     let handled = AssertUnwindSafe(async {
         match request.extensions().get::<Unreadable>() {

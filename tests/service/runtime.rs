@@ -1,17 +1,14 @@
 //! The release artifacts' own wiring: each binary, as Lambda starts it, polling a Runtime API.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
-use audit_log_local::engine::Address;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
 
 use crate::Audit;
 use crate::filled::{Tables, events, stream_batch};
-use crate::runtime_api::RuntimeApi;
+use crate::runtime_api::{RuntimeApi, payload};
 use crate::support::ids;
 
 /// The status and the body with which the function answers an API Gateway payload.
@@ -20,34 +17,12 @@ async fn request(api: &mut RuntimeApi, payload: String) -> Value {
     json!({"status": answer["statusCode"], "body": serde_json::from_str::<Value>(answer["body"].as_str().unwrap()).unwrap()})
 }
 
-fn function(api: &RuntimeApi, binary: &str, environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(binary);
-    command.env_clear().kill_on_drop(true).stdout(Stdio::null());
-    command.envs(api.environment()).envs(environment.iter().copied());
-    command
-}
-
-fn spawn(api: &RuntimeApi, binary: &str, engine: &Address) -> Child {
-    let environment = [
-        ("AWS_ENDPOINT_URL_DYNAMODB", engine.url.as_str()),
-        ("AWS_ACCESS_KEY_ID", &engine.access_key_id),
-        ("EVENTS_TABLE", "EventsTable"),
-        ("COUNTS_TABLE", "CountsTable"),
-        ("SHARDS", "4"),
-    ];
-    function(api, binary, &environment).spawn().unwrap()
-}
-
-fn payload(file: &str) -> String {
-    std::fs::read_to_string(format!("{}/events/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
-
 #[tokio::test]
 async fn the_binaries_answer_api_gateways_payloads_through_the_lambda_runtime() {
     let audit = Audit::start().await;
     let (mut create_api, mut list_api) = (RuntimeApi::start().await, RuntimeApi::start().await);
-    let _create = spawn(&create_api, env!("CARGO_BIN_EXE_create-event"), &audit.service.dynamodb);
-    let _list = spawn(&list_api, env!("CARGO_BIN_EXE_list-events"), &audit.service.dynamodb);
+    let _create = create_api.spawn(env!("CARGO_BIN_EXE_create-event"), &audit.service.dynamodb);
+    let _list = list_api.spawn(env!("CARGO_BIN_EXE_list-events"), &audit.service.dynamodb);
 
     let created = request(&mut create_api, payload("create-event.json")).await;
     assert_eq!(created["status"], 201);
@@ -67,7 +42,7 @@ async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_ev
     tables.write(&events).await;
     for batch in events.chunks(900) {
         let api = RuntimeApi::start().await;
-        let mut function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
+        let mut function = api.spawn(env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
         let before = tables.writes_of_the_index().await;
         api.payloads.send(stream_batch(batch).to_string()).await.unwrap();
         let some_written = async { while tables.writes_of_the_index().await == before {} };
@@ -75,7 +50,7 @@ async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_ev
         function.kill().await.unwrap();
     }
     let mut api = RuntimeApi::start().await;
-    let _function = spawn(&api, env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
+    let _function = api.spawn(env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
     for batch in events.chunks(900) {
         assert_eq!(api.invoke(stream_batch(batch).to_string()).await.0, json!({"batchItemFailures": []}));
     }
@@ -97,7 +72,7 @@ async fn a_function_that_lacks_a_setting_says_which() {
         for binary in
             [env!("CARGO_BIN_EXE_create-event"), env!("CARGO_BIN_EXE_list-events"), env!("CARGO_BIN_EXE_index-events")]
         {
-            let output = function(&api, binary, &environment).output().await.unwrap();
+            let output = api.function(binary, &environment).output().await.unwrap();
             let error = String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success() && error.contains(named), "{error}");
         }

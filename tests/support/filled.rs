@@ -35,17 +35,15 @@ impl Tables {
     pub async fn start() -> Tables {
         let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
         let tables: Vec<_> = template.tables.into_iter().map(Table::without_stream).collect();
-        let dynamodb = match crate::support::storage() {
-            Storage::Elsewhere(address) => address,
-            _ => {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-                let address = Address::new(format!("http://{}", listener.local_addr().unwrap()));
-                Engine::open(None).unwrap().serve(listener, std::future::pending());
-                address
-            }
-        };
+        let dynamodb = engine().await;
         let client = dynamodb.client().await;
         create_tables(&client, &dynamodb.url, &tables).await.unwrap();
+        Tables::at(dynamodb).await
+    }
+
+    /// The tables that an engine has.
+    pub async fn at(dynamodb: Address) -> Tables {
+        let client = dynamodb.client().await;
         let settings = Settings {
             events_table: "EventsTable".to_owned(),
             counts_table: "CountsTable".to_owned(),
@@ -86,6 +84,19 @@ impl Tables {
     /// See [`list`].
     pub async fn get(&self, query: &str, now: Timestamp) -> (Value, Usage) {
         list(&self.log, &self.counts, query, now).await
+    }
+}
+
+/// An engine of the test's own, which lives as long as the test.
+pub async fn engine() -> Address {
+    match crate::support::storage() {
+        Storage::Elsewhere(address) => address,
+        _ => {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = Address::new(format!("http://{}", listener.local_addr().unwrap()));
+            Engine::open(None).unwrap().serve(listener, std::future::pending());
+            address
+        }
     }
 }
 

@@ -1,15 +1,18 @@
 //! A Runtime API for one function: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit_log::boot::Sources;
+use audit_log_local::engine::Address;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, timeout};
 
@@ -31,22 +34,31 @@ struct Shared {
     polls: mpsc::UnboundedSender<Instant>,
     sent: mpsc::UnboundedSender<Instant>,
     answers: mpsc::UnboundedSender<(Instant, String)>,
+    time: Duration,
 }
 
 impl RuntimeApi {
+    /// One that gives each invocation a minute.
     pub async fn start() -> RuntimeApi {
+        RuntimeApi::with_timeout(Duration::from_secs(60)).await
+    }
+
+    /// One that gives each invocation this much time, as a function's `Timeout` does. It does not stop the function.
+    pub async fn with_timeout(time: Duration) -> RuntimeApi {
         let (payloads, queue) = mpsc::channel(1);
         let (polled, polls) = mpsc::unbounded_channel();
         let (noted, sent) = mpsc::unbounded_channel();
         let (answered, answers) = mpsc::unbounded_channel();
-        let shared = Shared { payloads: Arc::new(Mutex::new(queue)), polls: polled, sent: noted, answers: answered };
+        let payload = Arc::new(Mutex::new(queue));
+        let shared = Shared { payloads: payload, polls: polled, sent: noted, answers: answered, time };
         // Nobody may be left to hear any of these.
         let next = |State(shared): State<Shared>| async move {
             shared.polls.send(Instant::now()).ok();
             let payload = shared.payloads.lock().await.recv().await.unwrap_or_default();
+            let deadline = Sources::system().now().plus(shared.time);
             let headers = [
                 ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
-                ("lambda-runtime-deadline-ms", (Sources::system().now().millis() + 60_000).to_string()),
+                ("lambda-runtime-deadline-ms", deadline.millis().to_string()),
                 ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:1:function:f".to_owned()),
             ];
             shared.sent.send(Instant::now()).ok();
@@ -81,6 +93,26 @@ impl RuntimeApi {
         ]
     }
 
+    /// A function as Lambda starts it, with nothing else in its environment.
+    pub fn function(&self, binary: &str, environment: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(binary);
+        command.env_clear().kill_on_drop(true).stdout(Stdio::null());
+        command.envs(self.environment()).envs(environment.iter().copied());
+        command
+    }
+
+    /// A running function, as the template sets it up, on the tables of an engine.
+    pub fn spawn(&self, binary: &str, engine: &Address) -> Child {
+        let environment = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", engine.url.as_str()),
+            ("AWS_ACCESS_KEY_ID", &engine.access_key_id),
+            ("EVENTS_TABLE", "EventsTable"),
+            ("COUNTS_TABLE", "CountsTable"),
+            ("SHARDS", "4"),
+        ];
+        self.function(binary, &environment).spawn().unwrap()
+    }
+
     /// When the function asked for an invocation.
     pub async fn polled(&mut self) -> Instant {
         timeout(PATIENCE, self.polls.recv()).await.expect("the function asks for an invocation").unwrap()
@@ -93,4 +125,9 @@ impl RuntimeApi {
         let sent = self.sent.recv().await.unwrap();
         (serde_json::from_str(&answer).unwrap(), answered - sent)
     }
+}
+
+/// A payload of API Gateway's, from `events/`.
+pub fn payload(file: &str) -> String {
+    std::fs::read_to_string(format!("{}/events/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
