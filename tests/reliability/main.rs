@@ -5,13 +5,15 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod deadline;
+mod faults;
 
 #[path = "../support/faulty.rs"]
-#[allow(dead_code, reason = "shared with the tests of faults")]
 mod faulty;
 #[path = "../support/filled.rs"]
 #[allow(dead_code, reason = "shared with the tests of the service")]
 mod filled;
+#[path = "../support/ledger.rs"]
+mod ledger;
 #[path = "../support/runtime_api.rs"]
 #[allow(dead_code, reason = "shared with the bench of the functions")]
 mod runtime_api;

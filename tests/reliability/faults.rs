@@ -1,0 +1,358 @@
+//! DynamoDB fails in every way it can, while clients write and read; then all is quiet, and the books are compared.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_log::boot::Sources;
+use audit_log::count::EDGE;
+use audit_log::event::Timestamp;
+use audit_log::index_events::IndexEvents;
+use audit_log::log::Partition;
+use audit_log_local::engine::{Address, Storage};
+use audit_log_local::{Options, Service};
+use futures_util::future::join_all;
+use futures_util::stream::{StreamExt, iter};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::faulty::{EXPIRED, Fault, Faulty, Plan, SERVER_ERRORS, THROTTLES};
+use crate::filled::{self, Tables, events, sample, stream_batch};
+use crate::ledger::{Ledger, Planned};
+use crate::support::{self, Answer, event_with};
+
+/// Which mixtures of faults are tried; see [`seeds`].
+const SEEDS: &str = "AUDIT_LOG_FAULT_SEEDS";
+const SEEDS_SHORT: u64 = 4;
+const MIXTURES_AT_ONCE: usize = 8;
+
+const USERS: [&str; 3] = ["ann", "bob", "cy"];
+/// How many clients read meanwhile.
+const READERS: u64 = 2;
+/// How often a client repeats a request until it is answered.
+const TRIES_MAX: usize = 100;
+/// How often one who goes from page to page is refused before he gives up.
+const REFUSALS_MAX: usize = 5;
+/// More than any of these logs has.
+const WIDE: &str = "per_page=1000";
+
+/// A service on a DynamoDB that fails, and what its clients know.
+struct World {
+    engine: Address,
+    faulty: Faulty,
+    service: Service,
+    http: reqwest::Client,
+    ledger: Ledger,
+}
+
+/// What a run came to.
+#[derive(Debug, Default)]
+struct Figures {
+    posts: usize,
+    recorded: usize,
+    gets: usize,
+    listed: usize,
+}
+
+impl Figures {
+    fn add(&mut self, more: &Figures) {
+        self.posts += more.posts;
+        self.recorded += more.recorded;
+        self.gets += more.gets;
+        self.listed += more.listed;
+    }
+}
+
+impl World {
+    async fn start(seed: u64) -> World {
+        let engine = filled::engine().await;
+        let faulty = Faulty::start(&engine, seed).await;
+        let options = Options {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            dynamodb_port: 0,
+            storage: Storage::Elsewhere(faulty.address.clone()),
+            template: Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml"),
+            lambda_url: None,
+        };
+        let service = Service::start(&options).await.unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        World { engine, faulty, service, http, ledger: Ledger::default() }
+    }
+
+    /// One attempt to record an event; whether it is known to be recorded.
+    async fn post(&self, planned: &Planned, key: Option<&str>) -> bool {
+        let document = event_with(&planned.user, &planned.at.to_string(), &planned.number.to_string());
+        let request = self.http.post(format!("{}/events", self.service.url()));
+        let request = request.header("content-type", "application/json").body(document);
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let uncertain = self.ledger.trying(planned);
+        self.ledger.answered(planned, uncertain, &Answer::of(request).await)
+    }
+
+    /// A client that repeats its request until the event is recorded; how many attempts that took.
+    async fn post_until_recorded(&self, planned: &Planned) -> usize {
+        let key = format!("key-{}", planned.number);
+        for tries in 1..=TRIES_MAX {
+            if self.post(planned, Some(&key)).await {
+                return tries;
+            }
+        }
+        panic!("{planned:?} was not recorded in {TRIES_MAX} attempts");
+    }
+
+    /// A client that reports some events, each in one of the ways in which clients do; every fourth is late.
+    async fn write(&self, numbers: Range<u64>) -> Figures {
+        let mut figures = Figures::default();
+        for number in numbers {
+            let (user, now) = (USERS[number as usize % USERS.len()].to_owned(), Sources::system().now());
+            let at = if number % 4 == 3 { now.minus(Duration::from_secs(3600 + number)) } else { now };
+            let planned = Planned { number, user, at };
+            let (tries, recorded) = match number % 4 {
+                0 => (1, self.post(&planned, None).await),
+                1 => (1, self.post(&planned, Some(&format!("key-{number}"))).await),
+                _ => (self.post_until_recorded(&planned).await, true),
+            };
+            figures.posts += tries;
+            figures.recorded += usize::from(recorded);
+        }
+        figures
+    }
+
+    /// `GET`s a path; `None` where the service says that it cannot tell now.
+    async fn get(&self, path: &str, figures: &mut Figures) -> Option<Answer> {
+        figures.gets += 1;
+        let answer = Answer::of(self.http.get(format!("{}{path}", self.service.url()))).await;
+        match answer.status {
+            200 => figures.listed += 1,
+            503 => assert!(answer.header("retry-after").is_some(), "{answer:?}"),
+            500 => assert_eq!(answer.json()["code"], "internal_error", "{answer:?}"),
+            _ => panic!("{path}: {answer:?}"),
+        }
+        (answer.status == 200).then_some(answer)
+    }
+
+    /// A client that reads in every way until the writers are done.
+    async fn read(&self, seed: u64, done: &watch::Receiver<bool>) -> Figures {
+        let (mut rng, mut figures) = (StdRng::seed_from_u64(seed), Figures::default());
+        while !*done.borrow() {
+            match rng.random_range(0..4) {
+                0 => self.read_list(None, &mut figures).await,
+                1 => self.read_list(Some(USERS[rng.random_range(0..USERS.len())]), &mut figures).await,
+                2 => self.read_by_cursor(rng.random_range(3..10), &mut figures).await,
+                _ => self.read_one(rng.random_range(0..1000), &mut figures).await,
+            }
+        }
+        figures
+    }
+
+    async fn read_list(&self, user: Option<&str>, figures: &mut Figures) {
+        let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
+        let before = self.ledger.claim();
+        let Some(answer) = self.get(&format!("/events?{WIDE}{filter}"), figures).await else { return };
+        let list = answer.json();
+        self.ledger.check(before, user, list["events"].as_array().unwrap(), false);
+        self.ledger.check_total(before, user, list["total"].as_u64().unwrap());
+    }
+
+    /// From page to page; one that is refused is asked for again.
+    async fn read_by_cursor(&self, per_page: u64, figures: &mut Figures) {
+        let (before, mut events, mut cursor) = (self.ledger.claim(), Vec::new(), Some(String::new()));
+        let mut refusals = 0;
+        while let Some(from) = &cursor {
+            let Some(answer) = self.get(&format!("/events?per_page={per_page}{from}"), figures).await else {
+                refusals += 1;
+                if refusals == REFUSALS_MAX {
+                    return;
+                }
+                continue;
+            };
+            let page = answer.json();
+            events.extend(page["events"].as_array().unwrap().iter().cloned());
+            cursor = page["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
+        }
+        self.ledger.check(before, None, &events, false);
+    }
+
+    /// An event that was acknowledged; a 404 would be a loss.
+    async fn read_one(&self, nth: usize, figures: &mut Figures) {
+        let Some((planned, id)) = self.ledger.acknowledged(nth) else { return };
+        let Some(answer) = self.get(&format!("/events/{id}"), figures).await else { return };
+        let event = answer.json();
+        assert_eq!((&event["id"], &event["app_data"]), (&id.into(), &planned.number.into()));
+    }
+
+    /// All faults are over: compares everything with everything.
+    async fn settle(&self) {
+        self.faulty.calm().await;
+        // One more batch of the stream takes up what index-events could not end.
+        let last = Planned { number: u64::MAX, user: USERS[0].to_owned(), at: Sources::system().now() };
+        self.post_until_recorded(&last).await;
+        self.service.indexed().await;
+        let mut figures = Figures::default();
+        let later = Sources::system().now().plus(EDGE * 2);
+        let tables = Tables::at(self.engine.clone()).await;
+        for user in [None].into_iter().chain(USERS.map(Some)) {
+            let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
+            let answer = self.get(&format!("/events?{WIDE}{filter}"), &mut figures).await;
+            let list = answer.expect("no fault any more").json();
+            let ids = self.ledger.settle(user, list["events"].as_array().unwrap());
+            assert_eq!(list["total"], ids.len());
+            // By the index alone: by then no event is counted live.
+            for (page, expected) in ids.chunks(16).enumerate() {
+                let (list, _) = tables.get(&format!("per_page=16&page={}{filter}", page + 1), later).await;
+                assert_eq!((support::ids(&list), &list["total"]), (expected.to_vec(), &ids.len().into()), "{user:?}");
+            }
+        }
+        audit(&tables, (0..4).map(Partition::Shard), later).await;
+    }
+}
+
+/// Compares the index with the events: there is no difference.
+async fn audit(tables: &Tables, partitions: impl Iterator<Item = Partition>, now: Timestamp) {
+    for partition in partitions {
+        let mut differences = Vec::new();
+        let tell = |difference| differences.push(difference);
+        tables.indexer.audit(&partition, now, |_| {}, tell).await.unwrap();
+        assert_eq!(differences, [], "{partition:?}");
+    }
+}
+
+/// What is run, and how to run it again.
+#[derive(Clone, Debug)]
+struct Case {
+    name: String,
+    seed: u64,
+    plan: Plan,
+    writers: u64,
+    /// Of each writer.
+    events: u64,
+}
+
+/// Runs clients on a service whose DynamoDB fails by a plan, and checks all they see, meanwhile and afterwards.
+async fn run(case: Case) -> BTreeMap<Fault, usize> {
+    let started = Instant::now();
+    let world = Arc::new(World::start(case.seed).await);
+    world.faulty.fail(case.plan.clone());
+    let (done, is_done) = watch::channel(false);
+    let (mut writing, mut reading) = (JoinSet::new(), JoinSet::new());
+    for writer in 0..case.writers {
+        let world = world.clone();
+        writing.spawn(async move { world.write(writer * case.events..(writer + 1) * case.events).await });
+    }
+    for reader in 0..READERS {
+        let (world, is_done) = (world.clone(), is_done.clone());
+        reading.spawn(async move { world.read(case.seed ^ reader, &is_done).await });
+    }
+    let mut all = Figures::default();
+    while let Some(written) = writing.join_next().await {
+        all.add(&written.unwrap());
+    }
+    done.send(true).unwrap();
+    while let Some(read) = reading.join_next().await {
+        all.add(&read.unwrap());
+    }
+    let faulty_for = started.elapsed();
+    world.settle().await;
+    let met = world.faulty.met();
+    println!("{} in {faulty_for:.1?}, then {:.1?}: {all:?}; {met:?}", case.name, started.elapsed() - faulty_for);
+    met
+}
+
+/// The same as a task of its own, so that whatever fails says how to repeat it.
+async fn repeatable(case: Case) -> BTreeMap<Fault, usize> {
+    let run = tokio::spawn(run(case.clone())).await;
+    run.unwrap_or_else(|failure| panic!("{failure}\nin {case:?}: {SEEDS}={}..{}", case.seed, case.seed + 1))
+}
+
+/// Kinds of faults, and how often each is met.
+fn kinds() -> Vec<(&'static str, Vec<Fault>, f64)> {
+    vec![
+        ("throttling", THROTTLES.to_vec(), 0.3),
+        ("server errors", SERVER_ERRORS.to_vec(), 0.3),
+        ("connections reset", vec![Fault::Reset], 0.3),
+        ("connections refused", vec![Fault::Refused], 0.15),
+        ("lost answers", vec![Fault::Lost], 0.3),
+        ("slow answers", vec![Fault::SlowAnswer], 0.1),
+        ("slow writes", vec![Fault::SlowWrite], 0.1),
+        ("truncated answers", vec![Fault::Truncated], 0.3),
+        ("shortened answers", vec![Fault::Shortened], 0.1),
+        ("partial batches", vec![Fault::Partial], 0.8),
+        ("expired credentials", EXPIRED.to_vec(), 0.1),
+    ]
+}
+
+/// Some kinds of faults together, on both tables or on one.
+fn mixture(seed: u64) -> Plan {
+    let rng = &mut StdRng::seed_from_u64(seed);
+    let mut faults: Vec<Fault> = kinds().into_iter().flat_map(|(_, faults, _)| faults).collect();
+    let (share, rate) = (rng.random_range(0.2..0.8), rng.random_range(0.02..0.3));
+    faults.retain(|_| rng.random_bool(share));
+    let table = [None, None, Some("EventsTable"), Some("CountsTable")][rng.random_range(0..4)];
+    Plan { faults, rate, table }
+}
+
+/// The seeds of the mixtures: `200` is the first 200, `17..18` is one alone.
+fn seeds() -> Range<u64> {
+    let number = |text: &str| text.parse().expect(SEEDS);
+    match std::env::var(SEEDS) {
+        Err(_) => 0..SEEDS_SHORT,
+        Ok(seeds) => seeds.split_once("..").map_or(0..number(&seeds), |(first, end)| number(first)..number(end)),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_each_kind_of_fault_what_is_acknowledged_is_listed_once_and_nothing_else() {
+    let runs = kinds().into_iter().map(async |(name, faults, rate)| {
+        let plan = Plan { faults: faults.clone(), rate, table: None };
+        let met = repeatable(Case { name: name.to_owned(), seed: 1, plan, writers: 16, events: 2 }).await;
+        for fault in faults {
+            assert!(met.contains_key(&fault), "{fault:?} was never met");
+        }
+    });
+    join_all(runs).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_mixtures_of_faults_what_is_acknowledged_is_listed_once_and_nothing_else() {
+    let case = |seed| Case { name: format!("seed {seed}"), seed, plan: mixture(seed), writers: 12, events: 3 };
+    iter(seeds()).map(|seed| repeatable(case(seed))).buffer_unordered(MIXTURES_AT_ONCE).collect::<Vec<_>>().await;
+}
+
+/// A user with so many events that there is a trie of them, and batches that are handed back again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_whose_batches_meet_faults_ends_exact() {
+    let (tables, now) = (Tables::start().await, Timestamp::parse("2024-03-01T00:00:00Z").unwrap());
+    let events = events(2200, Duration::from_secs(30 * 24 * 3600));
+    tables.write(&events).await;
+    let faulty = Faulty::start(&tables.dynamodb, 1).await;
+    let fast = |fault: &Fault| !matches!(fault, Fault::SlowAnswer | Fault::SlowWrite);
+    let faults = kinds().into_iter().flat_map(|(_, faults, _)| faults).filter(fast).collect();
+    faulty.fail(Plan { faults, rate: 0.04, table: None });
+    let indexer = Tables::at(faulty.address.clone()).await.indexer;
+    let mut deliveries = 0;
+    for batch in events.chunks(100) {
+        let mut from = 0;
+        loop {
+            let index = IndexEvents::new(indexer.clone(), Sources::system().with_clock(move || now));
+            let records = serde_json::from_value(stream_batch(&batch[from..])).unwrap();
+            deliveries += 1;
+            match index.handle(records, now.plus(Duration::from_secs(60))).await.failures.first() {
+                // The numbers are the positions in what was delivered.
+                Some(failure) => from += failure.sequence_number.parse::<usize>().unwrap(),
+                None => break,
+            }
+        }
+    }
+    faulty.calm().await;
+    tables.promote(sample(&events), now).await;
+    println!("{deliveries} deliveries of {} batches; {:?}", events.len() / 100, faulty.met());
+    let user = Partition::User("1".to_owned());
+    audit(&tables, (0..4).map(Partition::Shard).chain([user]), now).await;
+}

@@ -1,0 +1,161 @@
+//! What the clients know: what they sent, what they were answered, and so what any list must and may show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+
+use audit_log::boot::Sources;
+use audit_log::count::EDGE;
+use audit_log::event::Timestamp;
+use serde_json::Value;
+
+use crate::support::Answer;
+
+/// An event that a client means to record. It is told from all others by its number, which is its `app_data`.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub number: u64,
+    pub user: String,
+    pub at: Timestamp,
+}
+
+/// What the log owes for an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Owed {
+    /// Once, under this id.
+    Once(String),
+    /// Once, or not at all: no answer yet, or one that says that it does not know.
+    AtMostOnce,
+    /// Nothing: each answer said that it was not recorded.
+    Never,
+}
+
+#[derive(Default)]
+pub struct Ledger(Mutex<Books>);
+
+#[derive(Default)]
+struct Books {
+    entries: BTreeMap<u64, (Planned, Owed)>,
+    /// In the order of their answers.
+    acknowledged: Vec<u64>,
+    /// What any list has shown: it must stay.
+    shown: BTreeSet<u64>,
+}
+
+/// How many events had been acknowledged when a reader asked.
+#[derive(Clone, Copy)]
+pub struct Claim(usize);
+
+impl Ledger {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap()
+    }
+
+    /// Notes that an attempt begins: until it is answered nobody knows what became of it. Gives whether an earlier one
+    /// may have recorded the event.
+    pub fn trying(&self, planned: &Planned) -> bool {
+        let before = self.books().entries.insert(planned.number, (planned.clone(), Owed::AtMostOnce));
+        matches!(before, Some((_, Owed::AtMostOnce)))
+    }
+
+    /// Notes an answer; `uncertain` is what [`trying`](Ledger::trying) said. Gives whether the event is recorded for
+    /// certain.
+    pub fn answered(&self, planned: &Planned, uncertain: bool, answer: &Answer) -> bool {
+        let says = |sentence: &str| answer.json()["error"].as_str().is_some_and(|error| error.contains(sentence));
+        let unknown = match answer.status {
+            200 | 201 => false,
+            503 => {
+                assert!(answer.header("retry-after").is_some(), "{answer:?}");
+                let unknown = says("not known whether the event was recorded");
+                assert!(unknown || says("the event was not recorded"), "{answer:?}");
+                unknown
+            }
+            500 => {
+                assert_eq!(answer.json()["code"], "internal_error", "{answer:?}");
+                false
+            }
+            _ => panic!("{answer:?}"),
+        };
+        let owed = match answer.status {
+            200 | 201 => Owed::Once(answer.id()),
+            _ if unknown || uncertain => Owed::AtMostOnce,
+            _ => Owed::Never,
+        };
+        let recorded = matches!(owed, Owed::Once(_));
+        let mut books = self.books();
+        books.entries.insert(planned.number, (planned.clone(), owed));
+        books.acknowledged.extend(recorded.then_some(planned.number));
+        recorded
+    }
+
+    /// An event that was acknowledged, and its id.
+    pub fn acknowledged(&self, nth: usize) -> Option<(Planned, String)> {
+        let books = self.books();
+        let number = books.acknowledged.get(nth % books.acknowledged.len().max(1))?;
+        books.acknowledged(*number).map(|(planned, id)| (planned.clone(), id.to_owned()))
+    }
+
+    pub fn claim(&self) -> Claim {
+        Claim(self.books().acknowledged.len())
+    }
+
+    /// Checks what a list shows, of all events or of one user's, that was asked for after `before`. One that has more
+    /// after it must be complete down to its last event.
+    pub fn check(&self, before: Claim, user: Option<&str>, events: &[Value], more: bool) {
+        let mut books = self.books();
+        let ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
+        assert!(ids.is_sorted_by(|newer, older| newer > older), "out of order, or twice: {ids:?}");
+        let mut shown = BTreeMap::new();
+        for event in events {
+            let (number, id) = (event["app_data"].as_u64().unwrap(), event["id"].as_str().unwrap());
+            assert!(shown.insert(number, id).is_none(), "event {number} twice: {ids:?}");
+            let (planned, owed) = books.entries.get(&number).unwrap_or_else(|| panic!("event {number} was never sent"));
+            assert!(user.is_none_or(|user| user == planned.user), "event {number} is another user's");
+            assert!(!matches!(owed, Owed::Once(owed) if owed != id), "event {number} under another id");
+        }
+        let oldest = ids.last().filter(|_| more).copied().unwrap_or_default();
+        for (planned, id) in books.before(before, user).filter(|(_, id)| *id >= oldest) {
+            assert_eq!(shown.get(&planned.number), Some(&id), "lost: {planned:?}");
+        }
+        books.shown.extend(shown.keys());
+    }
+
+    /// Checks a total. What was acknowledged counts at the latest when the stream has delivered it, and until then as
+    /// long as it is young.
+    pub fn check_total(&self, before: Claim, user: Option<&str>, total: u64) {
+        let (books, live) = (self.books(), Sources::system().now().minus(EDGE));
+        let young = books.before(before, user).filter(|(planned, _)| planned.at > live).count() as u64;
+        let sent = books.sent(user).count() as u64;
+        assert!((young..=sent).contains(&total), "a total of {total}, not {young} to {sent}");
+    }
+
+    /// Checks a list of everything, or of all that is one user's, once nobody writes any more. Gives the ids.
+    pub fn settle(&self, user: Option<&str>, events: &[Value]) -> Vec<String> {
+        self.check(self.claim(), user, events, false);
+        let numbers: BTreeSet<u64> = events.iter().map(|event| event["app_data"].as_u64().unwrap()).collect();
+        let books = self.books();
+        for (planned, owed) in books.sent(user) {
+            let there = numbers.contains(&planned.number);
+            assert!(!there || *owed != Owed::Never, "recorded against the answer: {planned:?}");
+            assert!(there || !books.shown.contains(&planned.number), "shown, and then no more: {planned:?}");
+        }
+        events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Books {
+    fn acknowledged(&self, number: u64) -> Option<(&Planned, &str)> {
+        match self.entries.get(&number)? {
+            (planned, Owed::Once(id)) => Some((planned, id)),
+            _ => None,
+        }
+    }
+
+    fn before(&self, claim: Claim, user: Option<&str>) -> impl Iterator<Item = (&Planned, &str)> {
+        let acknowledged = self.acknowledged[..claim.0].iter().filter_map(|number| self.acknowledged(*number));
+        acknowledged.filter(move |(planned, _)| user.is_none_or(|user| user == planned.user))
+    }
+
+    fn sent(&self, user: Option<&str>) -> impl Iterator<Item = &(Planned, Owed)> {
+        self.entries.values().filter(move |(planned, _)| user.is_none_or(|user| user == planned.user))
+    }
+}
