@@ -6,6 +6,8 @@
 
 mod deadline;
 mod faults;
+#[cfg(target_os = "linux")]
+mod soak;
 
 #[path = "../support/faulty.rs"]
 mod faulty;
@@ -14,6 +16,9 @@ mod faulty;
 mod filled;
 #[path = "../support/ledger.rs"]
 mod ledger;
+#[cfg(target_os = "linux")]
+#[path = "../support/memory.rs"]
+mod memory;
 #[path = "../support/runtime_api.rs"]
 #[allow(dead_code, reason = "shared with the bench of the functions")]
 mod runtime_api;
