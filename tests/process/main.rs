@@ -1,6 +1,16 @@
 //! `audit-log-local` as a process: what it keeps, how it stops, and what it says when it cannot start.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(target_os = "linux")]
+mod load;
+
+#[cfg(target_os = "linux")]
+#[path = "../support/ledger.rs"]
+#[allow(dead_code, reason = "shared with the tests of faults")]
+mod ledger;
+#[cfg(target_os = "linux")]
+#[path = "../support/memory.rs"]
+mod memory;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests of the service")]
 mod support;

@@ -1,0 +1,141 @@
+//! Many clients at once: nothing is lost, nothing is listed twice, and the service takes no more memory for it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use audit_log::boot::Sources;
+use tokio::task::JoinSet;
+
+use crate::Process;
+use crate::ledger::{Ledger, Planned};
+use crate::memory::allocated;
+use crate::support::{Answer, event_with};
+
+const WRITERS: usize = 200;
+const READERS: usize = 50;
+const USERS: u64 = 20;
+/// How many events are written; the long form is 100,000.
+const EVENTS: &str = "AUDIT_LOG_LOAD_EVENTS";
+const EVENTS_SHORT: u64 = 500;
+/// After which part of them all buffers, pools and caches have their size: a fifth.
+const WARM_UP: u64 = 5;
+/// By how much the service may grow after that, in KiB. The events of the long form alone, if they were kept, would be 100 MB.
+const GROWTH_MAX: u64 = 48 * 1024;
+/// How long the index may take to have everything.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Clients {
+    url: String,
+    http: reqwest::Client,
+    ledger: Ledger,
+    next: AtomicU64,
+    events: u64,
+    recorded: AtomicU64,
+    /// The service's, and what it held when a fifth of the events was recorded.
+    process: u32,
+    warm: OnceLock<u64>,
+    done: AtomicBool,
+}
+
+impl Clients {
+    /// Takes event after event and repeats each until it is recorded.
+    async fn write(&self) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::SeqCst);
+            if number >= self.events {
+                return;
+            }
+            let planned = Planned { number, user: format!("u{}", number % USERS), at: Sources::system().now() };
+            let document = event_with(&planned.user, &planned.at.to_string(), &number.to_string());
+            loop {
+                let request = self.http.post(&self.url).header("content-type", "application/json");
+                let request = request.header("idempotency-key", format!("key-{number}")).body(document.clone());
+                let uncertain = self.ledger.trying(&planned);
+                if self.ledger.answered(&planned, uncertain, &Answer::of(request).await) {
+                    break;
+                }
+            }
+            if self.recorded.fetch_add(1, Ordering::SeqCst) == self.events / WARM_UP {
+                self.warm.set(allocated(self.process)).unwrap();
+            }
+        }
+    }
+
+    /// Everyone's newest events, or one user's; how many lists were read.
+    async fn read(&self, reader: u64) -> usize {
+        let mut lists = 0;
+        for number in reader.. {
+            if self.done.load(Ordering::SeqCst) {
+                break;
+            }
+            let user = (number % 2 == 0).then(|| format!("u{}", number % USERS));
+            let filter = user.iter().map(|user| format!("&user_id={user}")).collect::<String>();
+            let before = self.ledger.claim();
+            let answer = Answer::of(self.http.get(format!("{}?per_page=20{filter}", self.url))).await;
+            if answer.status == 503 {
+                continue;
+            }
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let list = answer.json();
+            let more = !list["next_cursor"].is_null();
+            self.ledger.check(before, user.as_deref(), list["events"].as_array().unwrap(), more);
+            lists += 1;
+        }
+        lists
+    }
+
+    async fn total(&self) -> u64 {
+        Answer::of(self.http.get(format!("{}?per_page=1", self.url))).await.json()["total"].as_u64().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_writers_and_fifty_readers_lose_nothing_and_leak_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path()).await;
+    let events = std::env::var(EVENTS).map_or(EVENTS_SHORT, |events| events.parse().expect(EVENTS));
+    let clients = Arc::new(Clients {
+        url: process.url.clone(),
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        ledger: Ledger::default(),
+        next: AtomicU64::new(0),
+        events,
+        recorded: AtomicU64::new(0),
+        process: process.child.id().unwrap(),
+        warm: OnceLock::new(),
+        done: AtomicBool::new(false),
+    });
+    let started = tokio::time::Instant::now();
+    let (mut writers, mut readers) = (JoinSet::new(), JoinSet::new());
+    for _ in 0..WRITERS {
+        let clients = clients.clone();
+        writers.spawn(async move { clients.write().await });
+    }
+    for reader in 0..READERS {
+        let clients = clients.clone();
+        readers.spawn(async move { clients.read(reader as u64).await });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.unwrap();
+    }
+    let took = started.elapsed();
+    clients.done.store(true, Ordering::SeqCst);
+    let mut lists = 0;
+    while let Some(read) = readers.join_next().await {
+        lists += read.unwrap();
+    }
+    let (before, after) = (*clients.warm.get().unwrap(), allocated(clients.process));
+    println!("{events} events and {lists} lists in {took:.1?}; {before} KiB, then {after} KiB");
+
+    let (mut all, mut next) = (Vec::new(), Some(format!("{}?per_page=1000", clients.url)));
+    while let Some(url) = next {
+        let page = Answer::of(clients.http.get(&url)).await;
+        all.extend(page.json()["events"].as_array().unwrap().iter().cloned());
+        next = page.link("next").map(|link| clients.url.replace("/events", &link));
+    }
+    assert_eq!(clients.ledger.settle(None, &all).len() as u64, events);
+    let counted = async { while clients.total().await != events {} };
+    tokio::time::timeout(PATIENCE, counted).await.expect("the index has every event");
+    assert!(after <= before + GROWTH_MAX, "it grew from {before} to {after} KiB");
+}
