@@ -15,6 +15,7 @@
 mod filled;
 mod report;
 #[path = "../tests/support/runtime_api.rs"]
+#[allow(dead_code, reason = "shared with the tests of the functions")]
 mod runtime_api;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests")]

@@ -21,7 +21,7 @@ const INDEX: &str = env!("CARGO_BIN_EXE_index-events");
 async fn silent(table: Option<&'static str>) -> (Tables, Faulty) {
     let tables = Tables::start().await;
     let faulty = Faulty::start(&tables.dynamodb, 1).await;
-    faulty.fail(Plan { faults: vec![Fault::Silent], rate: 1.0, table });
+    faulty.fail(Plan { faults: vec![Fault::Silent], puts: 1.0, others: 1.0, table });
     (tables, faulty)
 }
 

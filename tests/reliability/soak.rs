@@ -15,9 +15,10 @@ const INVOCATIONS: &str = "AUDIT_LOG_SOAK_INVOCATIONS";
 const INVOCATIONS_SHORT: usize = 1000;
 /// In how many of them all buffers, pools and caches have their size: a fifth.
 const WARM_UP: usize = 5;
-/// By how much a function may grow after that, in KiB. The allocator gives and takes some hundreds. Of the long form's
-/// invocations each function has 20,000 or more after the warm-up: 200 bytes that each of them leaks are 4 MB.
-const GROWTH_MAX: u64 = 4096;
+/// By how much a function may grow after that, in KiB: the nodes of the count index that a batch meets are larger as the
+/// log is. Of the long form's invocations each function has 20,000 or more after the warm-up: 400 bytes that each of
+/// them leaks are 8 MB.
+const GROWTH_MAX: u64 = 8192;
 
 /// Invokes a function `count` times with the payloads in turn, and checks that it stays as large as it is.
 async fn soak(

@@ -68,8 +68,10 @@ const OPERATIONS: [&str; 5] = ["PutItem", "DeleteItem", "GetItem", "BatchGetItem
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub faults: Vec<Fault>,
-    /// Which part of the requests meets one of them.
-    pub rate: f64,
+    /// Which part of the puts meets one of them. Only of many does one fail so often that the client gives it up.
+    pub puts: f64,
+    /// Which part of all other requests does. A list takes a dozen, so of many hardly one comes through.
+    pub others: f64,
     /// Whose requests; without one, those of all tables.
     pub table: Option<&'static str>,
 }
@@ -241,11 +243,12 @@ impl Schedule {
         }
         // Drawn for every request, so that it is the seed alone that says what the n-th meets.
         let (meets, which, chance): (f64, f64, f64) = (self.rng.random(), self.rng.random(), self.rng.random());
-        let Plan { faults, rate, table } = &self.plan;
+        let Plan { faults, puts, others, table } = &self.plan;
+        let rate = if call.operation() == "PutItem" { *puts } else { *others };
         let concerned = table.is_none_or(|table| String::from_utf8_lossy(&call.body).contains(table));
         let applies = |fault: &&Fault| **fault != Fault::Partial || call.operation() == "BatchGetItem";
         let faults: Vec<&Fault> = faults.iter().filter(applies).collect();
-        if faults.is_empty() || meets >= *rate || !concerned {
+        if faults.is_empty() || meets >= rate || !concerned {
             return None;
         }
         let fault = *faults[(which * faults.len() as f64) as usize];

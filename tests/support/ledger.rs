@@ -87,6 +87,14 @@ impl Ledger {
         recorded
     }
 
+    /// How many events are owed in each way.
+    pub fn owed(&self) -> String {
+        let books = self.books();
+        let count = |wanted: fn(&Owed) -> bool| books.sent(None).filter(|(_, owed)| wanted(owed)).count();
+        let (unknown, never) = (count(|owed| *owed == Owed::AtMostOnce), count(|owed| *owed == Owed::Never));
+        format!("{} acknowledged, {unknown} not known, {never} refused", books.acknowledged.len())
+    }
+
     /// An event that was acknowledged, and its id.
     pub fn acknowledged(&self, nth: usize) -> Option<(Planned, String)> {
         let books = self.books();
