@@ -29,6 +29,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
 const OPERATION_TIMEOUT: Duration = Duration::from_millis(6000);
 /// The first attempt and three more, with exponential backoff and full jitter.
 const ATTEMPTS_MAX: u32 = 4;
+/// The longest pause before the second attempt; it doubles. The SDK's is a second, which suits services that take as long;
+/// DynamoDB answers in milliseconds, and a caller waits meanwhile.
+const BACKOFF: Duration = Duration::from_millis(50);
 
 /// The authorities that AWS's endpoints have their certificates from: <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
@@ -81,7 +84,8 @@ fn count(pem: &[u8]) -> Result<usize, SettingsError> {
 /// It asks for `GET /`, to which DynamoDB answers "healthy" without looking at any table, so no permission is needed.
 pub async fn connect(client: &Client, connections: usize) {
     let ask = || {
-        let ask = client.query().customize().mutate_request(|request| {
+        // Without a table's name it would not be sent; with the body, the name goes.
+        let ask = client.query().table_name("none").customize().mutate_request(|request| {
             // It cannot fail: the method is a constant.
             drop(request.set_method("GET"));
             request.take_body();
@@ -105,7 +109,7 @@ pub fn client_from(config: Builder) -> Client {
     let config = config
         .behavior_version(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(BACKOFF));
     Client::from_conf(config.interceptor(Meter).interceptor(Whole).build())
 }
 
@@ -117,6 +121,48 @@ mod tests {
     fn amazons_five_roots_are_compiled_in_and_make_a_client() {
         assert_eq!(count(AMAZON_ROOTS), Ok(5));
         assert!(https(None).is_ok());
+    }
+
+    #[tokio::test]
+    async fn connections_are_opened_by_asking_for_nothing_and_used_again() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = Builder::new()
+            .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http());
+        let client = client_from(config);
+        let heads = async {
+            let (mut first, mut second) = (listener.accept().await.unwrap().0, listener.accept().await.unwrap().0);
+            let (mut heads, mut bytes) = (Vec::new(), [0; 4096]);
+            for stream in [&mut first, &mut second] {
+                let length = stream.read(&mut bytes).await.unwrap();
+                heads.push(String::from_utf8_lossy(&bytes[..length]).to_ascii_lowercase());
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhealthy:").await.unwrap();
+            }
+            (heads, first, second)
+        };
+        let ((), (heads, mut first, mut second)) = tokio::join!(connect(&client, 2), heads);
+        for head in &heads {
+            assert!(head.starts_with("get / ") && head.ends_with("\r\n\r\n"), "{head}");
+            assert!(!head.contains("content-length") && !head.contains("x-amz-target"), "{head}");
+        }
+        let put = client.put_item().table_name("events").send();
+        let again = async {
+            let (mut of_first, mut of_second) = ([0; 4096], [0; 4096]);
+            let (open, bytes) = tokio::select! {
+                length = first.read(&mut of_first) => (&mut first, &of_first[..length.unwrap()]),
+                length = second.read(&mut of_second) => (&mut second, &of_second[..length.unwrap()]),
+            };
+            assert!(bytes.starts_with(b"POST / "), "on a connection that is open");
+            open.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+        };
+        tokio::select! {
+            (put, ()) = async { tokio::join!(put, again) } => assert!(put.is_ok(), "{put:?}"),
+            _ = listener.accept() => panic!("a third connection"),
+        }
     }
 
     #[test]

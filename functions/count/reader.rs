@@ -33,6 +33,12 @@ struct Older {
     rank: u64,
 }
 
+/// How much of a range was counted: what is before the live edge, by the index, or all of it.
+enum Counted {
+    Older(u64),
+    Whole(u64),
+}
+
 type IndexError = trie::Error<Error>;
 
 /// The index contradicts itself.
@@ -69,10 +75,16 @@ impl Count {
         live: impl AsyncFnOnce(IdRange) -> Result<(T, u64), Error>,
     ) -> Result<(u64, T), Error> {
         let (older, edge) = at_edge(range, now);
-        let (older, (beside, live)) = try_join(self.older(scope, older), live(edge)).await?;
-        let total = match older {
-            Some(older) => live + older.count,
-            None => self.log.count(scope, range).await?,
+        let counted = async {
+            match self.older(scope, older).await? {
+                Some(older) => Ok(Counted::Older(older.count)),
+                None => self.log.count(scope, range).await.map(Counted::Whole),
+            }
+        };
+        let (counted, (beside, live)) = try_join(counted, live(edge)).await?;
+        let total = match counted {
+            Counted::Older(older) => older + live,
+            Counted::Whole(total) => total,
         };
         Ok((total, beside))
     }
