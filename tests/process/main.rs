@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod load;
+mod recovery;
 
 #[cfg(target_os = "linux")]
 #[path = "../support/ledger.rs"]
@@ -71,8 +72,13 @@ impl Process {
         Ok(Answer { status, headers, text: response.text().await? })
     }
 
+    /// GET /events with a query.
+    async fn get(&self, query: &str) -> Answer {
+        Answer::of(reqwest::Client::new().get(format!("{}{query}", self.url))).await
+    }
+
     async fn ids(&self) -> Vec<String> {
-        Answer::of(reqwest::Client::new().get(format!("{}?per_page=1000", self.url))).await.ids()
+        self.get("?per_page=1000").await.ids()
     }
 
     async fn signal(&self, signal: &str) {
@@ -209,8 +215,14 @@ fn template() -> String {
 
 /// Runs a command to its end: its exit code and what it prints.
 async fn run(arguments: &[&str]) -> (i32, String) {
+    run_with(&[], arguments).await
+}
+
+/// The same with more variables in its environment.
+async fn run_with(environment: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
-    let Output { status, stdout, stderr } = command.args(arguments).output().await.unwrap();
+    command.args(arguments).envs(environment.iter().copied());
+    let Output { status, stdout, stderr } = command.output().await.unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
 }
 
@@ -222,7 +234,7 @@ async fn demo_fills_a_running_log_through_its_own_api() {
     let (code, printed) = run(&["demo", "--events", "200", "--users", "5", "--url", log]).await;
     assert_eq!(code, 0, "{printed}");
     assert!(printed.contains("Recorded 200 events"), "{printed}");
-    let list = Answer::of(reqwest::Client::new().get(format!("{}?per_page=1000", process.url))).await.json();
+    let list = process.get("?per_page=1000").await.json();
     assert_eq!(list["total"], 200);
     let mut users: Vec<_> =
         list["events"].as_array().unwrap().iter().map(|event| event["user_id"].as_str().unwrap()).collect();
@@ -266,7 +278,7 @@ async fn rebuild_tells_and_repairs_each_difference_and_then_finds_none() {
     assert!(printed.contains("no difference"), "{printed}");
 
     let process = Process::start(folder.path()).await;
-    let list = Answer::of(reqwest::Client::new().get(format!("{}?per_page=100&page=12", process.url))).await;
+    let list = process.get("?per_page=100&page=12").await;
     assert_eq!((list.ids().len(), &list.json()["total"]), (1, &serde_json::json!(1101)));
 }
 

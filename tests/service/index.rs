@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use audit_log::boot::{Sources, Usage};
-use audit_log::count::SETTLE;
-use audit_log::event::Timestamp;
+use audit_log::count::{Indexer, SETTLE};
+use audit_log::event::{EventId, Tail, Timestamp};
 use audit_log::index_events::{BatchAnswer, IndexEvents, StreamBatch};
 use audit_log::log::EventKey;
 use serde_json::json;
 
-use crate::filled::{Tables, events, sample, stream_batch};
+use crate::filled::{self, Tables, events, sample, stream_batch};
 use crate::support::ids;
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -180,6 +180,38 @@ async fn an_index_that_was_deleted_is_not_missed_and_grows_again() {
     tables.check(&events, now).await;
     tables.deliver(&events[..1], now).await;
     tables.check(&events, now).await;
+}
+
+#[tokio::test]
+async fn a_log_whose_shards_were_raised_is_whole_at_once_and_is_soon_read_by_its_index_again() {
+    let (tables, old, now) = (Tables::start().await, events(600, MONTH), at(LATER));
+    tables.write(&old).await;
+    tables.index(now).await;
+    let raise = at("2024-02-01T00:00:00Z");
+    let (log, counts) = crate::tables(&tables.client, "EventsTable", &format!("4,8@{raise}"));
+    let new = (0..600).map(|number| {
+        let id = EventId::new(
+            raise.plus(Duration::from_secs(number)),
+            Tail::random(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            log.shards().at(raise),
+        );
+        EventKey { id, user_id: "1".to_owned() }
+    });
+    let new: Vec<EventKey> = new.collect();
+    tables.write(&new).await;
+
+    let mut expected: Vec<String> = old.iter().chain(&new).map(|event| event.id.to_string()).collect();
+    expected.sort_unstable_by(|a, b| b.cmp(a));
+    let check = async || {
+        let (list, _) = filled::list(&log, &counts, "per_page=100&page=6", now).await;
+        assert_eq!((&list["total"], ids(&list)), (&json!(1200), expected[500..600].to_vec()));
+        filled::list(&log, &counts, "per_page=10", now).await.1.rounds
+    };
+    assert_eq!(check().await, 2, "the new lanes are not in the index yet: the events are counted");
+    let indexer = Indexer::new(log.clone(), counts.clone());
+    let added = indexer.add(&new, now).await;
+    indexer.backfill(added.building, now, || true).await.unwrap();
+    assert_eq!(check().await, 1);
 }
 
 #[tokio::test]

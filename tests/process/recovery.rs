@@ -1,0 +1,98 @@
+//! The steps of docs/operations.md that are commands, on an engine as AWS would have the tables.
+
+use std::collections::HashMap;
+
+use audit_log_local::engine::Address;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+
+use super::{Process, event, run_with};
+
+const EVENTS: usize = 40;
+
+/// Runs `rebuild` on tables wherever AWS's own variables point, and gives its exit code and what it printed.
+async fn rebuild(engine: &str, events_table: &str, counts_table: &str) -> (i32, String) {
+    let environment = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", engine),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ];
+    let tables = ["--table", events_table, "--counts-table", counts_table, "--shards", "4"];
+    run_with(&environment, &[&["rebuild"], tables.as_slice()].concat()).await
+}
+
+/// What `restore-table-to-point-in-time` makes of a table: its items, keys and indexes under another name. No stream, no
+/// policy, no backups.
+async fn restore(client: &Client, table: &str, into: &str) {
+    let described = client.describe_table().table_name(table).send().await.unwrap().table.unwrap();
+    let index = described.global_secondary_indexes().iter().map(|index| {
+        let builder = GlobalSecondaryIndex::builder().index_name(index.index_name().unwrap());
+        let keys = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        builder.set_key_schema(Some(index.key_schema().to_vec())).projection(keys).build().unwrap()
+    });
+    let create = client.create_table().table_name(into).billing_mode(BillingMode::PayPerRequest);
+    let create = create
+        .set_key_schema(Some(described.key_schema().to_vec()))
+        .set_attribute_definitions(Some(described.attribute_definitions().to_vec()))
+        .set_global_secondary_indexes(Some(index.collect()));
+    create.send().await.unwrap();
+    for item in client.scan().table_name(table).send().await.unwrap().items() {
+        client.put_item().table_name(into).set_item(Some(item.clone())).send().await.unwrap();
+    }
+}
+
+/// An index that has nothing yet, as a new stack has it.
+async fn empty_counts(client: &Client, table: &str) {
+    let names = [("node", KeyType::Hash), ("lane", KeyType::Range)];
+    let attribute = |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+    let key = |(name, kind)| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+    let create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    let create =
+        names.iter().fold(create, |create, (name, _)| create.attribute_definitions(attribute(*name).build().unwrap()));
+    create.set_key_schema(Some(names.map(key).to_vec())).send().await.unwrap();
+}
+
+async fn items(client: &Client, table: &str) -> Vec<HashMap<String, AttributeValue>> {
+    client.scan().table_name(table).consistent_read(true).send().await.unwrap().items().to_vec()
+}
+
+#[tokio::test]
+async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_of_its_own() {
+    let process = Process::start_with(&["--memory"]).await;
+    for number in 0..EVENTS {
+        process.post(event(&format!("u{}", number % 3), &format!("2024-01-01T00:00:{number:02}Z"))).await.unwrap();
+    }
+    let client = Address::new(&process.engine).client().await;
+    restore(&client, "EventsTable", "Restored").await;
+    empty_counts(&client, "RestoredCounts").await;
+    // What happens after the point in time is not in it.
+    process.post(event("u0", "2024-01-02T00:00:00Z")).await.unwrap();
+
+    let (code, printed) = rebuild(&process.engine, "Restored", "RestoredCounts").await;
+    assert!(code == 1 && printed.contains("was not in the index, or not completely"), "{printed}");
+    let (code, printed) = rebuild(&process.engine, "Restored", "RestoredCounts").await;
+    assert!(code == 0 && printed.contains(&format!("Compared {EVENTS} events")), "{printed}");
+    assert_eq!(items(&client, "EventsTable").await.len(), EVENTS + 1);
+}
+
+#[tokio::test]
+async fn an_index_that_lost_its_nodes_is_rebuilt_beside_the_running_service() {
+    let process = Process::start_with(&["--memory"]).await;
+    for number in 0..EVENTS {
+        process.post(event("u", &format!("2024-01-01T00:00:{number:02}Z"))).await.unwrap();
+    }
+    let client = Address::new(&process.engine).client().await;
+    for node in items(&client, "CountsTable").await {
+        let delete = client.delete_item().table_name("CountsTable");
+        delete.key("node", node["node"].clone()).key("lane", node["lane"].clone()).send().await.unwrap();
+    }
+    let total = async || process.get("?per_page=1").await.json()["total"].clone();
+    assert_eq!(total().await, EVENTS, "counted on the table itself");
+    assert_eq!(rebuild(&process.engine, "EventsTable", "CountsTable").await.0, 1);
+    assert_eq!(rebuild(&process.engine, "EventsTable", "CountsTable").await.0, 0);
+    assert_eq!(total().await, EVENTS);
+}
