@@ -218,9 +218,21 @@ impl Bench {
     /// What the issue of speed promises, and what came of it. A short run only fails on what is grossly off.
     fn promises(report: &mut Report, short: bool, functions: &[Function], all: &[Condition]) {
         let Some([floor, _, create, _, _, list_4]) = found(all, Endpoint::Plain, false) else { return };
+        let Some([tls_floor, _, tls_create, _, _, tls_list_4]) = found(all, Endpoint::Tls, false) else { return };
         let ratio = |ours: &[f64], other: &[f64]| median(ours) / median(other);
-        report.promise("init of create-event, by the floor's", ratio(&create.init, &floor.init), 1.5, short);
-        report.promise("init of list-events, by the floor's", ratio(&list_4.init, &floor.init), 1.5, short);
+        for (over, floor, create, list) in [("HTTP", floor, create, list_4), ("TLS", tls_floor, tls_create, tls_list_4)]
+        {
+            let mut promise = |name, ours: &Measured| {
+                report.promise(
+                    &format!("init of {name} over {over}, by the floor's"),
+                    ratio(&ours.init, &floor.init),
+                    1.5,
+                    short,
+                );
+            };
+            promise("create-event", create);
+            promise("list-events", list);
+        }
         for at in [2, 5] {
             report.promise(
                 &format!("binary of {}, MB", functions[at].name),
