@@ -63,6 +63,22 @@ async fn a_cursor_continues_right_after_its_event_and_page_is_only_shown() {
     assert!(end.ids().is_empty() && end.json()["next_cursor"].is_null());
 }
 
+/// Neither a cursor nor an id is a permission: it names a place, and what is shown from there is what the same request shows anyway.
+#[tokio::test]
+async fn a_cursor_of_anothers_event_opens_nothing_that_the_list_does_not_show() {
+    let audit = Audit::start().await;
+    for second in 0..8 {
+        audit.record(audit.event(if second % 2 == 0 { "a" } else { "b" }, second, "{}")).await;
+    }
+    let (of_a, of_b) = (audit.list("user_id=a").await.ids(), audit.list("user_id=b").await.ids());
+    let after = audit.list(&format!("user_id=b&cursor={}", of_a[1])).await;
+    assert_eq!((after.ids(), &after.json()["total"]), (of_b[2..].to_vec(), &4.into()));
+    // Nor does it have to be an event's: one that was never recorded is the same place.
+    let mut nobodys = of_a[1].clone();
+    nobodys.replace_range(35.., if nobodys.ends_with('0') { "1" } else { "0" });
+    assert_eq!(audit.list(&format!("user_id=b&cursor={nobodys}")).await.ids(), of_b[2..]);
+}
+
 #[tokio::test]
 async fn pages_by_number_tile_the_log() {
     let audit = Audit::start().await;

@@ -213,10 +213,14 @@ async fn a_parameter_that_is_unknown_repeated_or_out_of_range_is_named() {
 async fn an_id_without_an_event_is_not_found_whatever_it_looks_like() {
     let audit = Audit::start().await;
     let nobodys = format!("0000000{}-f400-7000-8000-000000000000", audit.start % 10);
+    let mut sentences = Vec::new();
     for id in [nobodys.as_str(), "1", "018cc251-f400-4000-8000-000000000000", "'%20OR%201=1"] {
         let answer = audit.get(&format!("/events/{id}")).await;
         assert_eq!((answer.status, answer.json()["code"].as_str()), (404, Some("not_found")), "{id}");
+        sentences.push(answer.json()["error"].as_str().unwrap().to_owned());
     }
+    sentences.dedup();
+    assert_eq!(sentences.len(), 1, "a malformed one is told like one that does not exist: {sentences:?}");
 }
 
 #[tokio::test]
