@@ -112,7 +112,7 @@ impl IndexEvents {
         let (numbers, events): (Vec<String>, Vec<EventKey>) = batch.records.into_iter().filter_map(event).unzip();
         let now = self.sources.now();
         let time_left = || self.sources.time_left(deadline).unwrap_or(TIME_DEFAULT);
-        // Lambda would stop it without an answer, and then cut a batch in two that has nothing wrong.
+        // Lambda would stop it without an answer. Delivered again, it is done sooner: what is in the index is only read.
         let Ok(added) = tokio::time::timeout(time_left(), self.indexer.add(&events, now)).await else {
             return self.again_from(numbers.first(), "the time for this batch ran out");
         };

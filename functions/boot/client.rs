@@ -30,7 +30,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_millis(6000);
 /// The first attempt and three more, with exponential backoff and full jitter.
 const ATTEMPTS_MAX: u32 = 4;
 /// The longest pause before the second attempt; it doubles. The SDK's is a second, which suits services that take as long;
-/// DynamoDB answers in milliseconds, and a caller waits meanwhile.
+/// DynamoDB answers in milliseconds, and a caller waits meanwhile. A throttle that lasts longer than all pauses together is a
+/// 503, whose `Retry-After` is the pause that helps.
 const BACKOFF: Duration = Duration::from_millis(50);
 
 /// The authorities that AWS's endpoints have their certificates from: <https://www.amazontrust.com/repository/>.

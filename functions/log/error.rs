@@ -63,7 +63,8 @@ impl Error {
         }
         match error {
             SdkError::ConstructionFailure(_) => Error::Refused { operation, detail },
-            _ if refused(error.raw_response()) => Error::Refused { operation, detail },
+            // Every refusal of DynamoDB's has a code. One without has lost it on the way, and may have been any other.
+            _ if code.is_some() && refused(error.raw_response()) => Error::Refused { operation, detail },
             _ => Error::Unanswered { operation, detail },
         }
     }

@@ -109,6 +109,15 @@ async fn an_empty_success_is_neither_a_recorded_event_nor_an_empty_list() {
     check(&get, 503, "temporarily_unavailable", "try again");
 }
 
+/// It may have been a throttle, or the condition that finds the event there.
+#[tokio::test]
+async fn a_refusal_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
+    let log = scripted(|_| (StatusCode::BAD_REQUEST, "{\"__ty")).await;
+    let (post, get) = tokio::join!(post(&log), get(&log));
+    check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
+    check(&get, 503, "temporarily_unavailable", "try again");
+}
+
 #[tokio::test]
 async fn a_missing_table_is_a_500_that_shows_nothing_of_it() {
     let log = scripted(|_| MISSING).await;
