@@ -111,7 +111,7 @@ impl Report {
             }
         }
         if self.failed {
-            eprintln!("A promise was broken by more than {GROSS} times.");
+            eprintln!("A figure is grossly off: more than {GROSS} times its promise, or below its floor.");
             std::process::exit(1);
         }
     }
