@@ -21,6 +21,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+/// How often a batch is delivered before that counts as a fault.
+const DELIVERIES_MAX: usize = 5;
+
 pub struct Tables {
     /// Where the engine answers.
     pub dynamodb: Address,
@@ -67,18 +70,29 @@ impl Tables {
 
     /// Starts every lane and fills it from the table, as the first batches of a stream do.
     pub async fn index(&self, now: Timestamp) {
-        let added = self.indexer.add(&[], now).await;
-        assert!(added.failed.is_empty(), "{:?}", added.failed);
-        self.indexer.backfill(added.building, now, || true).await.unwrap();
+        self.deliver_all(&[], now).await;
     }
 
     /// Gives a user a trie, as a batch with this event of the user's does, and one more when the index has settled.
     pub async fn promote(&self, event: &EventKey, now: Timestamp) {
         for now in [now, now.plus(SETTLE)] {
-            let added = self.indexer.add(std::slice::from_ref(event), now).await;
-            assert!(added.failed.is_empty(), "{:?}", added.failed);
-            self.indexer.backfill(added.building, now, || true).await.unwrap();
+            self.deliver_all(std::slice::from_ref(event), now).await;
         }
+    }
+
+    /// Adds a batch and fills the lanes that are building. What one delivery cannot end, because a busy machine lets DynamoDB
+    /// answer too late, the next takes up, as with a stream.
+    async fn deliver_all(&self, events: &[EventKey], now: Timestamp) {
+        let mut failures = Vec::new();
+        while failures.len() < DELIVERIES_MAX {
+            let added = self.indexer.add(events, now).await;
+            let filled = self.indexer.backfill(added.building, now, || true).await;
+            if added.failed.is_empty() && filled.is_ok() {
+                return;
+            }
+            failures.push(format!("{:?}, {filled:?}", added.failed));
+        }
+        panic!("{failures:?}");
     }
 
     /// See [`list`].
