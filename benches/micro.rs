@@ -282,7 +282,7 @@ mod query {
 /// the time is the trie's.
 mod trie {
     use audit_log::count::trie::{
-        LEAF_KEYS_MAX, Lane, Node, Prefix, Roots, Step, Storage, apply, count, rank, select, start,
+        Before, LEAF_KEYS_MAX, Lane, Node, Prefix, Roots, Step, Storage, apply, count, rank, start,
     };
     use audit_log::event::EventId;
     use divan::Bencher;
@@ -365,7 +365,8 @@ mod trie {
         let ((storage, keys), mut rng) = (filled(events), StdRng::seed_from_u64(2));
         let roots = roots(&storage);
         bencher.with_inputs(|| rng.random_range(0..keys.len())).bench_local_values(|position| {
-            let found = count_turns(select(&storage, &roots, position as u64)).0.unwrap();
+            let before = count_turns(Before::read(&storage, &roots, u128::MAX)).0.unwrap();
+            let found = count_turns(before.select(&storage, (keys.len() - 1 - position) as u64)).0.unwrap();
             assert_eq!(found, Some(keys[position]));
         });
     }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use futures_util::future::join;
 use futures_util::stream::{StreamExt, iter};
 
-use super::reader::USER_LANE;
 use super::trie::{self, Lane, State, Storage};
-use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX};
+use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX, lane_of};
 use crate::event::{IdRange, Timestamp};
 use crate::log::{Error, EventKey, EventLog, Partition};
 
@@ -46,11 +45,7 @@ pub struct Added {
 impl Indexer {
     /// The lane that counts a partition.
     pub(super) fn lane(&self, partition: &Partition) -> (Lanes, Lane) {
-        let lane = match partition {
-            Partition::Shard(shard) => *shard,
-            Partition::User(_) => USER_LANE,
-        };
-        (self.counts.lanes(&partition.scope()), lane)
+        (self.counts.lanes(&partition.scope()), lane_of(partition))
     }
 
     /// An indexer of `log`'s events that keeps its index in `counts`.

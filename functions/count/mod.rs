@@ -4,8 +4,8 @@
 //! before come from the index: a [`trie`] of event ids in the `counts` table, which [`Indexer`] keeps. An event
 //! enters it through the table's stream, or, if it is older than [`LATE`] when it is recorded, before its 201.
 //!
-//! The index is an accelerator. Where a lane of it is not ready, or something is wrong with it, the events
-//! themselves are counted: slower, and never wrong.
+//! The index is an accelerator. The events of a lane that is not ready are counted themselves, and all of them where
+//! something is wrong with it: slower, and never wrong.
 
 mod audit;
 mod index;
@@ -19,6 +19,9 @@ pub use audit::Difference;
 pub use index::{Added, IndexError, Indexer, SETTLE};
 pub use reader::{Count, Located};
 pub use table::{CountsTable, Lanes};
+use trie::Lane;
+
+use crate::log::Partition;
 
 /// An event that is older than this when it is recorded is added to the index before it is acknowledged.
 pub const LATE: Duration = Duration::from_secs(5);
@@ -26,3 +29,11 @@ pub const LATE: Duration = Duration::from_secs(5);
 pub const EDGE: Duration = Duration::from_secs(15);
 /// A user with more events than this gets a trie. Counting so many keys costs at most about 19 read units.
 pub const USER_EVENTS_LIVE_MAX: u64 = 1000;
+
+/// The lane that counts a partition: a user has only one.
+fn lane_of(partition: &Partition) -> Lane {
+    match partition {
+        Partition::Shard(shard) => *shard,
+        Partition::User(_) => 0,
+    }
+}

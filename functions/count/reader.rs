@@ -1,11 +1,11 @@
 //! Rank and select over a scope: live at the edge, from the index before it.
 
-use futures_util::future::try_join;
+use futures_util::future::{try_join, try_join3};
 
-use super::trie::{self, Roots, State, Storage};
-use super::{CountsTable, EDGE, Lanes};
+use super::trie::{self, Before, Roots, State, Storage};
+use super::{CountsTable, EDGE, Lanes, lane_of};
 use crate::event::{EventId, IdRange, Timestamp};
-use crate::log::{Error, EventLog, Scope};
+use crate::log::{Error, EventLog, Partition, Scope};
 
 /// Counts the events of a log.
 #[derive(Clone, Debug)]
@@ -23,20 +23,14 @@ pub struct Located {
     pub id: Option<EventId>,
 }
 
-/// What the index says of the part of a range before the live edge.
+/// The part of a range before the live edge, and what the index knows of it.
 struct Older {
+    range: IdRange,
     lanes: Lanes,
+    /// Of the lanes that are ready.
     roots: Roots,
-    /// How many events the part has.
-    count: u64,
-    /// How many of the index come before its end.
-    rank: u64,
-}
-
-/// How much of a range was counted: what is before the live edge, by the index, or all of it.
-enum Counted {
-    Older(u64),
-    Whole(u64),
+    /// The partitions whose lanes are not ready: their events are counted themselves. New shards have none yet.
+    unindexed: Vec<Partition>,
 }
 
 type IndexError = trie::Error<Error>;
@@ -74,19 +68,10 @@ impl Count {
         now: Timestamp,
         live: impl AsyncFnOnce(IdRange) -> Result<(T, u64), Error>,
     ) -> Result<(u64, T), Error> {
-        let (older, edge) = at_edge(range, now);
-        let counted = async {
-            match self.older(scope, older).await? {
-                Some(older) => Ok(Counted::Older(older.count)),
-                None => self.log.count(scope, range).await.map(Counted::Whole),
-            }
-        };
-        let (counted, (beside, live)) = try_join(counted, live(edge)).await?;
-        let total = match counted {
-            Counted::Older(older) => older + live,
-            Counted::Whole(total) => total,
-        };
-        Ok((total, beside))
+        let (range, edge) = at_edge(range, now);
+        let older = async { self.count(scope, &self.older(scope, range).await?).await };
+        let (older, (beside, live)) = try_join(older, live(edge)).await?;
+        Ok((older + live, beside))
     }
 
     /// The total, and the id at `rank` (0 is the newest) of `scope` in `range`.
@@ -95,66 +80,79 @@ impl Count {
     ///
     /// [`Error`], when either cannot be found for certain.
     pub async fn locate(&self, scope: &Scope, range: IdRange, rank: u64, now: Timestamp) -> Result<Located, Error> {
-        let (older, edge) = at_edge(range, now);
-        let (older, live) = try_join(self.older(scope, older), self.log.count(scope, edge)).await?;
-        if let Some(older) = older {
-            let total = live + older.count;
-            if rank >= total {
-                return Ok(Located { total, id: None });
+        let (range, edge) = at_edge(range, now);
+        let (older, live) = try_join(self.older(scope, range), self.log.count(scope, edge)).await?;
+        let Some(rank) = rank.checked_sub(live) else {
+            let (older, id) = try_join(self.count(scope, &older), self.log.id_at(scope, edge, rank)).await?;
+            return Ok(Located { total: older + live, id });
+        };
+        let indexed =
+            if older.roots.0.is_empty() { None } else { trusted(Box::pin(self.select(scope, &older, rank)).await)? };
+        let Located { total, id } = match indexed {
+            Some(located) => located,
+            None => {
+                let (total, id) = try_join(self.log.count(scope, range), self.log.id_at(scope, range, rank)).await?;
+                Located { total, id }
             }
-            if rank < live {
-                return Ok(Located { total, id: self.log.id_at(scope, edge, rank).await? });
-            }
-            if let Some(id) = trusted(older.select(rank - live).await)? {
-                return Ok(Located { total, id: Some(id) });
-            }
-        }
-        let (total, id) = try_join(self.log.count(scope, range), self.log.id_at(scope, range, rank)).await?;
-        Ok(Located { total, id })
+        };
+        Ok(Located { total: total + live, id })
     }
 
-    /// What the index says of `range`; `None` where it is not to be used.
-    async fn older(&self, scope: &Scope, range: IdRange) -> Result<Option<Older>, Error> {
-        trusted(self.indexed(scope, range).await).map(Option::flatten)
-    }
-
-    /// The same; `None` where it is not ready.
-    async fn indexed(&self, scope: &Scope, range: IdRange) -> Result<Option<Older>, IndexError> {
+    /// What the index knows of a range that ends before the live edge.
+    async fn older(&self, scope: &Scope, range: IdRange) -> Result<Older, Error> {
         let lanes = self.counts.lanes(scope);
-        let level = lanes.level(trie::Prefix::ROOT).await?;
-        let ready = |lane: u8| level.iter().any(|(found, root)| *found == lane && root.state == Some(State::Ready));
-        let all_ready = match scope {
-            Scope::Everyone => self.log.shards().all().all(ready),
-            Scope::User(_) => ready(USER_LANE),
-        };
-        if !all_ready {
-            return Ok(None);
+        let level = trusted(lanes.level(trie::Prefix::ROOT).await.map_err(trie::Error::Storage))?.unwrap_or_default();
+        let mut ready: Vec<_> = level.into_iter().filter(|(_, root)| root.state == Some(State::Ready)).collect();
+        let partitions = self.log.partitions(scope);
+        ready.retain(|(lane, _)| partitions.iter().any(|partition| lane_of(partition) == *lane));
+        let is_ready = |partition: &Partition| ready.iter().any(|(lane, _)| lane_of(partition) == *lane);
+        let unindexed = partitions.iter().filter(|partition| !is_ready(partition)).cloned().collect();
+        let roots = Roots(ready.into_iter().map(|(lane, root)| (lane, root.node)).collect());
+        Ok(Older { range, lanes, roots, unindexed })
+    }
+
+    /// How many events there are.
+    async fn count(&self, scope: &Scope, older: &Older) -> Result<u64, Error> {
+        let indexed = async { trusted(older.count().await) };
+        let unindexed = self.log.count_in(&older.unindexed, older.range);
+        match try_join(indexed, unindexed).await? {
+            (Some(indexed), unindexed) => Ok(indexed + unindexed),
+            (None, _) => self.log.count(scope, older.range).await,
         }
-        let roots = Roots(level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect());
-        let (count, rank) = match range.keys() {
-            Some((0, end)) => {
-                let rank = trie::rank(&lanes, &roots, end).await?;
-                (rank, rank)
-            }
-            Some((first, end)) => {
-                try_join(trie::count(&lanes, &roots, first, end), trie::rank(&lanes, &roots, end)).await?
-            }
-            None => (0, 0),
+    }
+
+    /// How many events there are, and the id at `rank`.
+    async fn select(&self, scope: &Scope, older: &Older, rank: u64) -> Result<Located, IndexError> {
+        let Some((first, end)) = older.range.keys() else { return Ok(Located { total: 0, id: None }) };
+        let before = Before::read(&older.lanes, &older.roots, end);
+        let indexed = async {
+            // From the first event on, the way to the end has counted them.
+            if first == 0 { Ok(None) } else { older.count().await.map(Some) }
         };
-        Ok(Some(Older { lanes, roots, count, rank }))
+        let unindexed = async { Ok(self.log.count_in(&older.unindexed, older.range).await?) };
+        let (before, indexed, unindexed) = try_join3(before, indexed, unindexed).await?;
+        let total = indexed.unwrap_or(before.count()) + unindexed;
+        if rank >= total {
+            return Ok(Located { total, id: None });
+        }
+        if unindexed > 0 {
+            return Ok(Located { total, id: self.log.id_at(scope, older.range, rank).await? });
+        }
+        match before.select(&older.lanes, rank).await?.filter(|key| *key >= first) {
+            Some(key) => Ok(Located { total, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) }),
+            // Late events came into the range between the two readings: there was a moment with this many.
+            None => Ok(Located { total: rank, id: None }),
+        }
     }
 }
 
-/// The lane of a user's only trie.
-pub(super) const USER_LANE: trie::Lane = 0;
-
 impl Older {
-    /// The id at `rank` (0 is the newest) of the part.
-    async fn select(&self, rank: u64) -> Result<EventId, IndexError> {
-        // From the oldest: what the index holds beyond the part's end then does not matter.
-        let position = self.rank.checked_sub(1 + rank).ok_or(BROKEN)?;
-        let key = trie::select(&self.lanes, &self.roots, position).await?;
-        key.and_then(EventId::from_bits).ok_or(BROKEN)
+    /// How many events there are in the lanes that are ready.
+    async fn count(&self) -> Result<u64, IndexError> {
+        match self.range.keys() {
+            Some((first, end)) => Box::pin(trie::count(&self.lanes, &self.roots, first, end)).await,
+            None => Ok(0),
+        }
     }
 }
 

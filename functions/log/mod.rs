@@ -50,13 +50,30 @@ impl EventLog {
         &self.shards
     }
 
+    /// What `scope` lies in: the shards of the table, or the user's part of the index.
+    pub fn partitions(&self, scope: &Scope) -> Vec<Partition> {
+        match scope {
+            Scope::Everyone => self.shards.all().map(Partition::Shard).collect(),
+            Scope::User(user_id) => vec![Partition::User(user_id.clone())],
+        }
+    }
+
     /// How many events of `scope` have an id in `range`, counted now: as many read units as reading them costs.
     ///
     /// # Errors
     ///
     /// [`Error`], when DynamoDB does not give the whole answer.
     pub async fn count(&self, scope: &Scope, range: IdRange) -> Result<u64, Error> {
-        walk::count(self, scope, range).await
+        self.count_in(&self.partitions(scope), range).await
+    }
+
+    /// How many events of these partitions have an id in `range`, at the same cost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not give the whole answer.
+    pub async fn count_in(&self, partitions: &[Partition], range: IdRange) -> Result<u64, Error> {
+        walk::count(self, partitions, range).await
     }
 
     /// Whether `scope` has more events than `limit`: reads no more keys than it takes to tell.

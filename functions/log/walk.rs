@@ -116,9 +116,9 @@ impl Lane {
     }
 }
 
-/// How many events of `scope` have an id in `range`: a COUNT over every page of every lane.
-pub(super) async fn count(log: &EventLog, scope: &Scope, range: IdRange) -> Result<u64, Error> {
-    count_all(lanes(log, scope, range).into_iter().map(|(_, query)| query)).await
+/// How many events of these partitions have an id in `range`: a COUNT over every page of each.
+pub(super) async fn count(log: &EventLog, partitions: &[Partition], range: IdRange) -> Result<u64, Error> {
+    count_all(partitions.iter().filter_map(|partition| query(log, partition, range))).await
 }
 
 async fn count_all(queries: impl Iterator<Item = QueryFluentBuilder>) -> Result<u64, Error> {
@@ -207,12 +207,8 @@ fn key_of(item: &Item) -> Result<EventKey, Error> {
 
 /// The queries whose union is `scope` within `range`; none when the range is empty.
 fn lanes(log: &EventLog, scope: &Scope, range: IdRange) -> Vec<(Partition, QueryFluentBuilder)> {
-    let partitions: Vec<Partition> = match scope {
-        Scope::Everyone => log.shards.all().map(Partition::Shard).collect(),
-        Scope::User(user_id) => vec![Partition::User(user_id.clone())],
-    };
     let queried = |partition| query(log, &partition, range).map(|query| (partition, query));
-    partitions.into_iter().filter_map(queried).collect()
+    log.partitions(scope).into_iter().filter_map(queried).collect()
 }
 
 /// The query of one partition within `range`; `None` when the range is empty.

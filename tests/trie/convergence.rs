@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use audit_log::count::trie::{Lane, Prefix, Roots, Storage, apply, count, finish, rank, select, start};
+use audit_log::count::trie::{Before, Lane, Prefix, Roots, Storage, apply, count, finish, rank, start};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -81,18 +81,26 @@ async fn check(storage: &Memory, sorted: &[u128]) {
     let roots = roots(storage).await;
     let total = rank(storage, &roots, u128::MAX).await.unwrap();
     assert_eq!(total, sorted.len() as u64);
+    let all = Before::read(storage, &roots, u128::MAX).await.unwrap();
+    assert_eq!(all.count(), total);
+    assert_eq!(all.select(storage, total).await.unwrap(), None);
     for (position, key) in sorted.iter().enumerate() {
         let position = position as u64;
         assert_eq!(rank(storage, &roots, *key).await.unwrap(), position, "{key:032x}");
         if !position.is_multiple_of(4) {
             continue;
         }
-        assert_eq!(select(storage, &roots, position).await.unwrap(), Some(*key), "{position}");
+        assert_eq!(all.select(storage, total - 1 - position).await.unwrap(), Some(*key), "{position}");
         let end = sorted[(sorted.len() + position as usize) / 2];
         let within = sorted.partition_point(|other| *other < end) as u64 - position;
         assert_eq!(count(storage, &roots, *key, end).await.unwrap(), within, "{key:032x} to {end:032x}");
+        let before = Before::read(storage, &roots, end).await.unwrap();
+        assert_eq!(before.count(), position + within, "before {end:032x}");
+        if within > 0 {
+            let found = before.select(storage, within - 1).await.unwrap();
+            assert_eq!(found, Some(*key), "{within} before {end:032x}");
+        }
     }
-    assert_eq!(select(storage, &roots, total).await.unwrap(), None);
 }
 
 proptest! {
@@ -158,6 +166,57 @@ proptest! {
         }));
     }
 
+    /// A page by number shows no event twice and leaves none out, whatever comes late meanwhile: the key at a rank had it
+    /// at some moment while it was looked for.
+    #[test]
+    fn a_key_had_its_rank_at_some_moment_while_it_was_selected(seed: u64, late_from in 0..4_usize) {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let all = keys(rng, 3000);
+        let end = all[all.len() * 3 / 4];
+        let (mut old, mut arriving) = (Vec::new(), Vec::new());
+        for (position, key) in all.iter().enumerate() {
+            // In the last case all that arrives is older than what is asked for.
+            let late = if late_from == 3 { position < all.len() / 3 } else { position % 3 > late_from };
+            if late { arriving.push(*key) } else { old.push(*key) }
+        }
+        arriving.shuffle(rng);
+        let storage = &Memory::with_faults(Faults { slow: 2, ..Faults::default() }, seed);
+        for lane in 0..LANES {
+            count_turns(async {
+                start(storage, lane, 0).await.unwrap();
+                let keys: Vec<u128> = old.iter().copied().filter(|key| lane_of(*key) == lane).collect();
+                apply(storage, lane, &keys).await.unwrap();
+            });
+        }
+        // What certainly is there, and what may be.
+        let (there, begun) = (RefCell::new(old.clone()), RefCell::new(old.clone()));
+        let newer = |keys: &[u128], than: u128| keys.iter().filter(|key| (than + 1..end).contains(*key)).count() as u64;
+        let (there, begun, arriving, newer) = (&there, &begun, &arriving, &newer);
+        let newest = newer(&old, 0);
+        race(4, u32::MAX, rng, |task| Box::pin(async move {
+            if task == 0 {
+                for part in 0..40 {
+                    let rank = newest * (part % 20) / if late_from == 3 { 40 } else { 20 };
+                    let before_it = there.borrow().clone();
+                    let roots = roots(storage).await;
+                    let key = Before::read(storage, &roots, end).await.unwrap().select(storage, rank).await.unwrap();
+                    let key = key.unwrap();
+                    let (least, most) = (newer(&before_it, key), newer(&begun.borrow(), key));
+                    assert!((least..=most).contains(&rank), "{key:032x} has {least} to {most} before it, not {rank}");
+                }
+            } else {
+                for keys in arriving.chunks(9).skip(task - 1).step_by(3) {
+                    for lane in 0..LANES {
+                        let keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
+                        begun.borrow_mut().extend(&keys);
+                        apply(storage, lane, &keys).await.unwrap();
+                        there.borrow_mut().extend(&keys);
+                    }
+                }
+            }
+        }));
+    }
+
     /// While keys are added, a reader never sees more than there are, nor fewer of the old ones than were delivered.
     #[test]
     fn a_reader_in_the_midst_of_it_counts_what_was_delivered_before(seed: u64) {
@@ -183,7 +242,9 @@ proptest! {
                     let roots = roots(storage).await;
                     assert_eq!(count(storage, &roots, old[position], bound).await.unwrap(), (old.len() - position) as u64);
                     assert_eq!(rank(storage, &roots, bound).await.unwrap(), old.len() as u64);
-                    assert_eq!(select(storage, &roots, position as u64).await.unwrap(), Some(old[position]));
+                    let before = Before::read(storage, &roots, bound).await.unwrap();
+                    let rank = old.len() - 1 - position;
+                    assert_eq!(before.select(storage, rank as u64).await.unwrap(), Some(old[position]));
                 }
             } else {
                 for (lane, batch) in batches.iter().skip(task - 1).step_by(3) {
@@ -213,6 +274,7 @@ fn keys_that_share_fourteen_bytes_are_told_apart_by_the_last() {
         apply(&storage, 0, &keys).await.unwrap();
         let roots = roots(&storage).await;
         assert_eq!(rank(&storage, &roots, START + 3 * 777).await, Ok(777));
-        assert_eq!(select(&storage, &roots, 19_999).await, Ok(Some(START + 3 * 19_999)));
+        let before = Before::read(&storage, &roots, u128::MAX).await.unwrap();
+        assert_eq!(before.select(&storage, 777).await, Ok(Some(START + 3 * (19_999 - 777))));
     });
 }

@@ -1,6 +1,6 @@
 //! What rank and select cost, from a thousand events to a billion: by the trie's own code, on an implicit log.
 
-use audit_log::count::trie::{Prefix, Roots, Storage, rank, select};
+use audit_log::count::trie::{Before, Prefix, Roots, Storage, rank};
 
 use crate::implicit::Implicit;
 use crate::memory::Cost;
@@ -26,19 +26,27 @@ impl Reading {
     }
 }
 
-/// The most that reading the roots, the rank of a key, and the key at a rank cost, over many places in the log.
+/// The most that reading the roots, the rank of a key or the way to it, and the key at a rank cost, over many places in
+/// the log.
 fn measure(log: &Implicit, total: u64) -> (Reading, Reading, Reading) {
     let (level, root) = Reading::of(log, log.level(Prefix::ROOT));
     let roots = Roots(level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect());
     let (mut ranked, mut selected) = (Reading::default(), Reading::default());
-    for part in 0..12 {
-        let position = (total - 1) * part / 11;
-        let (key, reading) = Reading::of(log, select(log, &roots, position));
+    let all = count_turns(Before::read(log, &roots, u128::MAX)).0.unwrap();
+    for part in 0..8 {
+        let position = (total - 1) * part / 7;
+        let (key, reading) = Reading::of(log, all.select(log, total - 1 - position));
         let key = key.unwrap().unwrap();
         selected = selected.most(reading);
         let (found, reading) = Reading::of(log, rank(log, &roots, key));
         assert_eq!(found, Ok(position), "the rank of the key at {position}");
         ranked = ranked.most(reading);
+        let (before, reading) = Reading::of(log, Before::read(log, &roots, key));
+        let before = before.unwrap();
+        assert_eq!(before.count(), position);
+        ranked = ranked.most(reading);
+        let (_, reading) = Reading::of(log, before.select(log, position / 2));
+        selected = selected.most(reading);
     }
     (root, ranked, selected)
 }

@@ -33,6 +33,7 @@ mod lane;
 mod node;
 mod prefix;
 mod read;
+mod select;
 mod storage;
 
 pub use apply::apply;
@@ -40,7 +41,8 @@ pub use audit::{Miscount, keys, recount, remove};
 pub use lane::{advance, finish, start};
 pub use node::{Below, Node, Side};
 pub use prefix::{Prefix, Step};
-pub use read::{Roots, count, rank, select};
+pub use read::{Roots, count, rank};
+pub use select::Before;
 pub use storage::{Entry, Lane, State, Storage, Swap};
 
 /// How many keys a leaf holds at most. Packed, a full one takes 4 or 5 write units, and so does every write to it.

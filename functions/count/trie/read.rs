@@ -1,4 +1,4 @@
-//! Rank and select over all lanes of a scope.
+//! Counting over all lanes of a scope.
 
 use std::ops::Bound;
 
@@ -12,7 +12,7 @@ pub struct Roots(pub Vec<(Lane, Node)>);
 
 /// How many levels of the way to a known key are read at once. Leaves lie within the first four below the root as
 /// long as a lane takes less than 1,000 events a second.
-const LEVELS_AT_ONCE: usize = 4;
+pub(super) const LEVELS_AT_ONCE: usize = 4;
 
 /// How many keys are less than `bound`. One round of reads below the roots; none when every key is less.
 ///
@@ -132,69 +132,13 @@ fn split<'a>(
     (sum, open)
 }
 
-/// The key at `position` among all keys of the scope, 0 being the smallest; `None` past the end. One round of reads
-/// a level below the roots.
-///
-/// # Errors
-///
-/// [`Error::Broken`] when a node is missing that another one counts.
-pub async fn select<S: Storage>(
-    storage: &S,
-    roots: &Roots,
-    mut position: u64,
-) -> Result<Option<u128>, Error<S::Error>> {
-    let mut prefix = Prefix::ROOT;
-    let mut level = roots.0.clone();
-    // The keys of lanes whose leaf lies above `prefix`.
-    let mut keys: Vec<u128> = Vec::new();
-    loop {
-        let mut inner = Vec::new();
-        for (lane, node) in level {
-            match node {
-                Node::Leaf(leaf) => keys.extend(leaf),
-                Node::Inner { counts, .. } => inner.push((lane, counts)),
-            }
-        }
-        if inner.is_empty() {
-            keys.sort_unstable();
-            return Ok(usize::try_from(position).ok().and_then(|position| keys.get(position).copied()));
-        }
-        let mut counts: std::collections::BTreeMap<Step, u64> = std::collections::BTreeMap::new();
-        let shown = inner.iter().flat_map(|(_, counts)| counts.iter().map(|(step, count)| (*step, *count)));
-        for (step, count) in shown.chain(keys.iter().map(|key| (prefix.step(*key), 1))) {
-            *counts.entry(step).or_default() += count;
-        }
-        let Some(step) = counts.into_iter().find_map(|(step, count)| {
-            let within = position < count;
-            if !within {
-                position -= count;
-            }
-            within.then_some(step)
-        }) else {
-            return Ok(None);
-        };
-        keys.retain(|key| prefix.step(*key) == step);
-        prefix = prefix.child(step);
-        let open: Vec<(Lane, u64)> = inner
-            .iter()
-            .filter_map(|(lane, counts)| Some((*lane, *counts.get(&step)?)))
-            .filter(|(_, count)| *count > 0)
-            .collect();
-        level = if open.is_empty() {
-            Vec::new()
-        } else {
-            counted(&nodes(storage, prefix).await?, &open).ok_or(Error::Broken(prefix))?
-        };
-    }
-}
-
-async fn nodes<S: Storage>(storage: &S, prefix: Prefix) -> Result<Vec<(Lane, Node)>, Error<S::Error>> {
+pub(super) async fn nodes<S: Storage>(storage: &S, prefix: Prefix) -> Result<Vec<(Lane, Node)>, Error<S::Error>> {
     Ok(storage.level(prefix).await?.into_iter().map(|(lane, entry)| (lane, entry.node)).collect())
 }
 
 /// The nodes of the lanes that are counted above, which must hold as much as is counted. What no parent counts yet is
 /// left out: its event is not acknowledged.
-fn counted(level: &[(Lane, Node)], open: &[(Lane, u64)]) -> Option<Vec<(Lane, Node)>> {
+pub(super) fn counted(level: &[(Lane, Node)], open: &[(Lane, u64)]) -> Option<Vec<(Lane, Node)>> {
     let find = |(lane, count): &(Lane, u64)| {
         level.iter().find(|(found, node)| found == lane && node.below().count >= *count).cloned()
     };
@@ -203,7 +147,7 @@ fn counted(level: &[(Lane, Node)], open: &[(Lane, u64)]) -> Option<Vec<(Lane, No
 
 /// The same, of a level that was read together with the one above it: a node can then be older than what counts it, and
 /// is read again.
-async fn trusted<S: Storage>(
+pub(super) async fn trusted<S: Storage>(
     storage: &S,
     prefix: Prefix,
     level: &[(Lane, Node)],
