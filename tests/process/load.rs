@@ -15,6 +15,7 @@ use crate::support::{Answer, event_with};
 const WRITERS: usize = 200;
 const READERS: usize = 50;
 const USERS: u64 = 20;
+const PER_PAGE: u64 = 20;
 /// How many events are written; the long form is 100,000.
 const EVENTS: &str = "AUDIT_LOG_LOAD_EVENTS";
 const EVENTS_SHORT: u64 = 500;
@@ -62,24 +63,30 @@ impl Clients {
         }
     }
 
-    /// Everyone's newest events, or one user's; how many lists were read.
+    /// Everyone's newest events, one user's, or a page further back; how many lists were read.
     async fn read(&self, reader: u64) -> usize {
         let mut lists = 0;
         for number in reader.. {
             if self.done.load(Ordering::SeqCst) {
                 break;
             }
-            let user = (number % 2 == 0).then(|| format!("u{}", number % USERS));
+            let user = (number % 3 == 0).then(|| format!("u{}", number % USERS));
+            let page = if number % 3 == 1 { 2 + number % 7 } else { 1 };
             let filter = user.iter().map(|user| format!("&user_id={user}")).collect::<String>();
             let before = self.ledger.claim();
-            let answer = Answer::of(self.http.get(format!("{}?per_page=20{filter}", self.url))).await;
+            let path = format!("{}?per_page={PER_PAGE}&page={page}{filter}", self.url);
+            let answer = Answer::of(self.http.get(path)).await;
             if answer.status == 503 {
                 continue;
             }
             assert_eq!(answer.status, 200, "{answer:?}");
             let list = answer.json();
             let more = !list["next_cursor"].is_null();
-            self.ledger.check(before, user.as_deref(), list["events"].as_array().unwrap(), more);
+            let events = list["events"].as_array().unwrap();
+            match page {
+                1 => self.ledger.check(before, user.as_deref(), events, more),
+                _ => self.ledger.check_page(before, None, (page - 1) * PER_PAGE, events, more),
+            }
             lists += 1;
         }
         lists

@@ -34,7 +34,7 @@ const AT_ONCE: usize = 12;
 static STARTING: Mutex<()> = Mutex::const_new(());
 
 const USERS: [&str; 3] = ["ann", "bob", "cy"];
-const WAYS_TO_READ: u64 = 4;
+const WAYS_TO_READ: u64 = 5;
 /// How often a client reads at the most once the writers are done.
 const READS_MAX: u64 = 100;
 /// How often a client repeats a request until it is answered.
@@ -151,6 +151,7 @@ impl World {
                 0 => self.read_list(None, &mut figures).await,
                 1 => self.read_list(Some(USERS[rng.random_range(0..USERS.len())]), &mut figures).await,
                 2 => self.read_by_cursor(rng.random_range(3..10), &mut figures).await,
+                3 => self.read_page(rng.random_range(2..6), rng.random_range(1..8), &mut figures).await,
                 _ => self.read_one(rng.random_range(0..1000), &mut figures).await,
             }
             rounds_after += u64::from(*done.borrow());
@@ -188,6 +189,17 @@ impl World {
             cursor = page["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
         }
         self.ledger.check(before, None, &events, false);
+    }
+
+    /// A page by its number.
+    async fn read_page(&self, page: u64, per_page: u64, figures: &mut Figures) {
+        let before = self.ledger.claim();
+        let path = format!("/events?per_page={per_page}&page={page}");
+        let Some(answer) = self.get(&path, figures).await else { return };
+        let list = answer.json();
+        let (events, more) = (list["events"].as_array().unwrap(), !list["next_cursor"].is_null());
+        self.ledger.check_page(before, None, (page - 1) * per_page, events, more);
+        self.ledger.check_total(before, None, list["total"].as_u64().unwrap());
     }
 
     /// An event that was acknowledged; a 404 would be a loss.

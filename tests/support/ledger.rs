@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use audit_log::boot::Sources;
 use audit_log::count::EDGE;
-use audit_log::event::Timestamp;
+use audit_log::event::{EventId, Timestamp};
 use serde_json::Value;
 
 use crate::support::Answer;
@@ -35,8 +36,10 @@ pub struct Ledger(Mutex<Books>);
 #[derive(Default)]
 struct Books {
     entries: BTreeMap<u64, (Planned, Owed)>,
-    /// In the order of their answers.
+    /// Their numbers, in the order of their answers.
     acknowledged: Vec<u64>,
+    /// By id: which answer it was, and the number.
+    by_id: BTreeMap<String, (usize, u64)>,
     /// What any list has shown: it must stay.
     shown: BTreeSet<u64>,
 }
@@ -82,8 +85,12 @@ impl Ledger {
         };
         let recorded = matches!(owed, Owed::Once(_));
         let mut books = self.books();
+        if let Owed::Once(id) = &owed {
+            let answers = books.acknowledged.len();
+            books.by_id.entry(id.clone()).or_insert((answers, planned.number));
+            books.acknowledged.push(planned.number);
+        }
         books.entries.insert(planned.number, (planned.clone(), owed));
-        books.acknowledged.extend(recorded.then_some(planned.number));
         recorded
     }
 
@@ -109,6 +116,28 @@ impl Ledger {
     /// Checks what a list shows, of all events or of one user's, that was asked for after `before`. One that has more
     /// after it must be complete down to its last event.
     pub fn check(&self, before: Claim, user: Option<&str>, events: &[Value], more: bool) {
+        self.check_from(before, user, events, None, more);
+    }
+
+    /// The same of a page by number, with so many events skipped: complete from its first event on, which had its place at
+    /// some moment. As for a total, an event counts at the latest when the stream has delivered it.
+    pub fn check_page(&self, before: Claim, user: Option<&str>, skipped: u64, events: &[Value], more: bool) {
+        let first = events.first().map(|event| event["id"].as_str().unwrap());
+        if first.is_some() {
+            self.check_from(before, user, events, first, more);
+        }
+        let (books, newest, live) = (self.books(), first.unwrap_or_default(), live_edge());
+        let young = books.before(before, user, newest.max(&live));
+        let young = young.filter(|(_, id)| *id > newest).count() as u64;
+        assert!(young <= skipped, "{young} events before a page that skips {skipped}: one is missing");
+        let Some(first) = first.and_then(EventId::parse) else { return };
+        let newer = |planned: &Planned| EventId::lowest_at(planned.at.plus(Duration::from_nanos(1))) > first;
+        let sent = books.sent(user).filter(|(planned, _)| newer(planned)).count() as u64;
+        // The page's first event is one of these.
+        assert!(sent > skipped, "{sent} events as new as a page that skips {skipped}: one comes again");
+    }
+
+    fn check_from(&self, before: Claim, user: Option<&str>, events: &[Value], first: Option<&str>, more: bool) {
         let mut books = self.books();
         let ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
         assert!(ids.is_sorted_by(|newer, older| newer > older), "out of order, or twice: {ids:?}");
@@ -121,7 +150,8 @@ impl Ledger {
             assert!(!matches!(owed, Owed::Once(owed) if owed != id), "event {number} under another id");
         }
         let oldest = ids.last().filter(|_| more).copied().unwrap_or_default();
-        for (planned, id) in books.before(before, user).filter(|(_, id)| *id >= oldest) {
+        let owed = books.before(before, user, oldest);
+        for (planned, id) in owed.filter(|(_, id)| first.is_none_or(|first| *id <= first)) {
             assert_eq!(shown.get(&planned.number), Some(&id), "lost: {planned:?}");
         }
         books.shown.extend(shown.keys());
@@ -130,8 +160,8 @@ impl Ledger {
     /// Checks a total. What was acknowledged counts at the latest when the stream has delivered it, and until then as
     /// long as it is young.
     pub fn check_total(&self, before: Claim, user: Option<&str>, total: u64) {
-        let (books, live) = (self.books(), Sources::system().now().minus(EDGE));
-        let young = books.before(before, user).filter(|(planned, _)| planned.at > live).count() as u64;
+        let books = self.books();
+        let young = books.before(before, user, &live_edge()).count() as u64;
         let sent = books.sent(user).count() as u64;
         assert!((young..=sent).contains(&total), "a total of {total}, not {young} to {sent}");
     }
@@ -150,6 +180,11 @@ impl Ledger {
     }
 }
 
+/// The id before which events are not counted live any more.
+fn live_edge() -> String {
+    EventId::lowest_at(Sources::system().now().minus(EDGE)).to_string()
+}
+
 impl Books {
     fn acknowledged(&self, number: u64) -> Option<(&Planned, &str)> {
         match self.entries.get(&number)? {
@@ -158,8 +193,10 @@ impl Books {
         }
     }
 
-    fn before(&self, claim: Claim, user: Option<&str>) -> impl Iterator<Item = (&Planned, &str)> {
-        let acknowledged = self.acknowledged[..claim.0].iter().filter_map(|number| self.acknowledged(*number));
+    /// What had been acknowledged by then, from the id `oldest` on.
+    fn before(&self, claim: Claim, user: Option<&str>, oldest: &str) -> impl Iterator<Item = (&Planned, &str)> {
+        let answered = self.by_id.range(oldest.to_owned()..).filter(move |(_, (answer, _))| *answer < claim.0);
+        let acknowledged = answered.filter_map(|(_, (_, number))| self.acknowledged(*number));
         acknowledged.filter(move |(planned, _)| user.is_none_or(|user| user == planned.user))
     }
 
