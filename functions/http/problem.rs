@@ -35,6 +35,10 @@ pub struct Problem {
 /// After how many seconds a request that met an overloaded or silent DynamoDB may well succeed.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
+/// What a caller reads who cannot be told what became of an event.
+const NOT_KNOWN: &str = "it is not known whether the event was recorded. Send it again with the same Idempotency-Key, \
+                         which is safe; if it was sent without one, look before you repeat it.";
+
 impl Problem {
     fn new(status: StatusCode, code: &'static str, sentence: impl Into<String>) -> Problem {
         Problem { status, code, sentence: sentence.into(), fields: Vec::new(), inside: None }
@@ -98,14 +102,25 @@ impl Problem {
         }
     }
 
+    /// 500: the handler broke off, nobody knows where. `inside` is for the log.
+    pub fn broken_off(purpose: Purpose, inside: impl Into<String>) -> Problem {
+        let problem = Problem::internal(inside);
+        match purpose {
+            Purpose::Read => problem,
+            Purpose::Record => {
+                let sentence = format!(
+                    "Something went wrong within the service, so {NOT_KNOWN} Report it with the request_id if it lasts."
+                );
+                Problem { sentence, ..problem }
+            }
+        }
+    }
+
     /// 503: DynamoDB did not answer in time. `inside` is for the log.
     pub fn unanswered(purpose: Purpose, inside: impl Into<String>) -> Problem {
         let sentence = match purpose {
-            Purpose::Read => "The log did not answer in time; try again.",
-            Purpose::Record => {
-                "The log did not answer in time, so it is not known whether the event was recorded. Send it again \
-                 with the same Idempotency-Key, which is safe; if it was sent without one, look before you repeat it."
-            }
+            Purpose::Read => "The log did not answer in time; try again.".to_owned(),
+            Purpose::Record => format!("The log did not answer in time, so {NOT_KNOWN}"),
         };
         Problem::unavailable(sentence, inside)
     }
@@ -114,12 +129,13 @@ impl Problem {
     fn throttled(purpose: Purpose, inside: String) -> Problem {
         let sentence = match purpose {
             Purpose::Read => "The log is busy; try again.",
-            Purpose::Record => "The log is busy and the event was not recorded; send it again.",
+            // An earlier request with the same key may have recorded it.
+            Purpose::Record => "The log is busy and this request recorded nothing; send it again.",
         };
         Problem::unavailable(sentence, inside)
     }
 
-    fn unavailable(sentence: &str, inside: impl Into<String>) -> Problem {
+    fn unavailable(sentence: impl Into<String>, inside: impl Into<String>) -> Problem {
         Problem {
             inside: Some(inside.into()),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", sentence)

@@ -44,7 +44,7 @@ where
     let (outcome, usage) = Usage::of(tokio::time::timeout(time, handled)).await;
     let result = match outcome {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Problem::internal("the handler panicked; the log has the place")),
+        Ok(Err(_)) => Err(Problem::broken_off(purpose, "the handler panicked; the log has the place")),
         Err(_) => Err(Problem::unanswered(purpose, "the time for this request ran out")),
     };
 

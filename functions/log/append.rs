@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionChe
 
 use super::error::refused;
 use super::schema::ID;
-use super::stored::{Item, document_of, item};
+use super::stored::{document_of, item};
 use super::{Error, EventLog, Recorded};
 use crate::event::{EventId, NewEvent, same_document};
 
@@ -30,7 +30,8 @@ impl EventLog {
     ///
     /// # Errors
     ///
-    /// [`Error::Unanswered`] when the event may or may not have been recorded; any other when it was not recorded.
+    /// [`Error::Unanswered`] when the event may or may not have been recorded; [`Error::Corrupt`] when something is there
+    /// that cannot be read; any other when this call recorded nothing.
     pub async fn append(&self, id: EventId, event: &NewEvent, recorded: &Recorded) -> Result<Appended, Error> {
         const OPERATION: &str = "PutItem";
         let attempts = Attempts::default();
@@ -47,7 +48,15 @@ impl EventLog {
 
         let Err(error) = Box::pin(put.send()).await else { return Ok(Appended::New) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
-            return occupied(failed.item(), event);
+            let Some(found) = failed.item() else {
+                // The condition says that an item is there, and by the request it comes with the answer.
+                return Err(Error::Unanswered {
+                    operation: OPERATION,
+                    detail: "a condition failed for no item".into(),
+                });
+            };
+            let same = same_document(document_of(found)?, &event.document);
+            return Ok(if same { Appended::Already } else { Appended::Other });
         }
         match Error::from_sdk(OPERATION, &error) {
             Error::Throttled { operation, detail } | Error::Refused { operation, detail }
@@ -58,11 +67,6 @@ impl EventLog {
             error => Err(error),
         }
     }
-}
-
-fn occupied(found: Option<&Item>, event: &NewEvent) -> Result<Appended, Error> {
-    let found = found.ok_or(Error::corrupt(ID))?;
-    Ok(if same_document(document_of(found)?, &event.document) { Appended::Already } else { Appended::Other })
 }
 
 /// Remembers whether any attempt of an operation was not plainly refused. The error that the SDK gives in the end is the

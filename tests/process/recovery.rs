@@ -2,6 +2,11 @@
 
 use std::collections::HashMap;
 
+use audit_log::boot::{Settings, Sources};
+use audit_log::count::CountsTable;
+use audit_log::create_event::CreateEvent;
+use audit_log::list_events::ListEvents;
+use audit_log::log::EventLog;
 use audit_log_local::engine::Address;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -9,9 +14,16 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 
+use lambda_http::aws_lambda_events::query_map::QueryMap;
+use lambda_http::http::Request;
+use lambda_http::{Body, RequestExt};
+
 use super::{Process, event, run_with};
+use crate::support::{Answer, ids};
 
 const EVENTS: usize = 40;
+/// How many are recorded after the point in time to which the table is restored.
+const LOST: usize = 5;
 
 /// Runs `rebuild` on tables wherever AWS's own variables point, and gives its exit code and what it printed.
 async fn rebuild(engine: &str, events_table: &str, counts_table: &str) -> (i32, String) {
@@ -63,20 +75,50 @@ async fn items(client: &Client, table: &str) -> Vec<HashMap<String, AttributeVal
 #[tokio::test]
 async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_of_its_own() {
     let process = Process::start_with(&["--memory"]).await;
-    for number in 0..EVENTS {
-        process.post(event(&format!("u{}", number % 3), &format!("2024-01-01T00:00:{number:02}Z"))).await.unwrap();
-    }
     let client = Address::new(&process.engine).client().await;
-    restore(&client, "EventsTable", "Restored").await;
-    empty_counts(&client, "RestoredCounts").await;
-    // What happens after the point in time is not in it.
-    process.post(event("u0", "2024-01-02T00:00:00Z")).await.unwrap();
+    let document = |number: usize| event(&format!("u{}", number % 3), &format!("2024-01-01T00:00:{number:02}Z"));
+    for number in 0..EVENTS + LOST {
+        // What happens after the point in time is not in it.
+        if number == EVENTS {
+            restore(&client, "EventsTable", "Restored").await;
+            empty_counts(&client, "RestoredCounts").await;
+        }
+        let request = reqwest::Client::new().post(&process.url).header("content-type", "application/json");
+        let request = request.header("idempotency-key", format!("key-{number}")).body(document(number));
+        assert_eq!(Answer::of(request).await.status, 201);
+    }
 
     let (code, printed) = rebuild(&process.engine, "Restored", "RestoredCounts").await;
     assert!(code == 1 && printed.contains("was not in the index, or not completely"), "{printed}");
     let (code, printed) = rebuild(&process.engine, "Restored", "RestoredCounts").await;
     assert!(code == 0 && printed.contains(&format!("Compared {EVENTS} events")), "{printed}");
-    assert_eq!(items(&client, "EventsTable").await.len(), EVENTS + 1);
+
+    // What the new stack's functions show of it, and what they answer to callers who report all of it again.
+    let settings = Settings {
+        events_table: "Restored".to_owned(),
+        counts_table: "RestoredCounts".to_owned(),
+        shards: "4".parse().unwrap(),
+    };
+    let log = EventLog::new(client.clone(), &settings);
+    let counts = CountsTable::new(client, &settings);
+    let list = ListEvents::new(log.clone(), counts.clone(), Sources::system());
+    let listed = async || {
+        let query: QueryMap = "per_page=1000".parse().unwrap();
+        let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(query)).await;
+        let list: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        assert_eq!(list["total"], ids(&list).len());
+        ids(&list)
+    };
+    let original = process.ids().await;
+    assert_eq!(listed().await, original[LOST..]);
+    let create = CreateEvent::new(log, counts, Sources::system());
+    for number in 0..EVENTS + LOST {
+        let request = Request::post("/events").header("content-type", "application/json");
+        let request = request.header("idempotency-key", format!("key-{number}"));
+        let answer = create.handle(request.body(document(number).into()).unwrap()).await;
+        assert_eq!(answer.status(), if number < EVENTS { 200 } else { 201 }, "{answer:?}");
+    }
+    assert_eq!(listed().await, original);
 }
 
 #[tokio::test]

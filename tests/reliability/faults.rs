@@ -10,17 +10,21 @@ use audit_log::boot::Sources;
 use audit_log::count::EDGE;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
+use audit_log::list_events::ListEvents;
 use audit_log::log::Partition;
 use audit_log_local::engine::{Address, Storage};
 use audit_log_local::{Options, Service};
 use futures_util::stream::{StreamExt, iter};
+use lambda_http::aws_lambda_events::query_map::QueryMap;
+use lambda_http::http::Request;
+use lambda_http::{Body, RequestExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::faulty::{EXPIRED, Fault, Faulty, Plan, SERVER_ERRORS, THROTTLES};
+use crate::faulty::{Fault, Faulty, Plan, REFUSALS, SERVER_ERRORS, THROTTLES};
 use crate::filled::{self, Tables, events, sample, stream_batch};
 use crate::ledger::{Ledger, Planned};
 use crate::support::{self, Answer, event_with};
@@ -286,6 +290,7 @@ async fn run(case: Case) {
     let met = world.faulty.met();
     let (settled_for, owed) = (started.elapsed() - faulty_for, world.ledger.owed());
     println!("{} in {faulty_for:.1?}, then {settled_for:.1?}: {all:?}, {owed}; {met:?}", case.name);
+    assert!(!met.is_empty(), "no fault was met");
     for fault in &case.must_meet {
         assert!(met.contains_key(fault), "{fault:?} was never met");
     }
@@ -315,7 +320,7 @@ fn kinds() -> Vec<(&'static str, Vec<Fault>, f64, f64)> {
         ("truncated answers", vec![Fault::Truncated], 0.7, 0.2),
         ("shortened answers", vec![Fault::Shortened], 0.4, 0.05),
         ("partial batches", vec![Fault::Partial], 0.0, 0.8),
-        ("expired credentials", EXPIRED.to_vec(), 0.4, 0.05),
+        ("refusals", REFUSALS.to_vec(), 0.4, 0.05),
     ]
 }
 
@@ -324,7 +329,10 @@ fn mixture(seed: u64) -> Plan {
     let rng = &mut StdRng::seed_from_u64(seed);
     let mut faults: Vec<Fault> = kinds().into_iter().flat_map(|(_, faults, ..)| faults).collect();
     let share = rng.random_range(0.2..0.8);
-    faults.retain(|_| rng.random_bool(share));
+    // The first, so that there is one that every request can meet.
+    let first = rng.random_range(0..THROTTLES.len() + SERVER_ERRORS.len());
+    let mut position = 0..;
+    faults.retain(|_| position.next() == Some(first) || rng.random_bool(share));
     let (puts, others) = (rng.random_range(0.1..0.7), rng.random_range(0.01..0.2));
     let table = [None, None, Some("EventsTable"), Some("CountsTable")][rng.random_range(0..4)];
     Plan { faults, puts, others, table }
@@ -358,6 +366,28 @@ async fn under_mixtures_of_faults_what_is_acknowledged_is_listed_once_and_nothin
         Case { name, seed, plan: mixture(seed), must_meet, writers: 12, events: 3 }
     };
     run_all(seeds().map(case)).await;
+}
+
+#[tokio::test]
+async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
+    let tables = Tables::start().await;
+    let event = events(1, Duration::from_secs(1));
+    tables.write(&event).await;
+    let faulty = Faulty::start(&tables.dynamodb, 1).await;
+    let through = Tables::at(faulty.address.clone()).await;
+    let list = async || {
+        let query: QueryMap = "user_id=1".parse().unwrap();
+        let request = Request::new(Body::Empty).with_query_string_parameters(query);
+        ListEvents::new(through.log.clone(), through.counts.clone(), Sources::system()).handle(request).await
+    };
+    assert_eq!(list().await.status(), 200);
+    // Of one key, all but one is none.
+    faulty.fail(Plan { faults: vec![Fault::Partial], puts: 0.0, others: 1.0, table: None });
+    let answer = list().await;
+    assert_eq!(answer.status(), 503, "{answer:?}");
+    assert!(faulty.met()[&Fault::Partial] > 3, "{:?}", faulty.met());
+    faulty.calm().await;
+    assert_eq!(list().await.status(), 200);
 }
 
 /// A user with so many events that there is a trie of them, and batches that are handed back again and again.

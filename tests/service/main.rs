@@ -11,6 +11,7 @@ mod payloads;
 mod permissions;
 mod routes;
 mod runtime;
+mod stored;
 mod unavailable;
 mod verbatim;
 

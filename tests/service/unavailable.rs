@@ -49,7 +49,7 @@ const UNREADABLE: (StatusCode, &str) = (StatusCode::OK, "{\"Attri");
 const EMPTY: (StatusCode, &str) = (StatusCode::OK, "");
 
 const NOT_KNOWN: &str = "not known whether the event was recorded";
-const NOT_RECORDED: &str = "the event was not recorded";
+const NOT_RECORDED: &str = "this request recorded nothing";
 
 async fn post((log, counts): &Tables) -> Response<Body> {
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
@@ -78,6 +78,26 @@ async fn a_broken_database_is_a_503_that_says_what_is_not_known() {
     let (post, get) = tokio::join!(post(&log), get(&log));
     check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
     check(&get, 503, "temporarily_unavailable", "try again");
+}
+
+/// Nobody knows where it broke off: it may have been after the write.
+#[tokio::test]
+async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_recorded() {
+    let (log, counts) = scripted(|_| BROKEN).await;
+    // Asked first by the frame around the handler, and then by the handler.
+    let panics_within = || {
+        let asked = AtomicUsize::new(0);
+        Sources::system().with_clock(move || {
+            assert_ne!(asked.fetch_add(1, Ordering::SeqCst), 1, "injected");
+            Sources::system().now()
+        })
+    };
+    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+    let request = request.body(event("1", "2024-01-01T00:00:00Z").into()).unwrap();
+    let post = CreateEvent::new(log.clone(), counts.clone(), panics_within()).handle(request).await;
+    check(&post, 500, "internal_error", NOT_KNOWN);
+    let get = ListEvents::new(log, counts, panics_within()).handle(Request::new("".into())).await;
+    check(&get, 500, "internal_error", "report it with the request_id");
 }
 
 #[tokio::test]

@@ -55,7 +55,11 @@ pub const SERVER_ERRORS: [Fault; 4] = [
     Fault::DoneAndError(500, "com.amazonaws.dynamodb.v20120810#InternalServerError"),
     Fault::DoneAndError(503, "com.amazon.coral.availability#ServiceUnavailableException"),
 ];
-pub const EXPIRED: [Fault; 1] = [Fault::Error(400, "com.amazon.coral.service#ExpiredTokenException")];
+pub const REFUSALS: [Fault; 2] = [
+    Fault::Error(400, "com.amazon.coral.service#ExpiredTokenException"),
+    // A permission that was taken away, or the table's key.
+    Fault::Error(400, "com.amazon.coral.service#AccessDeniedException"),
+];
 
 /// Longer than an attempt of the functions' client may take.
 const SLOW: Duration = Duration::from_millis(2200);
@@ -238,6 +242,10 @@ fn reset(stream: &BufReader<TcpStream>) -> io::Result<()> {
 impl Schedule {
     /// The fault that this request meets, and a number of its own from 0 to 1.
     fn draw(&mut self, call: &Call) -> Option<(Fault, f64)> {
+        if call.header("x-amz-target").is_empty() {
+            // What only opens a connection: out of the order of all others.
+            return self.plan.faults.contains(&Fault::Silent).then_some((Fault::Silent, 0.0));
+        }
         if !OPERATIONS.contains(&call.operation()) {
             return None;
         }
@@ -304,7 +312,8 @@ impl Call {
             }
         }
         let mut call = Call { head, body: Vec::new() };
-        call.body.resize(call.header("content-length").parse().unwrap(), 0);
+        // What only opens a connection has no body.
+        call.body.resize(call.header("content-length").parse().unwrap_or(0), 0);
         stream.read_exact(&mut call.body).await?;
         Ok(Some(call))
     }

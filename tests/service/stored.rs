@@ -1,0 +1,135 @@
+//! What lies in the tables, word for word: a deploy, and one that is rolled back, meets what another version has written.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use audit_log::boot::Sources;
+use audit_log::count::{LATE, SETTLE};
+use audit_log::create_event::CreateEvent;
+use audit_log::event::{EventId, Tail, Timestamp};
+use audit_log::log::{EventKey, Partition};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use lambda_http::Body;
+use lambda_http::http::{Method, Request, Response};
+use serde_json::{Map, Value, json};
+
+use crate::filled::{Tables, events};
+use crate::support::{event, ids};
+
+/// The items of both tables, as the first version writes them. Not to be made anew: a version that writes something else
+/// must still read this, and what it writes must be read by the version before it.
+const ITEMS: &str = include_str!("stored.json");
+const TABLES: [&str; 2] = ["EventsTable", "CountsTable"];
+const AT: &str = "2024-01-01T00:00:00Z";
+
+fn at(after: Duration) -> Timestamp {
+    Timestamp::parse(AT).unwrap().plus(after)
+}
+
+/// So many that the lane's leaf has split: a root, two nodes, and two leaves.
+fn indexed() -> Vec<EventKey> {
+    let key = |number: u64| EventKey {
+        id: EventId::new(
+            at(Duration::from_millis(300 * number)),
+            Tail::random(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            1,
+        ),
+        user_id: "1".to_owned(),
+    };
+    (0..300).map(key).collect()
+}
+
+impl Tables {
+    async fn post_under_a_key(&self) -> Response<Body> {
+        let clock = Sources::system().with_clock(|| at(LATE));
+        let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
+        let request = request.header("idempotency-key", "order-4711").body(event("1", AT).into()).unwrap();
+        CreateEvent::new(self.log.clone(), self.counts.clone(), clock).handle(request).await
+    }
+
+    async fn items(&self, table: &str) -> Value {
+        let scanned = self.client.scan().table_name(table).consistent_read(true).send().await.unwrap();
+        let mut items: Vec<Value> = scanned.items().iter().map(to_json).collect();
+        items.sort_by_key(Value::to_string);
+        json!(items)
+    }
+}
+
+/// As DynamoDB's JSON has it, but for bytes, which are in hex.
+fn to_json(item: &HashMap<String, AttributeValue>) -> Value {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::B(bytes) => {
+            json!({ "B": bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>() })
+        }
+        other => panic!("{other:?}"),
+    };
+    Value::Object(item.iter().map(|(name, found)| (name.clone(), value(found))).collect::<Map<_, _>>())
+}
+
+fn from_json(item: &Value) -> HashMap<String, AttributeValue> {
+    let value = |value: &Value| {
+        let (kind, text) = value.as_object().unwrap().iter().next().unwrap();
+        let text = text.as_str().unwrap();
+        match kind.as_str() {
+            "S" => AttributeValue::S(text.to_owned()),
+            "N" => AttributeValue::N(text.to_owned()),
+            _ => {
+                let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+                AttributeValue::B(Blob::new((0..text.len()).step_by(2).map(byte).collect::<Vec<u8>>()))
+            }
+        }
+    };
+    item.as_object().unwrap().iter().map(|(name, found)| (name.clone(), value(found))).collect()
+}
+
+#[tokio::test]
+async fn what_is_written_is_what_other_versions_read() {
+    let (tables, now) = (Tables::start().await, at(Duration::from_secs(120)));
+    assert_eq!(tables.post_under_a_key().await.status(), 201);
+    let recorded = tables.items("EventsTable").await;
+    // The lanes of the shards are ready, that of a user is building.
+    tables.index(now).await;
+    tables.indexer.start(&Partition::User("1".to_owned()), now).await.unwrap();
+    let added = tables.indexer.add(&indexed(), now).await;
+    assert!(added.failed.is_empty(), "{added:?}");
+    let written = json!({"EventsTable": recorded, "CountsTable": tables.items("CountsTable").await});
+    let kept: Value = serde_json::from_str(ITEMS).unwrap();
+    assert!(written == kept, "what is written is not what is kept: {written:#}");
+}
+
+#[tokio::test]
+async fn what_another_version_wrote_is_read_and_added_to() {
+    let (tables, kept) = (Tables::start().await, serde_json::from_str::<Value>(ITEMS).unwrap());
+    for table in TABLES {
+        for item in kept[table].as_array().unwrap() {
+            tables.client.put_item().table_name(table).set_item(Some(from_json(item))).send().await.unwrap();
+        }
+    }
+    let again = tables.post_under_a_key().await;
+    assert_eq!(again.status(), 200, "the event is found under its key: {again:?}");
+
+    let (all, new) = (indexed(), events(600, Duration::from_secs(60)));
+    tables.write(&all).await;
+    tables.write(&new).await;
+    // A minute after the index has settled: nothing is counted live.
+    let now = at(Duration::from_secs(120) + SETTLE * 2);
+    let added = tables.indexer.add(&new, now).await;
+    tables.indexer.backfill(added.building, now, || true).await.unwrap();
+    let recorded = kept["EventsTable"][0]["id"]["S"].as_str().unwrap().to_owned();
+    let mut expected: Vec<String> =
+        all.iter().chain(&new).map(|event| event.id.to_string()).chain([recorded]).collect();
+    expected.sort_unstable_by(|a, b| b.cmp(a));
+    for page in 1..=10 {
+        let (list, _) = tables.get(&format!("per_page=100&page={page}"), now).await;
+        let shown = expected.chunks(100).nth(page - 1).unwrap_or_default();
+        assert_eq!((&list["total"], ids(&list)), (&json!(expected.len()), shown.to_vec()));
+    }
+    for partition in (0..4).map(Partition::Shard).chain([Partition::User("1".to_owned())]) {
+        let mut differences = Vec::new();
+        tables.indexer.audit(&partition, now, |_| {}, |difference| differences.push(difference)).await.unwrap();
+        assert_eq!(differences, [], "{partition:?}");
+    }
+}
