@@ -5,7 +5,11 @@ use futures_util::future::try_join;
 use super::get::BATCH_KEYS_MAX;
 use super::walk::{Walk, What};
 use super::{Error, EventLog, Scope, StoredEvent};
-use crate::event::{EventId, IdRange};
+use crate::event::{DOCUMENT_BYTES_MAX, EventId, IdRange};
+
+/// How many events are read by id before it is known how large they are: no more bytes than an answer carries, be they the
+/// largest. What is read beyond the answer is paid for, and held, in vain.
+const BATCH_KEYS_FIRST: usize = 25;
 
 /// A page of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,17 +69,29 @@ impl EventLog {
         mut fits: impl FnMut(&StoredEvent) -> bool,
     ) -> Result<Page, Error> {
         let mut page = Page { more, ..Page::default() };
-        for ids in ids.chunks(BATCH_KEYS_MAX) {
+        let (mut rest, mut batch, mut bytes) = (ids, BATCH_KEYS_FIRST, 0);
+        while !rest.is_empty() {
+            let (ids, later) = rest.split_at(rest.len().min(batch));
             for event in self.get_batch(ids).await? {
                 if !fits(&event) {
                     (page.more, page.cut) = (true, true);
                     return Ok(page);
                 }
+                bytes += event.json.len();
                 page.events.push(event);
             }
+            batch = next_batch(page.events.len(), bytes);
+            rest = later;
         }
         Ok(page)
     }
+}
+
+/// How many events to read next, after so many with so many bytes: as many as are no more than the first batch can be, if they
+/// are as large as these.
+fn next_batch(events: usize, bytes: usize) -> usize {
+    let average = (bytes / events.max(1)).max(1);
+    (BATCH_KEYS_FIRST * DOCUMENT_BYTES_MAX / average).clamp(BATCH_KEYS_FIRST, BATCH_KEYS_MAX)
 }
 
 async fn from_table(walk: &mut Walk, limit: usize, mut fits: impl FnMut(&StoredEvent) -> bool) -> Result<Page, Error> {
@@ -105,4 +121,21 @@ async fn from_index(walk: &mut Walk, limit: usize) -> Result<(Vec<EventId>, bool
         ids.push(row.id()?);
     }
     Ok((ids, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_batch_is_as_large_as_the_events_before_are_small() {
+        for (events, bytes, expected) in [
+            (25, 25 * 1024, BATCH_KEYS_MAX),
+            (25, 25 * DOCUMENT_BYTES_MAX, BATCH_KEYS_FIRST),
+            (25, 25 * DOCUMENT_BYTES_MAX / 2, 2 * BATCH_KEYS_FIRST),
+            (1, 0, BATCH_KEYS_MAX),
+        ] {
+            assert_eq!(next_batch(events, bytes), expected, "{events} events of {bytes} bytes");
+        }
+    }
 }
