@@ -1,8 +1,8 @@
 //! Rank and select over a scope: live at the edge, from the index before it.
 
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::{try_join, try_join_all};
 
-use super::trie::{self, Before, Roots, State, Storage};
+use super::trie::{self, Before, Lane, Node, Roots, State, Storage};
 use super::{CountsTable, EDGE, Lanes, lane_of};
 use crate::event::{EventId, IdRange, Timestamp};
 use crate::log::{Error, EventLog, Partition, Scope};
@@ -29,9 +29,13 @@ struct Older {
     lanes: Lanes,
     /// Of the lanes that are ready.
     roots: Roots,
-    /// The partitions whose lanes are not ready: their events are counted themselves. New shards have none yet.
+    /// The partitions whose lanes are not ready: their events are counted themselves. Until the date of a raise the new
+    /// shards are among these, and empty.
     unindexed: Vec<Partition>,
 }
+
+/// A partition without a lane is read beside lanes that are ready as if it were a leaf, if it has no more events.
+const LEAF_EVENTS_MAX: usize = 1000;
 
 type IndexError = trie::Error<Error>;
 
@@ -124,25 +128,46 @@ impl Count {
     /// How many events there are, and the id at `rank`.
     async fn select(&self, scope: &Scope, older: &Older, rank: u64) -> Result<Located, IndexError> {
         let Some((first, end)) = older.range.keys() else { return Ok(Located { total: 0, id: None }) };
-        let before = Before::read(&older.lanes, &older.roots, end);
-        let indexed = async {
-            // From the first event on, the way to the end has counted them.
-            if first == 0 { Ok(None) } else { older.count().await.map(Some) }
+        let Some(leaves) = self.leaves(older).await? else {
+            let total = self.count(scope, older);
+            let (total, id) = try_join(total, self.log.id_at(scope, older.range, rank)).await?;
+            return Ok(Located { total, id });
         };
-        let unindexed = async { Ok(self.log.count_in(&older.unindexed, older.range).await?) };
-        let (before, indexed, unindexed) = try_join3(before, indexed, unindexed).await?;
-        let total = indexed.unwrap_or(before.count()) + unindexed;
-        if rank >= total {
-            return Ok(Located { total, id: None });
-        }
-        if unindexed > 0 {
-            return Ok(Located { total, id: self.log.id_at(scope, older.range, rank).await? });
+        let roots = Roots([older.roots.0.as_slice(), leaves.as_slice()].concat());
+        let before = Before::read(&older.lanes, &roots, end);
+        let (before, count) = match first {
+            // From the first event on: the way to the end has counted them.
+            0 => {
+                let before = before.await?;
+                let count = before.count();
+                (before, count)
+            }
+            first => try_join(before, trie::count(&older.lanes, &roots, first, end)).await?,
+        };
+        if rank >= count {
+            return Ok(Located { total: count, id: None });
         }
         match before.select(&older.lanes, rank).await?.filter(|key| *key >= first) {
-            Some(key) => Ok(Located { total, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) }),
+            Some(key) => Ok(Located { total: count, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) }),
             // Late events came into the range between the two readings: there was a moment with this many.
             None => Ok(Located { total: rank, id: None }),
         }
+    }
+
+    /// The keys of the partitions whose lanes are not ready, as leaves; `None` where one has more than
+    /// [`LEAF_EVENTS_MAX`].
+    async fn leaves(&self, older: &Older) -> Result<Option<Vec<(Lane, Node)>>, Error> {
+        let leaves = older.unindexed.iter().map(|partition| async move {
+            let (mut keys, mut more) = (Vec::new(), true);
+            while more && keys.len() <= LEAF_EVENTS_MAX {
+                let rest = keys.last().map_or(older.range, |last| older.range.starting(last + 1));
+                let slice = self.log.keys(partition, rest, LEAF_EVENTS_MAX + 1 - keys.len()).await?;
+                keys.extend(slice.keys.iter().map(|key| key.id.to_bits()));
+                more = slice.more;
+            }
+            Ok((keys.len() <= LEAF_EVENTS_MAX).then(|| (lane_of(partition), Node::Leaf(keys))))
+        });
+        try_join_all(leaves).await.map(|leaves| leaves.into_iter().collect())
     }
 }
 

@@ -7,8 +7,8 @@ use super::walk::{Walk, What};
 use super::{Error, EventLog, Scope, StoredEvent};
 use crate::event::{DOCUMENT_BYTES_MAX, EventId, IdRange};
 
-/// How many events are read by id before it is known how large they are: no more bytes than an answer carries, be they the
-/// largest. What is read beyond the answer is paid for, and held, in vain.
+/// How many events are read by id before it is known how large they are: about as many bytes as an answer carries, be they
+/// the largest. What is read beyond the answer is paid for, and held, in vain.
 const BATCH_KEYS_FIRST: usize = 25;
 
 /// A page of events.

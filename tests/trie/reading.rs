@@ -45,7 +45,10 @@ fn measure(log: &Implicit, total: u64) -> (Reading, Reading, Reading) {
         let before = before.unwrap();
         assert_eq!(before.count(), position);
         ranked = ranked.most(reading);
-        let (_, reading) = Reading::of(log, before.select(log, position / 2));
+        let (found, reading) = Reading::of(log, before.select(log, position / 2));
+        let expected = position.checked_sub(1 + position / 2).map(|position| total - 1 - position);
+        let expected = expected.and_then(|rank| count_turns(all.select(log, rank)).0.unwrap());
+        assert_eq!(found, Ok(expected), "at {} before the key at {position}", position / 2);
         selected = selected.most(reading);
     }
     (root, ranked, selected)

@@ -11,7 +11,7 @@ use super::{Error, Lane, Node, Prefix, Roots, Step, Storage};
 ///
 /// Only what is greater than a key has a part in its rank, so keys that are added below it meanwhile do not move it.
 /// Of those added above it, some may have been seen and others not: a key is given that had the rank at some moment
-/// since this was read.
+/// since its roots were read.
 #[derive(Clone, Debug)]
 pub struct Before {
     end: u128,
@@ -41,7 +41,8 @@ impl Before {
         Ok(before)
     }
 
-    /// Which lanes go on below what was read, and how many keys they have there.
+    /// Which lanes go on below what was read, and how many keys they have there. Not to be asked at the end of the path,
+    /// below which there is no step.
     fn open(&self) -> Vec<(Lane, u64)> {
         self.way.last().map_or(Vec::new(), |(prefix, level)| below(level, prefix.step(self.end)))
     }
