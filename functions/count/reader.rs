@@ -1,5 +1,7 @@
 //! Rank and select over a scope: live at the edge, from the index before it.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::{try_join, try_join_all};
 
 use super::trie::{self, Before, Lane, Node, Roots, State, Storage};
@@ -90,14 +92,9 @@ impl Count {
             let (older, id) = try_join(self.count(scope, &older), self.log.id_at(scope, edge, rank)).await?;
             return Ok(Located { total: older + live, id });
         };
-        let indexed =
-            if older.roots.0.is_empty() { None } else { trusted(Box::pin(self.select(scope, &older, rank)).await)? };
-        let Located { total, id } = match indexed {
-            Some(located) => located,
-            None => {
-                let (total, id) = try_join(self.log.count(scope, range), self.log.id_at(scope, range, rank)).await?;
-                Located { total, id }
-            }
+        let (total, id) = match trusted(Box::pin(self.select(&older, rank)).await)?.flatten() {
+            Some(Located { total, id }) => (total, id),
+            None => try_join(self.count(scope, &older), self.log.id_at(scope, range, rank)).await?,
         };
         Ok(Located { total: total + live, id })
     }
@@ -106,13 +103,17 @@ impl Count {
     async fn older(&self, scope: &Scope, range: IdRange) -> Result<Older, Error> {
         let lanes = self.counts.lanes(scope);
         let level = trusted(lanes.level(trie::Prefix::ROOT).await.map_err(trie::Error::Storage))?.unwrap_or_default();
-        let mut ready: Vec<_> = level.into_iter().filter(|(_, root)| root.state == Some(State::Ready)).collect();
-        let partitions = self.log.partitions(scope);
-        ready.retain(|(lane, _)| partitions.iter().any(|partition| lane_of(partition) == *lane));
-        let is_ready = |partition: &Partition| ready.iter().any(|(lane, _)| lane_of(partition) == *lane);
-        let unindexed = partitions.iter().filter(|partition| !is_ready(partition)).cloned().collect();
-        let roots = Roots(ready.into_iter().map(|(lane, root)| (lane, root.node)).collect());
-        Ok(Older { range, lanes, roots, unindexed })
+        let ready = level.into_iter().filter(|(_, root)| root.state == Some(State::Ready));
+        let mut ready: BTreeMap<Lane, Node> = ready.map(|(lane, root)| (lane, root.node)).collect();
+        let (mut roots, mut unindexed) = (Vec::new(), Vec::new());
+        for partition in self.log.partitions(scope) {
+            let lane = lane_of(&partition);
+            match ready.remove(&lane) {
+                Some(root) => roots.push((lane, root)),
+                None => unindexed.push(partition),
+            }
+        }
+        Ok(Older { range, lanes, roots: Roots(roots), unindexed })
     }
 
     /// How many events there are.
@@ -125,14 +126,13 @@ impl Count {
         }
     }
 
-    /// How many events there are, and the id at `rank`.
-    async fn select(&self, scope: &Scope, older: &Older, rank: u64) -> Result<Located, IndexError> {
-        let Some((first, end)) = older.range.keys() else { return Ok(Located { total: 0, id: None }) };
-        let Some(leaves) = self.leaves(older).await? else {
-            let total = self.count(scope, older);
-            let (total, id) = try_join(total, self.log.id_at(scope, older.range, rank)).await?;
-            return Ok(Located { total, id });
-        };
+    /// How many events there are, and the id at `rank`; `None` where that takes a walk.
+    async fn select(&self, older: &Older, rank: u64) -> Result<Option<Located>, IndexError> {
+        let Some((first, end)) = older.range.keys() else { return Ok(Some(Located { total: 0, id: None })) };
+        if older.roots.0.is_empty() {
+            return Ok(None);
+        }
+        let Some(leaves) = self.leaves(older).await? else { return Ok(None) };
         let roots = Roots([older.roots.0.as_slice(), leaves.as_slice()].concat());
         let before = Before::read(&older.lanes, &roots, end);
         let (before, count) = match first {
@@ -145,13 +145,13 @@ impl Count {
             first => try_join(before, trie::count(&older.lanes, &roots, first, end)).await?,
         };
         if rank >= count {
-            return Ok(Located { total: count, id: None });
+            return Ok(Some(Located { total: count, id: None }));
         }
-        match before.select(&older.lanes, rank).await?.filter(|key| *key >= first) {
-            Some(key) => Ok(Located { total: count, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) }),
+        Ok(Some(match before.select(&older.lanes, rank).await?.filter(|key| *key >= first) {
+            Some(key) => Located { total: count, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) },
             // Late events came into the range between the two readings: there was a moment with this many.
-            None => Ok(Located { total: rank, id: None }),
-        }
+            None => Located { total: rank, id: None },
+        }))
     }
 
     /// The keys of the partitions whose lanes are not ready, as leaves; `None` where one has more than

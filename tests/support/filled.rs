@@ -8,7 +8,7 @@ use audit_log::boot::{Settings, Sources, Usage};
 use audit_log::count::{CountsTable, Indexer, SETTLE};
 use audit_log::event::{EventId, Tail, Timestamp};
 use audit_log::list_events::ListEvents;
-use audit_log::log::{EventKey, EventLog};
+use audit_log::log::{EventKey, EventLog, Partition};
 use audit_log_local::engine::{Address, Engine, Storage};
 use audit_log_local::tables::{Table, create_tables};
 use audit_log_local::template::Template;
@@ -93,6 +93,16 @@ impl Tables {
             failures.push(format!("{:?}, {filled:?}", added.failed));
         }
         panic!("{failures:?}");
+    }
+
+    /// Compares the index with the events: there is no difference.
+    pub async fn audit(&self, partitions: impl Iterator<Item = Partition>, now: Timestamp) {
+        for partition in partitions {
+            let mut differences = Vec::new();
+            let tell = |difference| differences.push(difference);
+            self.indexer.audit(&partition, now, |_| {}, tell).await.unwrap();
+            assert_eq!(differences, [], "{partition:?}");
+        }
     }
 
     /// See [`list`].
