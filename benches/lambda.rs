@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_log::boot::Sources;
-use audit_log::event::{EventId, Tail};
+use audit_log::event::EventId;
 use audit_log::log::EventKey;
 use filled::Tables;
 use rand::RngExt;
@@ -305,6 +305,7 @@ impl Bench {
             ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
             ("SSL_CERT_FILE", self.certificates.path().join(trusted).to_str().unwrap()),
             ("EVENTS_TABLE", "EventsTable"),
+            ("KEYS_TABLE", "KeysTable"),
             ("COUNTS_TABLE", "CountsTable"),
             ("SHARDS", function.shards),
         ]);
@@ -320,11 +321,7 @@ impl Lane {
         let now = Sources::system().now();
         let events: Vec<EventKey> = (1..=EVENTS)
             .map(|minutes| EventKey {
-                id: EventId::new(
-                    now.minus(Duration::from_secs(60) * minutes),
-                    Tail::random(rand::rng().random()),
-                    shards,
-                ),
+                id: EventId::new(now.minus(Duration::from_secs(60) * minutes), rand::rng().random(), shards),
                 user_id: "1".to_owned(),
             })
             .collect();

@@ -7,7 +7,7 @@ use lambda_http::http::{Response, StatusCode};
 use lambda_http::{Body, Request, RequestExt};
 
 use crate::boot::Sources;
-use crate::count::{Count, CountsTable, Located};
+use crate::count::{Count, CountsTable, Located, Total};
 use crate::event::{EventId, IdRange};
 use crate::http::{
     ANSWER_BYTES_MAX, LIST_LINKS, ListLinks, ListQuery, Origin, Problem, Purpose, answer, json_string_bytes, serve,
@@ -57,58 +57,96 @@ impl ListEvents {
         if page.cut && query.cursor.is_none() {
             return Err(too_large(&query, page.events.len()));
         }
-        let total_pages = total.div_ceil(query.per_page);
+        let total = total.filter(|_| query.total).map(|total| at_least(total, proven(&query, &page)));
+        let total_pages = total.map(|total| total.events.div_ceil(query.per_page));
         let links = ListLinks { origin, query: &query, total_pages, next: page.next_cursor() }.header();
-        Ok(answer(StatusCode::OK, links.map(|links| (LIST_LINKS, links)), render(&query, &page, total, total_pages)))
+        let json = render(&query, &page, total, total_pages);
+        Ok(answer(StatusCode::OK, links.map(|links| (LIST_LINKS, links)), json))
     }
 
-    /// The total and the page. They are read side by side, unless the page's place must be counted first.
-    async fn page(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<(u64, Page), Error> {
-        let now = self.sources.now();
-        let skipped = (query.page - 1).saturating_mul(query.per_page);
-        match (query.cursor, skipped.checked_sub(1)) {
-            (Some(cursor), _) => {
-                let page = self.after(query, scope, range.below(cursor));
-                try_join(self.count.total(scope, range, now), page).await
-            }
-            (None, None) => {
-                // The first page reads what is counted live.
-                let page = async |edge| self.read(query, scope, range, edge).await;
-                self.count.total_beside(scope, range, now, page).await
-            }
-            (None, Some(rank)) => {
-                let Located { total, id } = self.count.locate(scope, range, rank, now).await?;
-                let page = match id {
-                    Some(id) => self.after(query, scope, range.below(id)).await?,
-                    None => Page::default(),
-                };
-                Ok((total, page))
-            }
+    /// The page, and the total where it is known.
+    async fn page(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<(Option<Total>, Page), Error> {
+        match (query.cursor, skipped(query).checked_sub(1)) {
+            (None, Some(rank)) => self.page_by_number(query, scope, range, rank).await,
+            _ => self.page_from_newest(query, scope, range).await,
         }
     }
 
-    /// The newest events in `range`, as many as the query asks for and an answer can carry.
-    async fn after(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<Page, Error> {
-        let (page, _) = self.read(query, scope, range, IdRange::NONE).await?;
-        Ok(page)
-    }
-
-    /// The same, and how many events lie in `counted`: see [`EventLog::list`].
-    async fn read(
+    /// The first page, or the one after a cursor.
+    async fn page_from_newest(
         &self,
         query: &ListQuery,
         scope: &Scope,
         range: IdRange,
-        counted: IdRange,
-    ) -> Result<(Page, u64), Error> {
-        let per_page = usize::try_from(query.per_page).unwrap_or(usize::MAX);
-        let mut left = ANSWER_BYTES_MAX;
-        let fits = |event: &StoredEvent| {
-            let with_comma = json_string_bytes(&event.json) + 1;
-            left.checked_sub(with_comma).map(|rest| left = rest).is_some()
-        };
-        self.log.list(scope, range, counted, per_page, fits).await
+    ) -> Result<(Option<Total>, Page), Error> {
+        let now = self.sources.now();
+        let of_page = query.cursor.map_or(range, |cursor| range.below(cursor));
+        let mut reader = self.log.page_reader(scope, self.log.partitions(scope), of_page, per_page(query));
+        // The roots of the index tell whether there are more shards than the settings name.
+        let (index, ()) = try_join(self.count.index(scope), reader.start()).await?;
+        reader.extend(index.unlisted());
+        let mut fits = fits();
+        let rows = reader.read(&mut fits).await?;
+        if !query.total {
+            return Ok((None, self.log.page(rows, fits).await?));
+        }
+        // The first page has read some of what is counted live, or all of it.
+        let seen = if query.cursor.is_none() { reader.seen() } else { Vec::new() };
+        let total = self.count.total(&index, range, &seen, now);
+        let (page, total) = try_join(self.log.page(rows, fits), total).await?;
+        Ok((Some(total), page))
     }
+
+    /// The page that begins after the event at `rank`.
+    async fn page_by_number(
+        &self,
+        query: &ListQuery,
+        scope: &Scope,
+        range: IdRange,
+        rank: u64,
+    ) -> Result<(Option<Total>, Page), Error> {
+        let now = self.sources.now();
+        let (index, live) = try_join(self.count.index(scope), self.count.live(scope, range, now)).await?;
+        let unlisted = index.unlisted();
+        let Located { total, id } = self.count.locate(&index, live, range, rank, now).await?;
+        let Some(id) = id else { return Ok((Some(total), Page::default())) };
+        let partitions = [self.log.partitions(scope), unlisted].concat();
+        let mut reader = self.log.page_reader(scope, partitions, range.below(id), per_page(query));
+        let mut fits = fits();
+        let rows = reader.read(&mut fits).await?;
+        Ok((Some(total), self.log.page(rows, fits).await?))
+    }
+}
+
+fn per_page(query: &ListQuery) -> usize {
+    usize::try_from(query.per_page).unwrap_or(usize::MAX)
+}
+
+/// How many events lie before a page by number.
+fn skipped(query: &ListQuery) -> u64 {
+    (query.page - 1).saturating_mul(query.per_page)
+}
+
+/// Whether the next event of a page still fits into an answer.
+fn fits() -> impl FnMut(&StoredEvent) -> bool {
+    let mut left = ANSWER_BYTES_MAX;
+    move |event| {
+        let with_comma = json_string_bytes(&event.json) + 1;
+        left.checked_sub(with_comma).map(|rest| left = rest).is_some()
+    }
+}
+
+/// How many events there are, as the page itself shows.
+fn proven(query: &ListQuery, page: &Page) -> u64 {
+    let shown = page.events.len() as u64 + u64::from(page.more);
+    // After a cursor nobody knows how many lie before it.
+    let before = if query.cursor.is_none() && shown > 0 { skipped(query) } else { 0 };
+    before + shown
+}
+
+/// A total that is not below what is proven.
+fn at_least(total: Total, proven: u64) -> Total {
+    if proven > total.events { Total { events: proven, exact: false } } else { total }
 }
 
 fn unread(error: Error) -> Problem {
@@ -117,13 +155,13 @@ fn unread(error: Error) -> Problem {
 
 /// Names a smaller page that starts with the same event and fits: `per_page` must divide the events before it.
 fn too_large(query: &ListQuery, fitting: usize) -> Problem {
-    let skipped = (query.page - 1) * query.per_page;
+    let skipped = skipped(query);
     let fitting = u64::try_from(fitting).unwrap_or(1).max(1);
     let per_page = (1..=fitting).rev().find(|per_page| skipped.is_multiple_of(*per_page)).unwrap_or(1);
     Problem::page_too_large(&format!("per_page={per_page}&page={}", skipped / per_page + 1))
 }
 
-fn render(query: &ListQuery, page: &Page, total: u64, total_pages: u64) -> String {
+fn render(query: &ListQuery, page: &Page, total: Option<Total>, total_pages: Option<u64>) -> String {
     let events: usize = page.events.iter().map(|event| event.json.len() + 1).sum();
     let mut json = String::with_capacity(events + 256);
     json.push_str(r#"{"events":["#);
@@ -134,11 +172,19 @@ fn render(query: &ListQuery, page: &Page, total: u64, total_pages: u64) -> Strin
         json.push_str(&event.json);
     }
     let next = page.next_cursor().map_or_else(|| "null".to_owned(), |id| format!("\"{id}\""));
+    let events = or_null(total.map(|total| total.events));
+    let exact = or_null(total.map(|total| total.exact));
+    let total_pages = or_null(total_pages);
     let (number, per_page) = (query.page, query.per_page);
     // Writing to a String does not fail.
     let _ = write!(
         json,
-        r#"],"total":{total},"page":{number},"per_page":{per_page},"total_pages":{total_pages},"next_cursor":{next}}}"#
+        "],\"total\":{events},\"total_exact\":{exact},\"page\":{number},\"per_page\":{per_page},\
+         \"total_pages\":{total_pages},\"next_cursor\":{next}}}"
     );
     json
+}
+
+fn or_null(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }

@@ -21,7 +21,7 @@ pub enum Metric {
     EventsRecorded,
     /// A request repeated one whose event was there.
     EventsReplayed,
-    /// A late event was acknowledged before it was counted: the stream will count it.
+    /// An event that is late or ahead was acknowledged before it was counted: the stream will count it.
     LateEventsUncounted,
     /// A request was answered with an error, by the error's `code`.
     RequestsRefused,

@@ -11,6 +11,8 @@ mod whole;
 pub use client::{client, client_from, connect};
 pub use logs::log_to_standard_output;
 pub use metrics::{Metric, Metrics, NAMESPACE};
-pub use settings::{Access, COUNTS_TABLE, EVENTS_TABLE, Identity, SERVICE, SHARDS, Settings, SettingsError};
+pub use settings::{
+    Access, COUNTS_TABLE, EVENTS_TABLE, Identity, KEYS_TABLE, SERVICE, SHARDS, Settings, SettingsError,
+};
 pub use sources::{Sources, jitter};
 pub use usage::{Units, Usage};

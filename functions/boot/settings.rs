@@ -6,9 +6,11 @@ use crate::event::{Shards, ShardsError};
 
 /// The name of the events table.
 pub const EVENTS_TABLE: &str = "EVENTS_TABLE";
+/// The name of the table of Idempotency-Keys.
+pub const KEYS_TABLE: &str = "KEYS_TABLE";
 /// The name of the table that holds the count index.
 pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
-/// The number of shards, 1 to 16, with its history: see [`Shards`].
+/// Into how many shards the log is written, 1 to 16: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
 
 /// What the service is called in logs and metrics, after the convention of Powertools for AWS Lambda.
@@ -95,6 +97,8 @@ impl Access {
 pub struct Settings {
     /// From [`EVENTS_TABLE`].
     pub events_table: String,
+    /// From [`KEYS_TABLE`].
+    pub keys_table: String,
     /// From [`COUNTS_TABLE`].
     pub counts_table: String,
     /// From [`SHARDS`].
@@ -128,6 +132,7 @@ impl Settings {
         let read = |name| variable(name).filter(|value| !value.is_empty()).ok_or(SettingsError::Missing(name));
         Ok(Settings {
             events_table: read(EVENTS_TABLE)?,
+            keys_table: read(KEYS_TABLE)?,
             counts_table: read(COUNTS_TABLE)?,
             shards: read(SHARDS)?.parse()?,
         })
@@ -152,6 +157,7 @@ mod tests {
         let read = |table: &str, shards: &str| {
             Settings::read(|name| match name {
                 EVENTS_TABLE => Some(table.to_owned()),
+                KEYS_TABLE => Some("keys".to_owned()),
                 COUNTS_TABLE => Some("counts".to_owned()),
                 SHARDS => Some(shards.to_owned()),
                 _ => None,

@@ -33,6 +33,12 @@ impl Sources {
         Sources { clock: Arc::new(clock), ..self }
     }
 
+    /// The same with other random numbers.
+    #[must_use]
+    pub fn with_random(self, random: impl Fn() -> u64 + Send + Sync + 'static) -> Sources {
+        Sources { entropy: Arc::new(move || Ok(random())), ..self }
+    }
+
     /// The same with metrics.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Sources {

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
 use aws_sdk_dynamodb::types::{Capacity, ConsumedCapacity};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
@@ -119,6 +120,8 @@ impl Intercept for Meter {
         }
         let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
         if let Some(output) = output.downcast_ref::<PutItemOutput>() {
+            Usage::add(|usage| usage.written.add(output.consumed_capacity()));
+        } else if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
             Usage::add(|usage| usage.written.add(output.consumed_capacity()));
         } else if let Some(output) = output.downcast_ref::<QueryOutput>() {
             Usage::add(|usage| usage.read.add(output.consumed_capacity()));

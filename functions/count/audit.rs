@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::EDGE;
 use super::index::{IndexError, Indexer};
+use super::range::Parts;
 use super::trie::{self, Miscount, State};
 use crate::event::{EventId, IdRange, Timestamp};
 use crate::log::{EventKey, Partition};
@@ -26,7 +26,7 @@ pub enum Difference {
 
 impl Indexer {
     /// Compares a partition with its lane, and corrects the lane. `seen` hears of each slice of events, `tell` of
-    /// each difference. Events that are young enough to be counted live are left to the stream.
+    /// each difference. Events in the live range are left to the stream.
     ///
     /// A user's lane must have been started [`SETTLE`](super::SETTLE) ago, unless the index of users never lags.
     ///
@@ -46,7 +46,8 @@ impl Indexer {
             self.complete(partition).await?;
         }
         let (lanes, lane) = self.lane(partition);
-        let edge = EventId::lowest_at(now.minus(EDGE)).to_bits();
+        let live = Parts::of(IdRange::ALL, now).live;
+        let is_live = |key: u128| EventId::from_bits(key).is_some_and(|id| live.contains(id));
         let (mut first, mut more) = (0, true);
         while more {
             let slice = self.log.keys(partition, IdRange::ALL.starting(first), SLICE).await?;
@@ -59,7 +60,7 @@ impl Indexer {
             let ids: BTreeSet<u128> = slice.keys.iter().map(|key| key.id.to_bits()).collect();
             let last = ids.last().copied().filter(|_| more).unwrap_or(u128::MAX);
             let indexed: BTreeSet<u128> = trie::keys(&lanes, lane, first, last).await?.into_iter().collect();
-            let missing: Vec<u128> = ids.difference(&indexed).copied().filter(|key| *key < edge).collect();
+            let missing: Vec<u128> = ids.difference(&indexed).copied().filter(|key| !is_live(*key)).collect();
             trie::apply(&lanes, lane, &missing).await?;
             missing.into_iter().filter_map(EventId::from_bits).for_each(|id| tell(Difference::Missing(id)));
             for key in indexed.difference(&ids) {

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::join_all;
 use futures_util::stream::{StreamExt, iter};
 
-use super::trie::{self, Lane, State, Storage};
+use super::trie::{self, Entry, Lane, State, Storage};
 use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX, lane_of};
 use crate::event::{IdRange, Timestamp};
-use crate::log::{Error, EventKey, EventLog, Partition};
+use crate::log::{Error, EventKey, EventLog, Partition, Scope};
 
-/// How many lanes are written at a time.
-const LANES_AT_ONCE: usize = 8;
+/// How many partitions a batch is added to at a time.
+const PARTITIONS_AT_ONCE: usize = 64;
+/// How many lanes are filled at a time: each slice is a megabyte.
+const BACKFILLS_AT_ONCE: usize = 8;
 /// How many events a backfill adds at a time: about 1 MB of them, which is what a Query gives.
 const SLICE: usize = 1000;
 /// A user's backfill reads the index of users, which DynamoDB updates after the table. An event that was delivered
@@ -53,24 +55,36 @@ impl Indexer {
         Indexer { log, counts }
     }
 
+    /// All shards: those that the settings name, and those that have a lane besides.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`], when DynamoDB does not tell.
+    pub async fn shards(&self) -> Result<Vec<Partition>, IndexError> {
+        let roots = self.counts.lanes(&Scope::Everyone).level(trie::Prefix::ROOT).await?;
+        let started = roots.iter().map(|(shard, _)| shard + 1).max().unwrap_or(0);
+        Ok((0..started.max(self.log.shards().get())).map(Partition::Shard).collect())
+    }
+
     /// Adds one event to the lanes that have been started. To those that have not, their backfill will add it.
     ///
     /// # Errors
     ///
     /// [`IndexError`]; adding it again completes it.
-    pub async fn add_late(&self, event: &EventKey) -> Result<(), IndexError> {
+    pub async fn add_now(&self, event: &EventKey) -> Result<(), IndexError> {
+        let partitions = [Partition::Shard(event.id.shard()), Partition::User(event.user_id.clone())];
+        let roots = self.counts.roots(&partitions).await;
         let keys = [event.id.to_bits()];
-        let (everyone, shard) = self.lane(&Partition::Shard(event.id.shard()));
-        let (user, user_lane) = self.lane(&Partition::User(event.user_id.clone()));
-        // Both to their ends: a user's trouble is not everyone's.
-        let lanes = join(trie::apply(&everyone, shard, &keys), trie::apply(&user, user_lane, &keys));
-        let (everyone, user) = lanes.await;
-        everyone.and(user).map(|_| ())
+        let lanes = partitions.iter().zip(roots).map(|(partition, root)| self.add_from(partition, root, &keys));
+        // Each to its end: a user's trouble is not everyone's.
+        join_all(lanes).await.into_iter().try_for_each(|added| added.map(|_| ()))
     }
 
     /// Adds a batch of events, and starts the lanes that are missing.
     pub async fn add(&self, events: &[EventKey], now: Timestamp) -> Added {
-        let mut shards: BTreeMap<Lane, Vec<usize>> = self.log.shards().all().map(|shard| (shard, Vec::new())).collect();
+        // The positions of each partition's events. Every shard is there, so that its lane is started before it is needed.
+        let mut shards: BTreeMap<Lane, Vec<usize>> =
+            (0..self.log.shards().get()).map(|shard| (shard, Vec::new())).collect();
         let mut users: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (position, event) in events.iter().enumerate() {
             shards.entry(event.id.shard()).or_default().push(position);
@@ -78,14 +92,18 @@ impl Indexer {
         }
         let shards = shards.into_iter().map(|(shard, positions)| (Partition::Shard(shard), positions));
         let users = users.into_iter().map(|(user, positions)| (Partition::User(user.to_owned()), positions));
-        let added = iter(shards.chain(users).collect::<Vec<_>>()).map(|(partition, positions)| async move {
+        let (partitions, positions): (Vec<Partition>, Vec<Vec<usize>>) = shards.chain(users).unzip();
+
+        let roots = self.counts.roots(&partitions).await;
+        let work: Vec<_> = partitions.into_iter().zip(positions).zip(roots).collect();
+        let added = iter(work).map(|((partition, positions), root)| async move {
             let keys: Vec<u128> = positions.iter().map(|at| events[*at].id.to_bits()).collect();
-            let added = self.add_to(&partition, &keys, now).await;
+            let added = self.add_to(&partition, root, &keys, now).await;
             let state = self.or_abandon(&partition, added).await;
             (partition, positions, state)
         });
         let mut all = Added { failed: Vec::new(), building: Vec::new() };
-        for (partition, positions, state) in added.buffer_unordered(LANES_AT_ONCE).collect::<Vec<_>>().await {
+        for (partition, positions, state) in added.buffer_unordered(PARTITIONS_AT_ONCE).collect::<Vec<_>>().await {
             match state {
                 Ok(Some(State::Building { .. })) => all.building.push(partition),
                 Ok(_) => {}
@@ -98,22 +116,40 @@ impl Indexer {
         all
     }
 
-    /// Adds to a partition's lane, and starts it if it is missing and needed.
-    async fn add_to(&self, partition: &Partition, keys: &[u128], now: Timestamp) -> Result<Option<State>, IndexError> {
-        let (lanes, lane) = self.lane(partition);
-        let state = trie::apply(&lanes, lane, keys).await?;
+    /// Adds to a partition's lane, whose root was read, and starts it if it is missing and needed.
+    async fn add_to(
+        &self,
+        partition: &Partition,
+        root: Result<Option<Entry>, Error>,
+        keys: &[u128],
+        now: Timestamp,
+    ) -> Result<Option<State>, IndexError> {
+        let state = self.add_from(partition, root, keys).await?;
         if state.is_some() || !self.needs_lane(partition, keys).await? {
             return Ok(state);
         }
         self.start(partition, now).await?;
+        let (lanes, lane) = self.lane(partition);
         trie::apply(&lanes, lane, keys).await
+    }
+
+    /// Adds to a partition's lane, whose root was read; `None` if it has none.
+    async fn add_from(
+        &self,
+        partition: &Partition,
+        root: Result<Option<Entry>, Error>,
+        keys: &[u128],
+    ) -> Result<Option<State>, IndexError> {
+        let Some(root) = root? else { return Ok(None) };
+        let (lanes, lane) = self.lane(partition);
+        trie::apply_from(&lanes, lane, root, keys).await
     }
 
     async fn needs_lane(&self, partition: &Partition, keys: &[u128]) -> Result<bool, IndexError> {
         match partition {
             Partition::Shard(_) => Ok(true),
             Partition::User(_) if !keys.iter().any(|key| is_sample(*key)) => Ok(false),
-            Partition::User(_) => Ok(self.log.has_more_than(&partition.scope(), USER_EVENTS_LIVE_MAX).await?),
+            Partition::User(_) => Ok(self.log.has_more_than(partition, USER_EVENTS_LIVE_MAX).await?),
         }
     }
 
@@ -138,7 +174,7 @@ impl Indexer {
             self.or_abandon(&partition, built).await
         });
         // Each to its end: one lane's trouble is not the others'.
-        built.buffer_unordered(LANES_AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
+        built.buffer_unordered(BACKFILLS_AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
     /// Completes one lane that is building, if the index of users has settled.

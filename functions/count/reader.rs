@@ -1,39 +1,52 @@
-//! Rank and select over a scope: live at the edge, from the index before it.
+//! Totals, and from a rank to an id, over a scope: live around now, from the index before and after.
 
 use std::collections::BTreeMap;
 
 use futures_util::future::{try_join, try_join_all};
 
+use super::live::{Budget, Live, LivePart, LiveReader};
+use super::range::Parts;
 use super::trie::{self, Before, Lane, Node, Roots, State, Storage};
-use super::{CountsTable, EDGE, Lanes, lane_of};
+use super::{CountsTable, Lanes, lane_of};
 use crate::event::{EventId, IdRange, Timestamp};
-use crate::log::{Error, EventLog, Partition, Scope};
+use crate::log::{Error, EventLog, Partition, Scope, Seen};
 
-/// Counts the events of a log.
+/// Counts the events of a log. Clones share what they have learned of its load.
 #[derive(Clone, Debug)]
 pub struct Count {
     log: EventLog,
     counts: CountsTable,
+    live: LiveReader,
+}
+
+/// How many events there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// So many, or at least so many.
+    pub events: u64,
+    /// Nothing was left out for cost. It takes for granted that the index trails by less than ten seconds.
+    pub exact: bool,
 }
 
 /// A total, and the event at a rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Located {
     /// How many events there are.
-    pub total: u64,
+    pub total: Total,
     /// The id at the rank; `None` past the end.
     pub id: Option<EventId>,
 }
 
-/// The part of a range before the live edge, and what the index knows of it.
-struct Older {
-    range: IdRange,
+/// What the index knows of a scope: one read of the roots of its lanes.
+#[derive(Clone, Debug)]
+pub struct ScopeIndex {
     lanes: Lanes,
-    /// Of the lanes that are ready.
-    roots: Roots,
-    /// The partitions whose lanes are not ready: their events are counted themselves. Until the date of a raise the new
-    /// shards are among these, and empty.
-    unindexed: Vec<Partition>,
+    /// The partitions whose lanes are ready, with their roots.
+    ready: Vec<(Partition, Node)>,
+    /// The other partitions: their events are counted themselves.
+    unready: Vec<Partition>,
+    /// Those among all of them that the settings do not name.
+    unlisted: Vec<Partition>,
 }
 
 /// A partition without a lane is read beside lanes that are ready as if it were a leaf, if it has no more events.
@@ -44,146 +57,278 @@ type IndexError = trie::Error<Error>;
 /// The index contradicts itself.
 const BROKEN: IndexError = trie::Error::Broken(trie::Prefix::ROOT);
 
+impl ScopeIndex {
+    /// The shards that have a lane, though the settings name fewer shards.
+    pub fn unlisted(&self) -> Vec<Partition> {
+        self.unlisted.clone()
+    }
+
+    /// All partitions of the scope.
+    fn partitions(&self) -> Vec<Partition> {
+        self.ready.iter().map(|(partition, _)| partition).chain(&self.unready).cloned().collect()
+    }
+
+    fn ready_partitions(&self) -> Vec<Partition> {
+        self.ready.iter().map(|(partition, _)| partition.clone()).collect()
+    }
+
+    fn roots(&self) -> Vec<(Lane, Node)> {
+        self.ready.iter().map(|(partition, root)| (lane_of(partition), root.clone())).collect()
+    }
+}
+
 impl Count {
     /// The counts of `log`, with the index in `counts`.
     pub fn new(log: EventLog, counts: CountsTable) -> Count {
-        Count { log, counts }
+        Count { live: LiveReader::new(log.clone()), log, counts }
     }
 
-    /// How many events of `scope` lie in `range`.
+    /// Reads the roots of a scope's lanes: one call.
     ///
     /// # Errors
     ///
-    /// [`Error`], when the number cannot be had whole.
-    pub async fn total(&self, scope: &Scope, range: IdRange, now: Timestamp) -> Result<u64, Error> {
-        let live = async |edge| Ok(((), self.log.count(scope, edge).await?));
-        let (total, ()) = self.total_beside(scope, range, now, live).await?;
-        Ok(total)
-    }
-
-    /// The same beside what `live` brings, which counts the events in the range that it is given: those since the live
-    /// edge. Whoever reads the newest events anyway has counted some of them, or all.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], when the number cannot be had whole, or what `live` fails with.
-    pub async fn total_beside<T>(
-        &self,
-        scope: &Scope,
-        range: IdRange,
-        now: Timestamp,
-        live: impl AsyncFnOnce(IdRange) -> Result<(T, u64), Error>,
-    ) -> Result<(u64, T), Error> {
-        let (range, edge) = at_edge(range, now);
-        let older = async { self.count(scope, &self.older(scope, range).await?).await };
-        let (older, (beside, live)) = try_join(older, live(edge)).await?;
-        Ok((older + live, beside))
-    }
-
-    /// The total, and the id at `rank` (0 is the newest) of `scope` in `range`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], when either cannot be found for certain.
-    pub async fn locate(&self, scope: &Scope, range: IdRange, rank: u64, now: Timestamp) -> Result<Located, Error> {
-        let (range, edge) = at_edge(range, now);
-        let (older, live) = try_join(self.older(scope, range), self.log.count(scope, edge)).await?;
-        let Some(rank) = rank.checked_sub(live) else {
-            let (older, id) = try_join(self.count(scope, &older), self.log.id_at(scope, edge, rank)).await?;
-            return Ok(Located { total: older + live, id });
-        };
-        let (total, id) = match trusted(Box::pin(self.select(&older, rank)).await)?.flatten() {
-            Some(Located { total, id }) => (total, id),
-            None => try_join(self.count(scope, &older), self.log.id_at(scope, range, rank)).await?,
-        };
-        Ok(Located { total: total + live, id })
-    }
-
-    /// What the index knows of a range that ends before the live edge.
-    async fn older(&self, scope: &Scope, range: IdRange) -> Result<Older, Error> {
+    /// [`Error`], when DynamoDB does not answer or refuses.
+    pub async fn index(&self, scope: &Scope) -> Result<ScopeIndex, Error> {
         let lanes = self.counts.lanes(scope);
         let level = trusted(lanes.level(trie::Prefix::ROOT).await.map_err(trie::Error::Storage))?.unwrap_or_default();
-        let ready = level.into_iter().filter(|(_, root)| root.state == Some(State::Ready));
-        let mut ready: BTreeMap<Lane, Node> = ready.map(|(lane, root)| (lane, root.node)).collect();
-        let (mut roots, mut unindexed) = (Vec::new(), Vec::new());
-        for partition in self.log.partitions(scope) {
-            let lane = lane_of(&partition);
-            match ready.remove(&lane) {
-                Some(root) => roots.push((lane, root)),
-                None => unindexed.push(partition),
+        let listed = self.log.partitions(scope);
+        let unlisted = unlisted(scope, &listed, &level);
+        let is_ready = |(_, root): &(Lane, trie::Entry)| root.state == Some(State::Ready);
+        let mut roots: BTreeMap<Lane, Node> =
+            level.into_iter().filter(is_ready).map(|(lane, root)| (lane, root.node)).collect();
+        let mut index = ScopeIndex { lanes, ready: Vec::new(), unready: Vec::new(), unlisted: unlisted.clone() };
+        for partition in listed.into_iter().chain(unlisted) {
+            match roots.remove(&lane_of(&partition)) {
+                Some(root) => index.ready.push((partition, root)),
+                None => index.unready.push(partition),
             }
         }
-        Ok(Older { range, lanes, roots: Roots(roots), unindexed })
+        Ok(index)
     }
 
-    /// How many events there are.
-    async fn count(&self, scope: &Scope, older: &Older) -> Result<u64, Error> {
-        let indexed = async { trusted(older.count().await) };
-        let unindexed = self.log.count_in(&older.unindexed, older.range);
-        match try_join(indexed, unindexed).await? {
-            (Some(indexed), unindexed) => Ok(indexed + unindexed),
-            (None, _) => self.log.count(scope, older.range).await,
-        }
-    }
-
-    /// How many events there are, and the id at `rank`; `None` where that takes a walk.
-    async fn select(&self, older: &Older, rank: u64) -> Result<Option<Located>, IndexError> {
-        let Some((first, end)) = older.range.keys() else { return Ok(Some(Located { total: 0, id: None })) };
-        if older.roots.0.is_empty() {
-            return Ok(None);
-        }
-        let Some(leaves) = self.leaves(older).await? else { return Ok(None) };
-        let roots = Roots([older.roots.0.as_slice(), leaves.as_slice()].concat());
-        let before = Before::read(&older.lanes, &roots, end);
-        let (before, count) = match first {
-            // From the first event on: the way to the end has counted them.
-            0 => {
-                let before = before.await?;
-                let count = before.count();
-                (before, count)
+    /// How many events lie in `range`. What `seen` has read from the newest event of `range` on is not read again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not answer or refuses.
+    pub async fn total(
+        &self,
+        index: &ScopeIndex,
+        range: IdRange,
+        seen: &[Seen],
+        now: Timestamp,
+    ) -> Result<Total, Error> {
+        let parts = Parts::of(range, now);
+        let ready = index.ready_partitions();
+        let live = self.live.read(&ready, parts.live, seen, Budget::Total, now);
+        let (live, unready) = try_join(live, self.count_unready(index, range, seen)).await?;
+        let live = merge(&live.iter().collect::<Vec<_>>(), parts.live);
+        let (below, ahead) = (range_below(range, &parts, &live), parts.ahead);
+        let roots = Roots(index.roots());
+        let indexed = try_join(count_keys(&index.lanes, &roots, below), count_keys(&index.lanes, &roots, ahead));
+        Ok(match trusted(Box::pin(indexed).await)? {
+            Some((below, ahead)) => {
+                Total { events: below + live.ids.len() as u64 + ahead + unready, exact: live.whole }
             }
-            first => try_join(before, trie::count(&older.lanes, &roots, first, end)).await?,
+            None => self.count_themselves(index, range).await?,
+        })
+    }
+
+    /// Reads the live range for [`locate`](Count::locate), of the partitions that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not answer or refuses.
+    pub async fn live(&self, scope: &Scope, range: IdRange, now: Timestamp) -> Result<Vec<LivePart>, Error> {
+        self.live.read(&self.log.partitions(scope), Parts::of(range, now).live, &[], Budget::Place, now).await
+    }
+
+    /// The total, and the id at `rank` (0 is the newest) in `range`, of which `live` was read before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not answer or refuses.
+    pub async fn locate(
+        &self,
+        index: &ScopeIndex,
+        mut live: Vec<LivePart>,
+        range: IdRange,
+        rank: u64,
+        now: Timestamp,
+    ) -> Result<Located, Error> {
+        let parts = Parts::of(range, now);
+        let unlisted = self.live.read(&index.unlisted, parts.live, &[], Budget::Place, now);
+        let (unlisted, leaves) = try_join(unlisted, self.leaves(index, range)).await?;
+        live.extend(unlisted);
+        let located = match leaves {
+            Some(leaves) => trusted(Box::pin(self.select(index, &leaves, &live, range, rank, now)).await)?,
+            None => None,
         };
-        if rank >= count {
-            return Ok(Some(Located { total: count, id: None }));
+        if let Some(located) = located {
+            return Ok(located);
         }
-        Ok(Some(match before.select(&older.lanes, rank).await?.filter(|key| *key >= first) {
-            Some(key) => Located { total: count, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) },
-            // Late events came into the range between the two readings: there was a moment with this many.
-            None => Located { total: rank, id: None },
-        }))
+        let walk = self.log.id_at(index.partitions(), range, rank);
+        let (total, id) = try_join(self.count_themselves(index, range), walk).await?;
+        Ok(Located { total, id })
     }
 
-    /// The keys of the partitions whose lanes are not ready, as leaves; `None` where one has more than
+    /// The same, where every partition that is not ready is given as a leaf.
+    async fn select(
+        &self,
+        index: &ScopeIndex,
+        leaves: &[(Partition, Vec<EventId>)],
+        live: &[LivePart],
+        range: IdRange,
+        rank: u64,
+        now: Timestamp,
+    ) -> Result<Located, IndexError> {
+        let parts = Parts::of(range, now);
+        // Of a leaf every key is known, and so its live range, too.
+        let from_leaves: Vec<LivePart> = leaves
+            .iter()
+            .map(|(partition, keys)| {
+                let ids = keys.iter().rev().copied().filter(|id| parts.live.contains(*id)).collect();
+                LivePart { partition: partition.clone(), ids, whole: true }
+            })
+            .collect();
+        let is_ready = |part: &&LivePart| !index.unready.contains(&part.partition);
+        let live: Vec<&LivePart> = live.iter().filter(is_ready).chain(&from_leaves).collect();
+        let live = merge(&live, parts.live);
+        let below = range_below(range, &parts, &live);
+
+        let mut roots = index.roots();
+        roots.extend(
+            leaves.iter().map(|(partition, keys)| {
+                (lane_of(partition), Node::Leaf(keys.iter().map(|id| id.to_bits()).collect()))
+            }),
+        );
+        let roots = Roots(roots);
+        let (ahead, (before, below_count)) =
+            try_join(count_keys(&index.lanes, &roots, parts.ahead), before_and_count(&index.lanes, &roots, below))
+                .await?;
+
+        // Newest first: what is ahead, what is live, what is older.
+        let live_count = live.ids.len() as u64;
+        let total = Total { events: ahead + live_count + below_count, exact: live.whole };
+        if rank < ahead {
+            let (before, _) = before_and_count(&index.lanes, &roots, parts.ahead).await?;
+            return self.selected(index, &before, parts.ahead, rank, total, 0).await;
+        }
+        if let Some(id) = usize::try_from(rank - ahead).ok().and_then(|rank| live.ids.get(rank)) {
+            return Ok(Located { total, id: Some(*id) });
+        }
+        let newer = ahead + live_count;
+        if rank - newer >= below_count {
+            return Ok(Located { total, id: None });
+        }
+        self.selected(index, &before, below, rank - newer, total, newer).await
+    }
+
+    /// The event at `rank` among the keys of `range`, which end where `before` does. `newer` events come before them.
+    async fn selected(
+        &self,
+        index: &ScopeIndex,
+        before: &Before,
+        range: IdRange,
+        rank: u64,
+        total: Total,
+        newer: u64,
+    ) -> Result<Located, IndexError> {
+        let first = range.keys().map_or(0, |(first, _)| first);
+        Ok(match before.select(&index.lanes, rank).await?.filter(|key| *key >= first) {
+            Some(key) => Located { total, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) },
+            // Late events came into the range between two readings: there was a moment with this many.
+            None => Located { total: Total { events: newer + rank, ..total }, id: None },
+        })
+    }
+
+    /// How many events the partitions have whose lanes are not ready: what was seen, and what is left of the range.
+    async fn count_unready(&self, index: &ScopeIndex, range: IdRange, seen: &[Seen]) -> Result<u64, Error> {
+        let counts = index.unready.iter().map(|partition| async move {
+            let seen = seen.iter().find(|seen| seen.partition == *partition);
+            let met = seen.map_or(0, |seen| seen.ids.len() as u64);
+            if seen.is_some_and(|seen| seen.finished) {
+                return Ok(met);
+            }
+            let rest = seen.and_then(|seen| seen.ids.last()).map_or(range, |oldest| range.below(*oldest));
+            Ok(met + self.log.count_in(std::slice::from_ref(partition), rest).await?)
+        });
+        Ok(try_join_all(counts).await?.into_iter().sum())
+    }
+
+    /// Counts all events without the index.
+    async fn count_themselves(&self, index: &ScopeIndex, range: IdRange) -> Result<Total, Error> {
+        Ok(Total { events: self.log.count_in(&index.partitions(), range).await?, exact: true })
+    }
+
+    /// The keys of the partitions whose lanes are not ready, oldest first; `None` where one has more than
     /// [`LEAF_EVENTS_MAX`].
-    async fn leaves(&self, older: &Older) -> Result<Option<Vec<(Lane, Node)>>, Error> {
-        let leaves = older.unindexed.iter().map(|partition| async move {
-            let (mut keys, mut more) = (Vec::new(), true);
-            while more && keys.len() <= LEAF_EVENTS_MAX {
-                let rest = keys.last().map_or(older.range, |last| older.range.starting(last + 1));
-                let slice = self.log.keys(partition, rest, LEAF_EVENTS_MAX + 1 - keys.len()).await?;
-                keys.extend(slice.keys.iter().map(|key| key.id.to_bits()));
+    async fn leaves(
+        &self,
+        index: &ScopeIndex,
+        range: IdRange,
+    ) -> Result<Option<Vec<(Partition, Vec<EventId>)>>, Error> {
+        let leaves = index.unready.iter().map(|partition| async move {
+            let (mut ids, mut more) = (Vec::<EventId>::new(), true);
+            while more && ids.len() <= LEAF_EVENTS_MAX {
+                let rest = ids.last().map_or(range, |last| range.starting(last.to_bits() + 1));
+                let slice = self.log.keys(partition, rest, LEAF_EVENTS_MAX + 1 - ids.len()).await?;
+                ids.extend(slice.keys.iter().map(|key| key.id));
                 more = slice.more;
             }
-            Ok((keys.len() <= LEAF_EVENTS_MAX).then(|| (lane_of(partition), Node::Leaf(keys))))
+            Ok((ids.len() <= LEAF_EVENTS_MAX).then(|| (partition.clone(), ids)))
         });
         try_join_all(leaves).await.map(|leaves| leaves.into_iter().collect())
     }
 }
 
-impl Older {
-    /// How many events there are in the lanes that are ready.
-    async fn count(&self) -> Result<u64, IndexError> {
-        match self.range.keys() {
-            Some((first, end)) => Box::pin(trie::count(&self.lanes, &self.roots, first, end)).await,
-            None => Ok(0),
-        }
+/// The shards up to the highest one that has a root, beyond those that the settings name.
+fn unlisted(scope: &Scope, listed: &[Partition], roots: &[(Lane, trie::Entry)]) -> Vec<Partition> {
+    let Scope::Everyone = scope else { return Vec::new() };
+    let shards = roots.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0);
+    let unlisted: Vec<Partition> =
+        (0..shards).map(Partition::Shard).filter(|partition| !listed.contains(partition)).collect();
+    if !unlisted.is_empty() {
+        tracing::error!(
+            setting = listed.len(),
+            shards,
+            "SHARDS is lower than the number of shards that have events; all of them are listed, and SHARDS must be raised"
+        );
+    }
+    unlisted
+}
+
+fn merge(parts: &[&LivePart], live: IdRange) -> Live {
+    let (begin, end) = live.keys().unwrap_or_default();
+    Live::merge(parts, begin, end)
+}
+
+/// What the index counts below the part of the live range that was read.
+fn range_below(range: IdRange, parts: &Parts, live: &Live) -> IdRange {
+    if live.whole { parts.older } else { range.ending(live.begin) }
+}
+
+/// How many keys of these lanes lie in `range`.
+async fn count_keys(lanes: &Lanes, roots: &Roots, range: IdRange) -> Result<u64, IndexError> {
+    match range.keys() {
+        Some((first, end)) => trie::count(lanes, roots, first, end).await,
+        None => Ok(0),
     }
 }
 
-/// The parts of `range` before the live edge and from it on.
-fn at_edge(range: IdRange, now: Timestamp) -> (IdRange, IdRange) {
-    range.split(EventId::lowest_at(now.minus(EDGE)))
+/// The way to the end of `range`, for a selection, and how many keys of these lanes lie in `range`.
+async fn before_and_count(lanes: &Lanes, roots: &Roots, range: IdRange) -> Result<(Before, u64), IndexError> {
+    let (first, end) = range.keys().unwrap_or_default();
+    let before = Before::read(lanes, roots, end);
+    match first {
+        // From the first event on: the way to the end has counted them.
+        0 => {
+            let before = before.await?;
+            let count = before.count();
+            Ok((before, count))
+        }
+        first => try_join(before, trie::count(lanes, roots, first, end)).await,
+    }
 }
 
 /// What the index says. A database that does not answer is an error; an index that cannot be right is not used, as if

@@ -7,9 +7,12 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 
+use futures_util::stream::{StreamExt, iter};
+
+use super::lane_of;
 use super::trie::{Entry, Lane, Node, Prefix, State, Storage, Swap};
 use crate::boot::Settings;
-use crate::log::{Error, Scope};
+use crate::log::{BATCH_KEYS_MAX, Error, Partition, Scope, batch_get};
 
 /// The names of the table's attributes, as `template.yaml` declares the keys among them.
 mod schema {
@@ -28,6 +31,9 @@ mod schema {
     /// On a root that is building: all keys below this one have been added, 16 bytes.
     pub const NEXT: &str = "next";
 }
+
+/// How many batches of roots are read at a time: 1,600 roots, and a batch of the stream has 1,000 events.
+const ROOT_BATCHES_AT_ONCE: usize = 16;
 
 const BUILDING: &str = "building";
 const READY: &str = "ready";
@@ -53,6 +59,38 @@ impl CountsTable {
     /// The table that the settings name.
     pub fn new(client: Client, settings: &Settings) -> CountsTable {
         CountsTable { client, table: settings.counts_table.clone() }
+    }
+
+    /// The roots of these partitions' lanes, in their order, all at once: `None` for a lane that was not started.
+    ///
+    /// Strongly consistent: to whom a root does not show, its lane misses an event for ever.
+    pub(super) async fn roots(&self, partitions: &[Partition]) -> Vec<Result<Option<Entry>, Error>> {
+        let batches = partitions.chunks(BATCH_KEYS_MAX).map(|partitions| self.batch_of_roots(partitions));
+        let batches: Vec<_> = iter(batches.collect::<Vec<_>>()).buffered(ROOT_BATCHES_AT_ONCE).collect().await;
+        batches.into_iter().flatten().collect()
+    }
+
+    async fn batch_of_roots(&self, partitions: &[Partition]) -> Vec<Result<Option<Entry>, Error>> {
+        let keys: Vec<Item> = partitions.iter().map(|partition| self.root_key(partition)).collect();
+        let batch = match batch_get(&self.client, &self.table, keys.clone()).await {
+            Ok(batch) => batch,
+            Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let has_key = |item: &Item, key: &Item| key.iter().all(|(name, value)| item.get(name) == Some(value));
+        let root = |key: &Item| match batch.found.iter().find(|item| has_key(item, key)) {
+            Some(item) => entry(Prefix::ROOT, item).map(Some),
+            None if batch.unprocessed.iter().any(|left| has_key(left, key)) => Err(batch.throttled()),
+            None => Ok(None),
+        };
+        keys.iter().map(root).collect()
+    }
+
+    fn root_key(&self, partition: &Partition) -> Item {
+        let lanes = self.lanes(&partition.scope());
+        Item::from([
+            (schema::NODE.to_owned(), lanes.node_key(Prefix::ROOT)),
+            (schema::LANE.to_owned(), lane_key(lane_of(partition))),
+        ])
     }
 
     /// The lanes of `scope`: a shard each for everyone's, one for a user's.

@@ -9,7 +9,7 @@
 //! | 12 | the sub-millisecond fraction (RFC 9562 §6.2, method 3) |
 //! | 2 | variant, binary 10 |
 //! | 8 | 8 further bits of the fraction |
-//! | 50 | [`Tail`]: random, or a hash of the Idempotency-Key |
+//! | 50 | random |
 //! | 4 | the shard |
 //!
 //! The fraction takes 20 bits rather than the 12 that would do for microseconds, because a millisecond has
@@ -18,17 +18,11 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 use super::timestamp::{NANOS_PER_MILLI, Timestamp};
 
 /// An event's id. Ordered by time, then by the rest of its bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(u128);
-
-/// What tells apart the ids of one nanosecond, and spreads them over the shards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tail(u64);
 
 const VERSION: u128 = 7 << 76;
 const VARIANT: u128 = 0b10 << 62;
@@ -37,36 +31,19 @@ const VARIANT_MASK: u128 = 0b11 << 62;
 const MILLIS_BITS: u32 = 48;
 const FRACTION_BITS: u32 = 20;
 const SHARD_BITS: u32 = 4;
-const TAIL_BITS: u32 = 50;
-/// Of a tail's 64 bits, those that choose the shard; the other 50 go into the id.
-const SHARD_CHOICE_BITS: u32 = u64::BITS - TAIL_BITS;
+const RANDOM_BITS: u32 = 50;
+/// Of 64 random bits, those that choose the shard. The other 50 go into the id.
+const SHARD_CHOICE_BITS: u32 = u64::BITS - RANDOM_BITS;
 /// Where the hyphens of a UUID's text stand (RFC 9562 §4).
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 const TEXT_LEN: usize = 36;
 
-impl Tail {
-    /// A tail of 64 random bits: a new event, whatever else is in the log.
-    pub const fn random(bits: u64) -> Tail {
-        Tail(bits)
-    }
-
-    /// The tail that this key always gives to this service: a retry makes the same id again.
-    ///
-    /// `key` is visible ASCII, so the zero byte between the two cannot be part of it and no two pairs run together.
-    pub fn from_idempotency_key(key: &str, src_service: &str) -> Tail {
-        let digest = Sha256::new().chain_update(key).chain_update([0]).chain_update(src_service).finalize();
-        let mut bits = [0; 8];
-        bits.copy_from_slice(&digest[..8]);
-        Tail(u64::from_be_bytes(bits))
-    }
-}
-
 impl EventId {
-    /// The id of an event at `at`, in one of `shards` shards (1 to 16).
-    pub fn new(at: Timestamp, tail: Tail, shards: u8) -> EventId {
-        let choice = tail.0 & ((1 << SHARD_CHOICE_BITS) - 1);
+    /// The id of an event at `at`, in one of `shards` shards (1 to 16), made from 64 random bits.
+    pub fn new(at: Timestamp, random: u64, shards: u8) -> EventId {
+        let choice = random & ((1 << SHARD_CHOICE_BITS) - 1);
         let shard = choice % u64::from(shards.max(1));
-        let unique = u128::from(tail.0 >> SHARD_CHOICE_BITS);
+        let unique = u128::from(random >> SHARD_CHOICE_BITS);
         EventId(EventId::lowest_at(at).0 | (unique << SHARD_BITS) | u128::from(shard))
     }
 
@@ -75,7 +52,7 @@ impl EventId {
         let millis = u128::from(at.millis()) & ((1 << MILLIS_BITS) - 1);
         let fraction = (at.nanos_of_milli() << FRACTION_BITS) / NANOS_PER_MILLI;
         let (high, low) = (fraction >> 8, fraction & 0xff);
-        EventId((millis << 80) | VERSION | (high << 64) | VARIANT | (low << (TAIL_BITS + SHARD_BITS)))
+        EventId((millis << 80) | VERSION | (high << 64) | VARIANT | (low << (RANDOM_BITS + SHARD_BITS)))
     }
 
     /// Reads a UUIDv7's text, in either case. `None` for anything else.
@@ -155,8 +132,7 @@ impl IdRange {
     /// The ids below `id`: what a list shows after it.
     #[must_use]
     pub fn below(self, id: EventId) -> IdRange {
-        // An id carries its version and variant, so it is never 0.
-        IdRange { last: self.last.min(id.0.saturating_sub(1)), ..self }
+        self.ending(id.0)
     }
 
     /// The ids from `first` on.
@@ -165,9 +141,13 @@ impl IdRange {
         IdRange { first: self.first.max(first), ..self }
     }
 
-    /// The part below `id`, and the part from it on.
-    pub fn split(self, id: EventId) -> (IdRange, IdRange) {
-        (self.below(id), self.starting(id.0))
+    /// The ids up to the one before `end`.
+    #[must_use]
+    pub fn ending(self, end: u128) -> IdRange {
+        match end.checked_sub(1) {
+            Some(last) => IdRange { last: self.last.min(last), ..self },
+            None => IdRange::NONE,
+        }
     }
 
     /// Whether `id` is one of them.
@@ -197,7 +177,7 @@ mod tests {
 
     #[test]
     fn an_id_is_a_uuid_version_7_that_shows_its_milliseconds_and_shard() {
-        let id = EventId::new(at("2024-01-01T00:00:00.123Z"), Tail::random(u64::MAX), 4);
+        let id = EventId::new(at("2024-01-01T00:00:00.123Z"), u64::MAX, 4);
         let text = id.to_string();
         assert!(text.starts_with("018cc251-f47b-7000-803f-"), "{text}");
         assert_eq!(id.shard(), u8::try_from(((1_u64 << SHARD_CHOICE_BITS) - 1) % 4).unwrap());
@@ -206,11 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn ids_sort_as_their_nanoseconds_do_whatever_their_tails() {
+    fn ids_sort_by_nanosecond_whatever_their_random_bits() {
         for nanos in (0..3_000_000).step_by(37).chain(999_990..1_000_010) {
             let (earlier, later) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos + 1));
-            let highest = EventId::new(earlier, Tail::random(u64::MAX), 16);
-            let lowest = EventId::new(later, Tail::random(0), 16);
+            let highest = EventId::new(earlier, u64::MAX, 16);
+            let lowest = EventId::new(later, 0, 16);
             assert!(highest < lowest, "{nanos}");
             assert!(highest.to_string() < lowest.to_string(), "{nanos}");
         }
@@ -234,19 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_and_a_service_do_not_run_together() {
-        assert_ne!(Tail::from_idempotency_key("ab", "c"), Tail::from_idempotency_key("a", "bc"));
-        assert_eq!(Tail::from_idempotency_key("a", "b"), Tail::from_idempotency_key("a", "b"));
-    }
-
-    #[test]
     fn a_range_includes_from_and_excludes_to_and_the_cursor() {
         let (from, to) = (at("2024-01-01T00:00:00Z"), at("2024-01-02T00:00:00Z"));
         let range = IdRange::ALL.from(from).to(to);
         let holds = |range: IdRange, id: EventId| (range.first..=range.last).contains(&id.0);
-        assert!(holds(range, EventId::new(from, Tail::random(0), 1)));
-        assert!(!holds(range, EventId::new(to, Tail::random(0), 1)));
-        let cursor = EventId::new(from, Tail::random(77 << SHARD_CHOICE_BITS), 1);
+        assert!(holds(range, EventId::new(from, 0, 1)));
+        assert!(!holds(range, EventId::new(to, 0, 1)));
+        let cursor = EventId::new(from, 77 << SHARD_CHOICE_BITS, 1);
         assert!(!holds(range.below(cursor), cursor));
         assert!(holds(range.below(cursor), EventId(cursor.0 - 1)));
         assert_eq!(IdRange::ALL.from(to).to(from).bounds(), None);

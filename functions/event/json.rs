@@ -4,7 +4,7 @@
 //! that appears twice, a lone surrogate. Numbers are never converted, so 20-digit integers and `1e999` pass.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use json_event_parser::{JsonEvent, SliceJsonParser};
 use serde::de::IgnoredAny;
@@ -157,50 +157,83 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether two documents say the same: white space, the order of an object's members and the escapes within a
-/// string make no difference; a number's spelling does, because it is kept.
+/// Whether two documents say the same: see [`first_difference`].
 pub fn same_document(a: &str, b: &str) -> bool {
-    a == b || same_text(a, b).unwrap_or(false)
+    first_difference(a, b).is_none()
 }
 
-fn same_text(a: &str, b: &str) -> Result<bool, serde_json::Error> {
-    same_value(serde_json::from_str(a)?, serde_json::from_str(b)?)
+/// Where two documents first differ, such as `app_data.items[3]`; `None` when they say the same.
+///
+/// White space, the order of an object's members and the escapes within a string make no difference. A number's
+/// spelling does, because it is kept. Of the documents' own members `timestamp` comes first: a job that runs again
+/// stamps the time again, and that is what its author has to hear.
+pub fn first_difference(a: &str, b: &str) -> Option<String> {
+    const FIRST: &str = "timestamp";
+    if a == b {
+        return None;
+    }
+    let members = |text| serde_json::from_str::<BTreeMap<String, &RawValue>>(text);
+    let (Ok(mut a), Ok(mut b)) = (members(a), members(b)) else { return Some(String::new()) };
+    let first = member_difference(FIRST, a.remove(FIRST), b.remove(FIRST));
+    let mut path = first.or_else(|| object_difference(&a, &b))?;
+    if path.len() > PATH_BYTES_MAX {
+        path.truncate(path.floor_char_boundary(PATH_BYTES_MAX));
+        path.push('…');
+    }
+    Some(path)
 }
 
-fn same_value(a: &RawValue, b: &RawValue) -> Result<bool, serde_json::Error> {
+type Object<'a> = BTreeMap<String, &'a RawValue>;
+
+fn object_difference(a: &Object<'_>, b: &Object<'_>) -> Option<String> {
+    let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    names.into_iter().find_map(|name| member_difference(name, a.get(name).copied(), b.get(name).copied()))
+}
+
+/// The path of what differs in the member `name` of two objects.
+fn member_difference(name: &str, a: Option<&RawValue>, b: Option<&RawValue>) -> Option<String> {
+    let below = match (a, b) {
+        (None, None) => return None,
+        (Some(a), Some(b)) => value_difference(a, b)?,
+        _ => String::new(),
+    };
+    let separator = if below.is_empty() || below.starts_with('[') { "" } else { "." };
+    Some(format!("{name}{separator}{below}"))
+}
+
+/// The path of what differs within two values; empty where they differ as a whole.
+fn value_difference(a: &RawValue, b: &RawValue) -> Option<String> {
     let (a, b) = (a.get(), b.get());
     if a == b {
-        return Ok(true);
+        return None;
     }
+    let different = Some(String::new());
     match (a.as_bytes().first(), b.as_bytes().first()) {
-        (Some(b'{'), Some(b'{')) => {
-            let a: BTreeMap<String, &RawValue> = serde_json::from_str(a)?;
-            let b: BTreeMap<String, &RawValue> = serde_json::from_str(b)?;
-            if !a.keys().eq(b.keys()) {
-                return Ok(false);
-            }
-            all_same(a.into_values().zip(b.into_values()))
-        }
-        (Some(b'['), Some(b'[')) => {
-            let a: Vec<&RawValue> = serde_json::from_str(a)?;
-            let b: Vec<&RawValue> = serde_json::from_str(b)?;
-            if a.len() != b.len() {
-                return Ok(false);
-            }
-            all_same(a.into_iter().zip(b))
-        }
-        (Some(b'"'), Some(b'"')) => Ok(serde_json::from_str::<String>(a)? == serde_json::from_str::<String>(b)?),
-        _ => Ok(false),
+        (Some(b'{'), Some(b'{')) => match (serde_json::from_str(a), serde_json::from_str(b)) {
+            (Ok(a), Ok(b)) => object_difference(&a, &b),
+            _ => different,
+        },
+        (Some(b'['), Some(b'[')) => match (serde_json::from_str(a), serde_json::from_str(b)) {
+            (Ok(a), Ok(b)) => array_difference(a, b),
+            _ => different,
+        },
+        (Some(b'"'), Some(b'"')) => match (serde_json::from_str::<String>(a), serde_json::from_str::<String>(b)) {
+            (Ok(a), Ok(b)) if a == b => None,
+            _ => different,
+        },
+        _ => different,
     }
 }
 
-fn all_same<'a>(pairs: impl Iterator<Item = (&'a RawValue, &'a RawValue)>) -> Result<bool, serde_json::Error> {
-    for (a, b) in pairs {
-        if !same_value(a, b)? {
-            return Ok(false);
-        }
+fn array_difference(a: Vec<&RawValue>, b: Vec<&RawValue>) -> Option<String> {
+    if a.len() != b.len() {
+        return Some(String::new());
     }
-    Ok(true)
+    a.into_iter().zip(b).enumerate().find_map(|(index, (a, b))| {
+        let below = value_difference(a, b)?;
+        let separator = if below.is_empty() || below.starts_with('[') { "" } else { "." };
+        Some(format!("[{index}]{separator}{below}"))
+    })
 }
 
 #[cfg(test)]
@@ -270,5 +303,22 @@ mod tests {
         ] {
             assert!(!same_document(document, other), "{other}");
         }
+    }
+
+    #[test]
+    fn the_first_difference_is_named_by_its_path() {
+        let document = r#"{"a":[1,{"b":[true]}],"c":{"d":"x"},"timestamp":"1"}"#;
+        for (other, path) in [
+            (r#"{"a":[2,{"b":[true]}],"c":{"d":"x"},"timestamp":"2"}"#, "timestamp"),
+            (r#"{"a":[1,{"b":[null]}],"c":{"d":"x"},"timestamp":"1"}"#, "a[1].b[0]"),
+            (r#"{"a":[1,{"b":[]}],"c":{"d":"x"},"timestamp":"1"}"#, "a[1].b"),
+            (r#"{"a":[1,{"b":[true]}],"c":{"e":"x"},"timestamp":"1"}"#, "c.d"),
+            (r#"{"a":[1,{"b":[true]}],"c":"d","timestamp":"1"}"#, "c"),
+            (r#"{"a":[1,{"b":[true]}],"c":{"d":"x"},"timestamp":"1","z":0}"#, "z"),
+        ] {
+            assert_eq!(first_difference(document, other).as_deref(), Some(path), "{other}");
+        }
+        let long = format!(r#"{{"{}":1}}"#, "é".repeat(PATH_BYTES_MAX));
+        assert!(first_difference("{}", &long).unwrap().len() <= PATH_BYTES_MAX + '…'.len_utf8());
     }
 }

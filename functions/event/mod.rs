@@ -9,7 +9,7 @@ mod shards;
 mod timestamp;
 
 pub use document::{DOCUMENT_BYTES_MAX, FIELD_BYTES_MAX, FUTURE_MAX, FieldProblem, NewEvent, Rejection, check_user_id};
-pub use id::{EventId, IdRange, Tail};
-pub use json::{DEPTH_MAX, same_document};
+pub use id::{EventId, IdRange};
+pub use json::{DEPTH_MAX, first_difference, same_document};
 pub use shards::{SHARDS_MAX, Shards, ShardsError};
 pub use timestamp::{Timestamp, TimestampError};

@@ -1,13 +1,13 @@
 //! What `POST /events` carries beside its path: the document's text and the Idempotency-Key.
 
 use lambda_http::Request;
-use lambda_http::http::header;
+use lambda_http::http::{HeaderName, header};
 
 use super::Problem;
 use crate::event::DOCUMENT_BYTES_MAX;
 
 /// The header that makes a retry safe.
-pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// The document's text, if the request declares JSON, is not too large and is UTF-8 (RFC 8259 §8.1).
@@ -16,7 +16,8 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 ///
 /// 415, 413 or 400, as a [`Problem`].
 pub fn document_text(request: &Request) -> Result<&str, Problem> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let content_type =
+        single(request, &header::CONTENT_TYPE).map_err(|sentence| Problem::bad_request("invalid_request", sentence))?;
     match content_type {
         None => return Err(Problem::not_json("The request has no Content-Type; send application/json.")),
         Some(content_type) if !is_json(content_type) => {
@@ -53,16 +54,36 @@ fn is_json(content_type: &str) -> bool {
 ///
 /// # Errors
 ///
-/// 400, as a [`Problem`], for one that is not 1 to 255 visible ASCII characters.
+/// 400, as a [`Problem`], for one that is not 1 to 255 visible ASCII characters without a comma, and for several that
+/// differ.
 pub fn idempotency_key(request: &Request) -> Result<Option<&str>, Problem> {
-    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = value.to_str().unwrap_or_default();
+    let invalid = |sentence| Problem::bad_request("invalid_idempotency_key", sentence);
+    let Some(key) = single(request, &IDEMPOTENCY_KEY).map_err(invalid)? else { return Ok(None) };
     let valid = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     if valid {
         return Ok(Some(key));
     }
-    let sentence = format!("The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters.");
-    Err(Problem::bad_request("invalid_idempotency_key", sentence))
+    Err(invalid(format!(
+        "The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters without a comma."
+    )))
+}
+
+/// The value of a header that has one value. HTTP APIs join a header that comes several times with commas, and REST
+/// APIs pass it on as it came, so either form counts as one value where all are equal.
+///
+/// # Errors
+///
+/// A sentence, when the values differ.
+fn single<'a>(request: &'a Request, name: &HeaderName) -> Result<Option<&'a str>, String> {
+    let values = request.headers().get_all(name).iter();
+    let mut values = values.flat_map(|value| value.to_str().unwrap_or_default().split(',').map(str::trim));
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.all(|value| value == first) {
+        return Ok(Some(first));
+    }
+    Err(format!(
+        "The header {name} has several values, which API Gateway joins with commas; send it once, without a comma."
+    ))
 }
 
 #[cfg(test)]

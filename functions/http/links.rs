@@ -20,30 +20,31 @@ pub struct ListLinks<'a> {
     pub origin: &'a Origin,
     /// What was asked for.
     pub query: &'a ListQuery,
-    /// How many pages there are.
-    pub total_pages: u64,
+    /// How many pages there are, if the events were counted.
+    pub total_pages: Option<u64>,
     /// Where the next page starts, if there is one.
     pub next: Option<EventId>,
 }
 
 impl ListLinks<'_> {
     /// `first` and `last` where there is any event, `prev` where a page comes before, and `next` with the cursor
-    /// that makes following it exact. `None` when there is no other page to name.
+    /// that makes following it exact. Without a total there is no `last`. `None` when there is no other page to name.
     pub fn header(&self) -> Option<HeaderValue> {
         let page = self.query.page;
         let by_number = |rel, page| self.link(rel, page, None);
         let mut links = Vec::new();
-        if self.total_pages > 0 {
+        if self.total_pages != Some(0) {
             links.push(by_number("first", 1));
             if page > 1 {
-                links.push(by_number("prev", self.total_pages.min(page - 1)));
+                let last = self.total_pages.unwrap_or(PAGE_MAX);
+                links.push(by_number("prev", last.min(page - 1)));
             }
         }
         if let Some(cursor) = self.next {
             links.push(self.link("next", PAGE_MAX.min(page + 1), Some(cursor)));
         }
-        if self.total_pages > 0 {
-            links.push(by_number("last", self.total_pages));
+        if let Some(last @ 1..) = self.total_pages {
+            links.push(by_number("last", last));
         }
         // Percent-encoded throughout: a header value cannot refuse it, and nothing in it can end it early.
         HeaderValue::from_str(&links.join(", ")).ok().filter(|value| !value.is_empty())
@@ -56,6 +57,7 @@ impl ListLinks<'_> {
             text(name::USER_ID, query.user_id.as_deref()),
             text(name::FROM, query.from.as_ref().map(|(text, _)| text.as_str())),
             text(name::TO, query.to.as_ref().map(|(text, _)| text.as_str())),
+            text(name::TOTAL, (!query.total).then_some("false")),
         ];
         let filters: String = filters.into_iter().flatten().collect();
         let cursor = cursor.map(|cursor| format!("&{}={cursor}", name::CURSOR)).unwrap_or_default();

@@ -66,6 +66,16 @@ impl Origin {
         origin
     }
 
+    /// Who the caller is over time: the ARN of an assumed role without its session's name, which is new each time the
+    /// role is assumed, or the caller as it is. `None` where the log is open to everyone.
+    pub fn principal(&self) -> Option<&str> {
+        let caller = self.caller.as_deref()?;
+        match caller.split_once(":assumed-role/") {
+            Some(_) => Some(caller.rsplit_once('/').map_or(caller, |(role, _session)| role)),
+            None => Some(caller),
+        }
+    }
+
     fn gateway_request_id(&mut self, id: Option<&String>) {
         if let Some(id) = id.filter(|id| !id.is_empty()) {
             self.request_id.clone_from(id);
@@ -79,5 +89,26 @@ fn on_this_host(path: &str) -> String {
     match path.trim_matches('/') {
         "" => String::new(),
         path => format!("/{path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_one_principal_in_every_session() {
+        for (caller, principal) in [
+            (
+                Some("arn:aws:sts::123456789012:assumed-role/Billing/i-0abc"),
+                Some("arn:aws:sts::123456789012:assumed-role/Billing"),
+            ),
+            (Some("arn:aws:iam::123456789012:user/ann"), Some("arn:aws:iam::123456789012:user/ann")),
+            (Some("auth0|4711"), Some("auth0|4711")),
+            (None, None),
+        ] {
+            let origin = Origin { caller: caller.map(str::to_owned), ..Origin::default() };
+            assert_eq!(origin.principal(), principal);
+        }
     }
 }

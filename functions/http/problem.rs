@@ -8,7 +8,7 @@ use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::answer::answer;
-use crate::event::{DOCUMENT_BYTES_MAX, FieldProblem, Rejection};
+use crate::event::{DOCUMENT_BYTES_MAX, EventId, FieldProblem, Rejection};
 use crate::log;
 
 /// What a request was for: it decides what an unanswered operation means to the caller.
@@ -78,13 +78,14 @@ impl Problem {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", sentence)
     }
 
-    /// 422: the key was used for another event.
-    pub fn key_reused() -> Problem {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
-            "This Idempotency-Key already recorded a different event; send a new event with a key of its own.",
-        )
+    /// 422: the key recorded another event, `first`, and `difference` is the path of what differs from it.
+    pub fn key_reused(first: EventId, difference: &str) -> Problem {
+        let differs = if difference.is_empty() { "the document".to_owned() } else { format!("\"{difference}\"") };
+        let sentence = format!(
+            "This Idempotency-Key already recorded the event {first}, and {differs} differs from it. \
+             Repeat that event unchanged, or send a new event under a key of its own."
+        );
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", sentence)
     }
 
     /// 422: the page's events do not fit into one answer. `advice` names a page that does.

@@ -39,6 +39,8 @@ pub struct ListQuery {
     pub per_page: u64,
     /// Continue right after this event.
     pub cursor: Option<EventId>,
+    /// Count the events. Without, a list costs its page alone.
+    pub total: bool,
 }
 
 /// The parameters' names.
@@ -49,7 +51,8 @@ pub(super) mod name {
     pub const PAGE: &str = "page";
     pub const PER_PAGE: &str = "per_page";
     pub const CURSOR: &str = "cursor";
-    pub const ALL: [&str; 6] = [USER_ID, FROM, TO, PAGE, PER_PAGE, CURSOR];
+    pub const TOTAL: &str = "total";
+    pub const ALL: [&str; 7] = [USER_ID, FROM, TO, PAGE, PER_PAGE, CURSOR, TOTAL];
 }
 
 impl ListQuery {
@@ -71,6 +74,7 @@ impl ListQuery {
             cursor: reader.read(name::CURSOR, |text| {
                 EventId::parse(text).ok_or_else(|| "must be the id of an event, such as a next_cursor".to_owned())
             }),
+            total: reader.read(name::TOTAL, boolean).unwrap_or(true),
         };
         if reader.problems.is_empty() { Ok(query) } else { Err(Problem::bad_parameters(reader.problems)) }
     }
@@ -109,6 +113,10 @@ impl Reader<'_> {
     fn problem(&mut self, field: &str, problem: String) {
         self.problems.push(FieldProblem { field: field.to_owned(), problem });
     }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
 }
 
 fn page_number(text: &str) -> Result<u64, String> {

@@ -14,6 +14,9 @@ use crate::boot::{Metric, Sources, Usage};
 
 /// The time for a request that comes without a deadline.
 const TIME_DEFAULT: Duration = Duration::from_secs(10);
+/// The time for a request that reads. Where DynamoDB is slow, lists give up before they hold many functions at once, which
+/// those that record need.
+const READ_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Answers `request` with `handle`: its answer, or that of its [`Problem`], of a panic, or of the time running out.
 ///
@@ -32,7 +35,11 @@ where
     let origin = Origin::of(request);
     let request_id = origin.request_id.clone();
     let route = if origin.id.is_some() { "/events/{id}" } else { "/events" };
-    let time = origin.deadline.and_then(|deadline| sources.time_left(deadline)).unwrap_or(TIME_DEFAULT);
+    let time_left = origin.deadline.and_then(|deadline| sources.time_left(deadline)).unwrap_or(TIME_DEFAULT);
+    let time = match purpose {
+        Purpose::Record => time_left,
+        Purpose::Read => time_left.min(READ_TIME_MAX),
+    };
 
     let handled = AssertUnwindSafe(async {
         match request.extensions().get::<Unreadable>() {

@@ -33,7 +33,7 @@ pub enum Error {
     /// An item lacks an attribute that all of its kind have. Something else has written to the table.
     #[error("an item of the {table} table has no usable \"{attribute}\"")]
     Corrupt {
-        /// The table: `events` or `counts`.
+        /// The table: `events`, `keys` or `counts`.
         table: &'static str,
         /// The attribute's name.
         attribute: &'static str,

@@ -1,9 +1,7 @@
 //! One page of a scope, newest first.
 
-use futures_util::future::try_join;
-
-use super::get::BATCH_KEYS_MAX;
-use super::walk::{Walk, What};
+use super::batch::BATCH_KEYS_MAX;
+use super::walk::{Partition, Seen, Walk, What};
 use super::{Error, EventLog, Scope, StoredEvent};
 use crate::event::{DOCUMENT_BYTES_MAX, EventId, IdRange};
 
@@ -29,35 +27,78 @@ impl Page {
     }
 }
 
-impl EventLog {
-    /// The newest events of `scope` in `range`: at most `limit`, and no more than `fits` takes. `fits` is asked
-    /// once for each event in turn.
+/// Reads one page of a scope: [`start`](PageReader::start), then [`read`](PageReader::read), then
+/// [`EventLog::page`].
+pub struct PageReader {
+    walk: Walk,
+    what: What,
+    limit: usize,
+}
+
+/// A page that is read, or, where an index gave only keys, the ids of its events.
+pub struct Rows(Found);
+
+enum Found {
+    Events(Page),
+    Ids { ids: Vec<EventId>, more: bool },
+}
+
+impl PageReader {
+    /// Asks every partition once, all together.
     ///
-    /// Beside the page, how many events lie in `counted`: none, or a range that ends where `range` does. What the page
-    /// reads of it is not read again, so where it is short it costs nothing.
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not give the whole answer.
+    pub async fn start(&mut self) -> Result<(), Error> {
+        self.walk.fill().await
+    }
+
+    /// Takes more partitions of the scope into the page.
+    pub fn extend(&mut self, partitions: Vec<Partition>) {
+        self.walk.extend(partitions);
+    }
+
+    /// Reads on, as far as the page needs: no more events than `fits` takes, which is asked once for each event in turn.
     ///
     /// # Errors
     ///
     /// [`Error`], when DynamoDB does not give the whole answer. Never a shorter page instead.
-    pub async fn list(
-        &self,
-        scope: &Scope,
-        range: IdRange,
-        counted: IdRange,
-        limit: usize,
-        fits: impl FnMut(&StoredEvent) -> bool,
-    ) -> Result<(Page, u64), Error> {
-        match scope {
-            Scope::Everyone => {
-                let mut walk = Walk::new(self, scope, range, limit, What::Events).counting(counted);
-                let page = from_table(&mut walk, limit, fits).await?;
-                Ok((page, walk.count(self).await?))
+    pub async fn read(&mut self, fits: impl FnMut(&StoredEvent) -> bool) -> Result<Rows, Error> {
+        Ok(Rows(match self.what {
+            What::Events => Found::Events(from_table(&mut self.walk, self.limit, fits).await?),
+            What::Keys => {
+                let (ids, more) = from_index(&mut self.walk, self.limit).await?;
+                Found::Ids { ids, more }
             }
-            Scope::User(_) => {
-                let mut walk = Walk::new(self, scope, range, limit, What::Keys).counting(counted);
-                let (ids, more) = from_index(&mut walk, limit).await?;
-                try_join(self.fetch(&ids, more, fits), walk.count(self)).await
-            }
+        }))
+    }
+
+    /// What has been read so far, and so need not be read again to be counted.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.walk.seen()
+    }
+}
+
+impl EventLog {
+    /// A reader of the newest `limit` events of these partitions of `scope` in `range`.
+    pub fn page_reader(&self, scope: &Scope, partitions: Vec<Partition>, range: IdRange, limit: usize) -> PageReader {
+        let what = match scope {
+            Scope::Everyone => What::Events,
+            // The index has the keys alone.
+            Scope::User(_) => What::Keys,
+        };
+        PageReader { walk: Walk::new(self, partitions, range, limit, what), what, limit }
+    }
+
+    /// The page that a reader has found: no more events than `fits` takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not give the whole answer. Never a shorter page instead.
+    pub async fn page(&self, rows: Rows, fits: impl FnMut(&StoredEvent) -> bool) -> Result<Page, Error> {
+        match rows.0 {
+            Found::Events(page) => Ok(page),
+            Found::Ids { ids, more } => self.fetch(&ids, more, fits).await,
         }
     }
 

@@ -3,23 +3,29 @@
 //! The SDK's futures are large, so each is boxed: dozens of them can be under way within one request.
 
 mod append;
+mod batch;
 mod error;
 mod get;
+mod key;
 mod list;
 mod schema;
+mod size;
 mod stored;
 mod walk;
 
 use aws_sdk_dynamodb::Client;
 
-pub use append::Appended;
+pub use append::{Appended, AppendedWithKey};
+pub(crate) use batch::{BATCH_KEYS_MAX, batch_get};
 pub use error::Error;
-pub use list::Page;
+pub use key::{KeyHash, KeysCursor, KeysPage};
+pub use list::{Page, PageReader, Rows};
 pub use stored::{Recorded, StoredEvent};
 
 use crate::boot::Settings;
 use crate::event::{EventId, IdRange, Shards};
-pub use walk::{EventKey, KeysSlice, Partition};
+use size::ItemSize;
+pub use walk::{EventKey, KeysSlice, Partition, Seen};
 use walk::{Walk, What};
 
 /// Whose events a list shows.
@@ -36,38 +42,37 @@ pub enum Scope {
 pub struct EventLog {
     client: Client,
     table: String,
+    keys_table: String,
     shards: Shards,
+    item_size: ItemSize,
 }
 
 impl EventLog {
     /// The log in the table that the settings name.
     pub fn new(client: Client, settings: &Settings) -> EventLog {
-        EventLog { client, table: settings.events_table.clone(), shards: settings.shards.clone() }
+        let (table, keys_table) = (settings.events_table.clone(), settings.keys_table.clone());
+        EventLog { client, table, keys_table, shards: settings.shards, item_size: ItemSize::default() }
     }
 
-    /// How the log's events are spread over shards.
-    pub fn shards(&self) -> &Shards {
-        &self.shards
+    /// Into how many shards the log is written.
+    pub fn shards(&self) -> Shards {
+        self.shards
     }
 
-    /// What `scope` lies in: the shards of the table, or the user's part of the index.
+    /// What `scope` lies in: the shards that are written, or the user's part of the index.
     pub fn partitions(&self, scope: &Scope) -> Vec<Partition> {
         match scope {
-            Scope::Everyone => self.shards.all().map(Partition::Shard).collect(),
+            Scope::Everyone => (0..self.shards.get()).map(Partition::Shard).collect(),
             Scope::User(user_id) => vec![Partition::User(user_id.clone())],
         }
     }
 
-    /// How many events of `scope` have an id in `range`, counted now: as many read units as reading them costs.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`], when DynamoDB does not give the whole answer.
-    pub async fn count(&self, scope: &Scope, range: IdRange) -> Result<u64, Error> {
-        self.count_in(&self.partitions(scope), range).await
+    /// About how many bytes an item of the table has; `None` before any was read.
+    pub fn item_bytes(&self) -> Option<u64> {
+        self.item_size.bytes()
     }
 
-    /// How many events of these partitions have an id in `range`, at the same cost.
+    /// How many events of these partitions have an id in `range`, counted now: as many read units as reading them costs.
     ///
     /// # Errors
     ///
@@ -76,13 +81,28 @@ impl EventLog {
         walk::count(self, partitions, range).await
     }
 
-    /// Whether `scope` has more events than `limit`: reads no more keys than it takes to tell.
+    /// Whether a partition has more events than `limit`: reads no more keys than it takes to tell.
     ///
     /// # Errors
     ///
     /// [`Error`], when DynamoDB does not give the whole answer.
-    pub async fn has_more_than(&self, scope: &Scope, limit: u64) -> Result<bool, Error> {
-        Ok(self.id_at(scope, IdRange::ALL, limit).await?.is_some())
+    pub async fn has_more_than(&self, partition: &Partition, limit: u64) -> Result<bool, Error> {
+        Ok(self.id_at(vec![partition.clone()], IdRange::ALL, limit).await?.is_some())
+    }
+
+    /// The newest ids of one partition within `range`, newest first, and whether older ones may follow: one Query of at
+    /// most `limit` keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], when DynamoDB does not answer or refuses.
+    pub async fn newest_ids(
+        &self,
+        partition: &Partition,
+        range: IdRange,
+        limit: usize,
+    ) -> Result<(Vec<EventId>, bool), Error> {
+        walk::newest_ids(self, partition, range, limit).await
     }
 
     /// The keys of one partition's events within `range`, oldest first: at most `limit`, and at most what DynamoDB reads at
@@ -95,15 +115,15 @@ impl EventLog {
         walk::keys(self, partition, range, limit).await
     }
 
-    /// The id at `rank` (0 is the newest) among the events of `scope` in `range`, found by walking there.
+    /// The id at `rank` (0 is the newest) among the events of these partitions in `range`, found by walking there.
     /// `None` past the end.
     ///
     /// # Errors
     ///
     /// [`Error`], when DynamoDB does not give the whole answer.
-    pub async fn id_at(&self, scope: &Scope, range: IdRange, rank: u64) -> Result<Option<EventId>, Error> {
+    pub async fn id_at(&self, partitions: Vec<Partition>, range: IdRange, rank: u64) -> Result<Option<EventId>, Error> {
         let rows = usize::try_from(rank).unwrap_or(usize::MAX).saturating_add(1);
-        let mut walk = Walk::new(self, scope, range, rows, What::Keys);
+        let mut walk = Walk::new(self, partitions, range, rows, What::Keys);
         let mut skipped = 0;
         while let Some(row) = walk.next().await? {
             if skipped == rank {

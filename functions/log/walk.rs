@@ -1,4 +1,4 @@
-//! Walking a scope newest first: one lane for each shard, or the one lane of a user, merged by id.
+//! Walking partitions newest first, merged by id: all shards, or the one partition of a user.
 
 use std::collections::VecDeque;
 
@@ -32,10 +32,13 @@ impl Row {
     }
 }
 
-/// A merged, lazy walk over the lanes of a scope. Lanes that have run dry are asked again together.
+/// A merged, lazy walk over partitions, newest first. Partitions that have run dry are asked again together.
 pub(super) struct Walk {
+    log: EventLog,
+    range: IdRange,
+    limit: i32,
+    what: What,
     lanes: Vec<Lane>,
-    counted: IdRange,
 }
 
 /// One partition's part of a walk.
@@ -45,55 +48,67 @@ struct Lane {
     rows: VecDeque<(EventId, Item)>,
     /// Nothing is left behind `rows`.
     finished: bool,
-    /// The oldest row that was read.
-    oldest: Option<EventId>,
-    /// How many of the rows that were read lie in the range to be counted.
-    met: u64,
+    /// The ids of all rows that were read, newest first.
+    read: Vec<EventId>,
+}
+
+/// What a walk has read of one partition. It began with the newest event of the walk's range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The partition.
+    pub partition: Partition,
+    /// The ids that were read, newest first, and none between them left out.
+    pub ids: Vec<EventId>,
+    /// There are no older ones in the range.
+    pub finished: bool,
 }
 
 impl Walk {
     /// A walk that is expected to take `rows` rows; it goes on as long as it is asked to.
-    pub fn new(log: &EventLog, scope: &Scope, range: IdRange, rows: usize, what: What) -> Walk {
-        let queries = lanes(log, scope, range);
-        let limit = lane_limit(rows, queries.len());
-        let lane = |(partition, query): (Partition, QueryFluentBuilder)| {
-            let query = query.limit(limit).scan_index_forward(false);
-            let query = match what {
+    pub fn new(log: &EventLog, partitions: Vec<Partition>, range: IdRange, rows: usize, what: What) -> Walk {
+        let limit = lane_limit(rows, partitions.len());
+        let mut walk = Walk { log: log.clone(), range, limit, what, lanes: Vec::new() };
+        walk.extend(partitions);
+        walk
+    }
+
+    /// Takes more partitions into the walk, before it has passed on any row.
+    pub fn extend(&mut self, partitions: Vec<Partition>) {
+        for partition in partitions {
+            let Some(query) = query(&self.log, &partition, self.range) else { continue };
+            let query = query.limit(self.limit).scan_index_forward(false);
+            let query = match self.what {
                 What::Keys => query.projection_expression("#id"),
                 What::Events => query,
             };
-            Lane { partition, query, rows: VecDeque::new(), finished: false, oldest: None, met: 0 }
-        };
-        Walk { lanes: queries.into_iter().map(lane).collect(), counted: IdRange::NONE }
+            self.lanes.push(Lane { partition, query, rows: VecDeque::new(), finished: false, read: Vec::new() });
+        }
     }
 
-    /// The same walk, which also notes how many events of `range` it meets, for [`count`](Walk::count).
-    #[must_use]
-    pub fn counting(self, range: IdRange) -> Walk {
-        Walk { counted: range, ..self }
+    /// Asks every partition that has run dry, all at once.
+    ///
+    /// A partition may hold the next row until it has answered: nothing is passed on before every partition has a row or
+    /// is at its end. A page of a Query can be empty and still not be the last.
+    pub async fn fill(&mut self) -> Result<(), Error> {
+        while self.lanes.iter().any(Lane::is_dry) {
+            let log = &self.log;
+            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(|lane| lane.fill(log))).await?;
+        }
+        Ok(())
     }
 
     /// The next older row, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Row>, Error> {
-        // A lane may hold the next row until it has answered: nothing is passed on before every lane has a row
-        // or is at its end. A page of a Query can be empty and still not be the last.
-        while self.lanes.iter().any(Lane::is_dry) {
-            let counted = self.counted;
-            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(|lane| lane.fill(counted))).await?;
-        }
+        self.fill().await?;
         let newest = self.lanes.iter_mut().max_by_key(|lane| lane.rows.front().map(|(id, _)| *id));
         Ok(newest.and_then(|lane| lane.rows.pop_front()).map(|(_, item)| Row(item)))
     }
 
-    /// How many events lie in the range that was to be counted, which must end where the walk began. What the walk has
-    /// read is not read again: nothing at all, where it has left the range behind.
-    pub async fn count(self, log: &EventLog) -> Result<u64, Error> {
-        let met: u64 = self.lanes.iter().map(|lane| lane.met).sum();
-        let unread = self.lanes.iter().filter(|lane| !lane.finished).filter_map(|lane| {
-            let rest = lane.oldest.map_or(self.counted, |oldest| self.counted.below(oldest));
-            query(log, &lane.partition, rest)
-        });
-        Ok(met + count_all(unread).await?)
+    /// What it has read so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        let seen =
+            |lane: &Lane| Seen { partition: lane.partition.clone(), ids: lane.read.clone(), finished: lane.finished };
+        self.lanes.iter().map(seen).collect()
     }
 }
 
@@ -102,14 +117,14 @@ impl Lane {
         self.rows.is_empty() && !self.finished
     }
 
-    async fn fill(&mut self, counted: IdRange) -> Result<(), Error> {
+    async fn fill(&mut self, log: &EventLog) -> Result<(), Error> {
         let answer = send(self.query.clone()).await?;
+        log.item_size.learn(&self.partition, &answer);
         self.finished = answer.last_evaluated_key.is_none();
         self.query = self.query.clone().set_exclusive_start_key(answer.last_evaluated_key);
         for item in answer.items.unwrap_or_default() {
             let id = id_of(&item)?;
-            self.met += u64::from(counted.contains(id));
-            self.oldest = Some(id);
+            self.read.push(id);
             self.rows.push_back((id, item));
         }
         Ok(())
@@ -118,12 +133,9 @@ impl Lane {
 
 /// How many events of these partitions have an id in `range`: a COUNT over every page of each.
 pub(super) async fn count(log: &EventLog, partitions: &[Partition], range: IdRange) -> Result<u64, Error> {
-    count_all(partitions.iter().filter_map(|partition| query(log, partition, range))).await
-}
-
-async fn count_all(queries: impl Iterator<Item = QueryFluentBuilder>) -> Result<u64, Error> {
-    let lanes = queries.map(|query| count_lane(query.select(Select::Count)));
-    Ok(try_join_all(lanes).await?.into_iter().sum())
+    let queries = partitions.iter().filter_map(|partition| query(log, partition, range));
+    let counts = queries.map(|query| count_lane(query.select(Select::Count)));
+    Ok(try_join_all(counts).await?.into_iter().sum())
 }
 
 async fn count_lane(mut query: QueryFluentBuilder) -> Result<u64, Error> {
@@ -201,14 +213,25 @@ pub(super) async fn keys(
     }
 }
 
-fn key_of(item: &Item) -> Result<EventKey, Error> {
-    Ok(EventKey { id: id_of(item)?, user_id: user_id_of(item)?.to_owned() })
+/// The newest ids of a partition within `range`, at most `limit`, and at most what DynamoDB reads at once; and whether
+/// older ones may follow. The newest first.
+pub(super) async fn newest_ids(
+    log: &EventLog,
+    partition: &Partition,
+    range: IdRange,
+    limit: usize,
+) -> Result<(Vec<EventId>, bool), Error> {
+    let Some(query) = query(log, partition, range) else { return Ok((Vec::new(), false)) };
+    let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).scan_index_forward(false);
+    let answer = send(query.projection_expression("#id")).await?;
+    log.item_size.learn(partition, &answer);
+    let more = answer.last_evaluated_key.is_some();
+    let ids = answer.items.unwrap_or_default().iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
+    Ok((ids, more))
 }
 
-/// The queries whose union is `scope` within `range`; none when the range is empty.
-fn lanes(log: &EventLog, scope: &Scope, range: IdRange) -> Vec<(Partition, QueryFluentBuilder)> {
-    let queried = |partition| query(log, &partition, range).map(|query| (partition, query));
-    log.partitions(scope).into_iter().filter_map(queried).collect()
+fn key_of(item: &Item) -> Result<EventKey, Error> {
+    Ok(EventKey { id: id_of(item)?, user_id: user_id_of(item)?.to_owned() })
 }
 
 /// The query of one partition within `range`; `None` when the range is empty.

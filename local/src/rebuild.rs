@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use audit_log::boot::{COUNTS_TABLE, EVENTS_TABLE, SHARDS, Settings, Sources, client_from};
+use audit_log::boot::{Settings, Sources, client_from};
 use audit_log::count::trie::{Miscount, State};
 use audit_log::count::{CountsTable, Difference, Indexer, SETTLE, USER_EVENTS_LIVE_MAX};
 use audit_log::event::Timestamp;
@@ -24,10 +24,12 @@ use tokio::net::TcpListener;
 
 use crate::say;
 
-/// Compares the count index with the events table, reports every difference, and repairs it.
+/// Compares the count index with the events table, reports every difference, and repairs it. Lists Idempotency-Keys whose
+/// event is missing.
 ///
 /// Without --table it works on the data folder of a service that is not running. Exit code: 0 when there was no
-/// difference, 1 when there were some, which are then repaired, 2 when it could not be done.
+/// difference and no lost key, 1 when there were some, 2 when it could not be done. Differences are then repaired. Lost
+/// keys are not.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The folder that keeps the events.
@@ -37,8 +39,16 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", default_value = crate::TEMPLATE)]
     template: PathBuf,
     /// The events table on AWS, or wherever AWS's own variables point.
-    #[arg(long, value_name = "NAME", requires_all = ["counts_table", "shards"], conflicts_with_all = ["data", "template"])]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires_all = ["keys_table", "counts_table", "shards"],
+        conflicts_with_all = ["data", "template"]
+    )]
     table: Option<String>,
+    /// The table of Idempotency-Keys beside it.
+    #[arg(long, value_name = "NAME", requires = "table")]
+    keys_table: Option<String>,
     /// The counts table beside it.
     #[arg(long, value_name = "NAME", requires = "table")]
     counts_table: Option<String>,
@@ -91,7 +101,7 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     }
     bar.set_message("Everyone's events");
     let users = Mutex::new(HashMap::<String, u64>::new());
-    let shards: Vec<Partition> = log.shards().all().map(Partition::Shard).collect();
+    let shards = indexer.shards().await?;
     let mut differences = compare(&indexer, shards, now, &bar, Some(&users)).await?;
     let everyone = bar.position();
 
@@ -113,14 +123,15 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
         _ => format!("{differences} differences, all of them repaired"),
     };
     say(&format!("Compared {everyone} events and the tries of users ({of_users}) with the count index: {verdict}."));
-    Ok(differences)
+    let lost = lost_keys(&log).await?;
+    Ok(differences + lost)
 }
 
 async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
-    if let (Some(events_table), Some(counts_table), Some(shards)) =
-        (arguments.table, arguments.counts_table, arguments.shards)
+    if let (Some(events_table), Some(keys_table), Some(counts_table), Some(shards)) =
+        (arguments.table, arguments.keys_table, arguments.counts_table, arguments.shards)
     {
-        let settings = Settings { events_table, counts_table, shards: shards.parse()? };
+        let settings = Settings { events_table, keys_table, counts_table, shards: shards.parse()? };
         // Whoever runs this is a person, whose credentials may be in any of AWS's places.
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
         return Ok(Tables { client: client_from((&config).into()), settings, settle: SETTLE });
@@ -138,9 +149,34 @@ async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
     let declared = template.functions.values().find(|function| !function.streams.is_empty());
     let environment = &declared.ok_or("the template has no function that indexes events")?.environment;
     let settings = Settings::read(|name| environment.get(name).cloned())
-        .map_err(|error| format!("the template must set {EVENTS_TABLE}, {COUNTS_TABLE} and {SHARDS}: {error}"))?;
+        .map_err(|error| format!("the environment in the template does not do: {error}"))?;
     // The embedded engine's indexes never lag.
     Ok(Tables { client, settings, settle: Duration::ZERO })
+}
+
+/// Shows each Idempotency-Key whose event is missing, as after a restore of one table without the other; how many there
+/// are. They cannot be repaired here: an event that is sent again under such a key is refused.
+async fn lost_keys(log: &EventLog) -> Result<usize, Failure> {
+    let (mut keys, mut lost, mut from) = (0, 0, None);
+    loop {
+        let page = log.keys_without_event(from).await?;
+        keys += page.keys;
+        lost += page.lost.len();
+        for (key, id) in page.lost {
+            say(&format!("the key {key} names the event {id}, which is not there"));
+        }
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let verdict = match lost {
+        0 => "each has its event".to_owned(),
+        1 => "1 lost key, whose event is not there".to_owned(),
+        _ => format!("{lost} lost keys, whose events are not there"),
+    };
+    say(&format!("Looked up the events of {keys} Idempotency-Keys: {verdict}."));
+    Ok(lost)
 }
 
 /// Gives each of these users a trie that has none.

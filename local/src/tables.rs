@@ -110,15 +110,40 @@ fn key_schema(keys: &[Key]) -> Result<Vec<KeySchemaElement>, BuildError> {
 ///
 /// # Errors
 ///
-/// [`TableError`], in one sentence.
+/// [`TableError`], in one sentence. One is an engine that has events in some of the tables and lacks others: an older
+/// version has written them, in a form that this one does not read.
 pub async fn create_tables(client: &Client, url: &str, tables: &[Table]) -> Result<(), TableError> {
-    for table in tables {
-        let failed = |problem| TableError { url: url.to_owned(), table: table.name.clone(), problem };
-        let request = table.request(client).map_err(|error| failed(error.to_string()))?;
+    let failed = |table: &str, problem| TableError { url: url.to_owned(), table: table.to_owned(), problem };
+    let listed = client.list_tables().send().await;
+    let listed = listed.map_err(|error| failed("list", DisplayErrorContext(error).to_string()))?;
+    let (found, missing): (Vec<&Table>, Vec<&Table>) =
+        tables.iter().partition(|table| listed.table_names().contains(&table.name));
+    if let Some(table) = missing.first()
+        && has_items(client, &found).await
+    {
+        let problem =
+            "its events are those of an older version, which this one does not read. Start with another folder \
+                       (--data) or engine"
+                .to_owned();
+        return Err(failed(&table.name, problem));
+    }
+    for table in missing {
+        let request = table.request(client).map_err(|error| failed(&table.name, error.to_string()))?;
         match Box::pin(request.send()).await.map_err(SdkError::into_service_error) {
             Ok(_) | Err(CreateTableError::ResourceInUseException(_)) => {}
-            Err(error) => return Err(failed(DisplayErrorContext(error).to_string())),
+            Err(error) => return Err(failed(&table.name, DisplayErrorContext(error).to_string())),
         }
     }
     Ok(())
+}
+
+async fn has_items(client: &Client, tables: &[&Table]) -> bool {
+    for table in tables {
+        let described = client.describe_table().table_name(&table.name).send().await;
+        let items = described.ok().and_then(|described| described.table?.item_count);
+        if items.is_some_and(|items| items > 0) {
+            return true;
+        }
+    }
+    false
 }

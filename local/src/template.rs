@@ -252,13 +252,13 @@ mod tests {
         let template = Template::read(&path).unwrap();
         let create = &template.functions["CreateEventFunction"];
         assert_eq!(create.binary, "create-event");
-        assert_eq!(create.environment["SHARDS"], "4");
+        assert_eq!(create.environment["SHARDS"], "2");
         assert_eq!(create.environment["EVENTS_TABLE"], "EventsTable");
         assert_eq!(create.routes, [Route { method: "POST".into(), path: "/events".into() }]);
         assert_eq!(template.functions["ListEventsFunction"].routes.len(), 2);
         assert_eq!(
             template.tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(),
-            ["CountsTable", "EventsTable"]
+            ["CountsTable", "EventsTable", "KeysTable"]
         );
         let stream = StreamSource { table: "EventsTable".into(), batch_size: 1000, window: Duration::from_secs(5) };
         assert_eq!(template.functions["IndexEventsFunction"].streams, [stream]);

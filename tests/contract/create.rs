@@ -27,7 +27,7 @@ async fn an_event_is_recorded_and_listed_as_it_was_sent() {
     let (page, pages) = (json!(1), json!(1));
     assert_eq!(
         list,
-        json!({"events": [expected], "total": 1, "page": page, "per_page": 10, "total_pages": pages, "next_cursor": null})
+        json!({"events": [expected], "total": 1, "total_exact": true, "page": page, "per_page": 10, "total_pages": pages, "next_cursor": null})
     );
     assert!(listed.text.starts_with(&format!(r#"{{"events":[{{"id":"{id}","recorded":{{"at":"#)), "{}", listed.text);
     assert!(listed.text.contains(document.strip_prefix('{').unwrap()), "to the byte: {}", listed.text);

@@ -42,17 +42,61 @@ async fn a_key_with_another_document_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn another_key_service_or_timestamp_is_another_event() {
+async fn another_key_or_service_is_another_event() {
     let audit = Audit::start().await;
     let service = audit.event("1", 0, "{}").replace("\"tests\"", "\"other\"");
     let answers = [
         audit.post_under("k1", audit.event("1", 0, "{}")).await,
         audit.post_under("k2", audit.event("1", 0, "{}")).await,
         audit.post_under("k1", service).await,
-        audit.post_under("k1", event("1", &format!("{}.000000001Z", audit.second(0)))).await,
     ];
     assert!(answers.iter().all(|answer| answer.status == 201));
-    assert_eq!(audit.total().await, 4);
+    assert_eq!(audit.total().await, 3);
+}
+
+#[tokio::test]
+async fn a_job_that_stamps_the_time_again_records_once() {
+    let audit = Audit::start().await;
+    let first = audit.post_under("k1", audit.event("1", 0, "{}")).await;
+    assert_eq!(first.status, 201);
+    let stamped = event("1", &format!("{}.000000001Z", audit.second(0)));
+    let again = audit.post_under("k1", stamped).await;
+    let error = again.json()["error"].as_str().unwrap().to_owned();
+    assert_eq!((again.status, again.json()["code"].as_str()), (422, Some("idempotency_key_reused")));
+    assert!(error.contains("\"timestamp\" differs") && error.contains(&first.id()), "{error}");
+    assert_eq!(audit.total().await, 1);
+}
+
+#[tokio::test]
+async fn a_422_names_the_first_member_that_differs() {
+    let audit = Audit::start().await;
+    let first = audit.post_under("k1", audit.event("1", 0, r#"{"items":[1,{"name":"a"}]}"#)).await;
+    let again = audit.post_under("k1", audit.event("1", 0, r#"{"items":[1,{"name":"b"}]}"#)).await;
+    let error = again.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("\"app_data.items[1].name\"") && error.contains(&first.id()), "{error}");
+}
+
+#[tokio::test]
+async fn of_30_retries_with_30_timestamps_at_once_one_records() {
+    let audit = Audit::start().await;
+    let stamped = |number: usize| event("1", &format!("{}.{number:09}Z", audit.second(0)));
+    let answers = join_all((0..30).map(|number| audit.post_under("k1", stamped(number)))).await;
+    let recorded: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    assert_eq!(recorded.len(), 1);
+    let first = recorded[0].id();
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert!(answer.json()["error"].as_str().unwrap().contains(&first), "{answer:?}");
+    }
+    assert_eq!(audit.total().await, 1);
+}
+
+#[tokio::test]
+async fn a_key_with_a_comma_is_refused() {
+    let audit = Audit::start().await;
+    let answer = audit.post_under("a,b", audit.event("1", 0, "{}")).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_idempotency_key")));
+    assert!(answer.json()["error"].as_str().unwrap().contains("comma"), "{answer:?}");
 }
 
 #[tokio::test]
@@ -77,7 +121,7 @@ async fn twenty_at_once_without_a_key_are_twenty_events() {
 #[tokio::test]
 async fn a_key_has_up_to_255_visible_ascii_characters() {
     let audit = Audit::start().await;
-    for key in ["!", &"~".repeat(255)] {
-        assert_eq!(audit.post_under(key, audit.event("1", 0, "{}")).await.status, 201, "{key}");
-    }
+    let longest = "~".repeat(255 - audit.key("").len());
+    assert_eq!(audit.post_under(&longest, audit.event("1", 0, "{}")).await.status, 201);
+    assert_eq!(audit.post_under(&format!("~{longest}"), audit.event("1", 0, "{}")).await.status, 400);
 }

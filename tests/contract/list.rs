@@ -127,6 +127,45 @@ async fn links_lead_to_the_pages_that_exist() {
 }
 
 #[tokio::test]
+async fn a_total_of_the_past_is_exact() {
+    let audit = Audit::start().await;
+    for second in 0..3 {
+        audit.record(audit.event("1", second, "{}")).await;
+    }
+    for query in ["", "user_id=1", "per_page=1&page=2", "per_page=1&total=true"] {
+        let list = audit.list(query).await.json();
+        assert_eq!((&list["total"], &list["total_exact"]), (&json!(3), &json!(true)), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_total_there_is_a_page_and_no_count() {
+    let audit = Audit::start().await;
+    let mut ids = Vec::new();
+    for second in 0..5 {
+        ids.insert(0, audit.record(audit.event("1", second, "{}")).await);
+    }
+    for user in ["", "&user_id=1"] {
+        let (mut walked, mut next) =
+            (Vec::new(), Some(format!("/events?{}&per_page=2&total=false{user}", audit.stretch())));
+        while let Some(path) = next {
+            let answer = audit.get(&path).await;
+            let list = answer.json();
+            for count in ["total", "total_exact", "total_pages"] {
+                assert_eq!(list.get(count), Some(&json!(null)), "{count}");
+            }
+            assert_eq!(answer.link("last"), None);
+            walked.extend(answer.ids());
+            next = answer.link("next");
+        }
+        assert_eq!(walked, ids);
+        let page = audit.list(&format!("per_page=2&page=2&total=false{user}")).await;
+        assert_eq!(page.ids(), ids[2..4]);
+    }
+    assert_eq!(audit.list("total=no").await.status, 400);
+}
+
+#[tokio::test]
 async fn a_page_past_the_end_is_empty() {
     let audit = Audit::start().await;
     audit.record(audit.event("1", 0, "{}")).await;

@@ -115,9 +115,14 @@ impl Audit {
         self.send(Method::POST, "/events", &[json()], document).await
     }
 
-    /// The same under an Idempotency-Key.
-    async fn post_under(&self, key: &str, document: String) -> Answer {
-        let key = (HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key).unwrap());
+    /// A key that no other test has: keys hold for ever.
+    fn key(&self, name: &str) -> String {
+        format!("{name}-{:08x}", self.start)
+    }
+
+    /// POST /events under an Idempotency-Key of the test's own.
+    async fn post_under(&self, name: &str, document: String) -> Answer {
+        let key = (HeaderName::from_static("idempotency-key"), HeaderValue::from_str(&self.key(name)).unwrap());
         self.send(Method::POST, "/events", &[json(), key], document).await
     }
 

@@ -44,7 +44,12 @@ impl Binary {
         let mut process = Command::new(binary)
             .env_clear()
             .envs(api.environment())
-            .envs([("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()), ("EVENTS_TABLE", "events"), ("COUNTS_TABLE", "counts")])
+            .envs([
+                ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
+                ("EVENTS_TABLE", "events"),
+                ("KEYS_TABLE", "keys"),
+                ("COUNTS_TABLE", "counts"),
+            ])
             .envs([("SHARDS", "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")])
             .kill_on_drop(true)
             .stdout(Stdio::piped())

@@ -85,7 +85,7 @@ impl Clients {
             let events = list["events"].as_array().unwrap();
             match page {
                 1 => self.ledger.check(before, user.as_deref(), events, more),
-                _ => self.ledger.check_page(before, None, (page - 1) * PER_PAGE, events, more),
+                _ => self.ledger.check_page(before, None, (page - 1) * PER_PAGE, &list),
             }
             lists += 1;
         }

@@ -198,7 +198,13 @@ async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
         ("broken.yaml", "Resources: [".to_owned()),
         ("empty.yaml", "Resources: {}".to_owned()),
         ("other.yaml", template().replace("create-event", "delete-event")),
-        ("shards.yaml", template().replace("Default: \"4\"", "Default: \"40\"")),
+        (
+            "shards.yaml",
+            template().replace(
+                "  Shards:\n    Type: Number\n    Default: 2\n",
+                "  Shards:\n    Type: Number\n    Default: 40\n",
+            ),
+        ),
     ] {
         std::fs::write(path(name), text).unwrap();
         refused(&["--memory", "--template", &path(name)]).await;
@@ -207,6 +213,25 @@ async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
     let data = path("data");
     let _process = Process::start(Path::new(&data)).await;
     assert!(refused(&["--data", &data]).await.contains("another audit-log already uses"));
+}
+
+#[tokio::test]
+async fn a_folder_of_an_older_version_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, older) = (folder.path().join("data"), folder.path().join("older.yaml"));
+    std::fs::write(
+        &older,
+        template().replace("  KeysTable:\n    Type: AWS::DynamoDB::Table\n", "  KeysTable:\n    Type: Nothing\n"),
+    )
+    .unwrap();
+    let (data, older) = (data.to_str().unwrap(), older.to_str().unwrap());
+    let mut process = Process::start_with(&["--data", data, "--template", older]).await;
+    process.post(event("1", "2024-01-01T00:00:00Z")).await.unwrap();
+    process.child.kill().await.unwrap();
+    let message = refused(&["--data", data]).await;
+    assert!(message.contains("older version") && message.contains("--data"), "{message}");
+    let process = Process::start_with(&["--data", data, "--template", older]).await;
+    assert_eq!(process.ids().await.len(), 1);
 }
 
 fn template() -> String {

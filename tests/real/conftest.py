@@ -41,8 +41,9 @@ def function_environment(binary, runtime_api, dynamodb_url):
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_url,
         "EVENTS_TABLE": "EventsTable",
+        "KEYS_TABLE": "KeysTable",
         "COUNTS_TABLE": "CountsTable",
-        "SHARDS": "4",
+        "SHARDS": "2",
         "POWERTOOLS_SERVICE_NAME": "audit-log",
     }
 

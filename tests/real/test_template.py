@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tomllib
 
 import pytest
 from samcli.lib.providers.provider import Stack
@@ -123,7 +124,7 @@ def test_with_an_issuer_every_route_wants_a_token_with_its_scope():
 
 
 @pytest.mark.parametrize("parameters", [{}, TOKENS])
-def test_a_route_is_open_only_where_a_parameter_says_so_in_plain_words(parameters):
+def test_a_route_is_open_only_where_plain_words_say_so(parameters):
     resources = deployed(WhoMayCall=OPEN, **parameters)
     routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
     assert all(route["AuthorizationType"] == "NONE" and "AuthorizationScopes" not in route for route in routes)
@@ -133,7 +134,7 @@ def test_a_route_is_open_only_where_a_parameter_says_so_in_plain_words(parameter
 
 @pytest.mark.parametrize("issuer", ["", "https://issuer.example.com"])
 @pytest.mark.parametrize("audience", ["", "audit-log"])
-def test_an_issuer_without_an_audience_is_refused_and_the_other_way_round(issuer, audience):
+def test_an_issuer_and_an_audience_come_together(issuer, audience):
     (rule,) = source()["Rules"].values()
     (assertion,) = rule["Assertions"]
     accepted = decide(assertion["Assert"], {"JwtIssuer": issuer, "JwtAudience": audience}, {})
@@ -161,10 +162,48 @@ def test_nothing_calls_from_another_origin_unless_one_is_named():
 
 def test_requests_are_throttled_and_logged_without_content():
     (stage,) = of_type(DEFAULT, "AWS::ApiGatewayV2::Stage").values()
-    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == 1000
+    assert stage["DefaultRouteSettings"] == settings(1000)
     # This one comes in quotes.
     line = json.loads(stage["AccessLogSettings"]["Format"].replace("$context.error.messageString", '""'))
     assert not any("body" in value or "query" in value.lower() for value in line.values())
+
+
+def settings(rate):
+    """What a stage says about routes with this rate."""
+    return {"DetailedMetricsEnabled": True, "ThrottlingRateLimit": rate, "ThrottlingBurstLimit": rate}
+
+
+def test_reads_have_a_rate_of_their_own():
+    resources = deployed(ReadsPerSecond=30)
+    routes = of_type(resources, "AWS::ApiGatewayV2::Route")
+    reads = {name: route["RouteKey"] for name, route in routes.items() if route["RouteKey"].startswith("GET ")}
+    stage = resources["ApiStage"]
+    # The routes must be there before a stage may name them.
+    assert set(reads) <= set(stage["DependsOn"])
+    # A route's settings replace the stage's, so each has to be complete.
+    assert stage["Properties"]["RouteSettings"] == {key: settings(30) for key in reads.values()}
+
+
+STAGES = tomllib.loads((ROOT / "samconfig.toml").read_text())
+
+
+def parameters_of(stage):
+    """What a stage of samconfig.toml sets, over the template's defaults."""
+    defaults = {name: str(declared["Default"]) for name, declared in source()["Parameters"].items()}
+    overrides = STAGES[stage]["deploy"]["parameters"].get("parameter_overrides", [])
+    return defaults | dict(override.split("=", 1) for override in overrides)
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name != "version"])
+def test_a_stage_sets_parameters_that_there_are(stage):
+    parameters = parameters_of(stage)
+    assert set(parameters) == set(source()["Parameters"])
+    assert int(parameters["ReadsPerSecond"]) < int(parameters["RequestsPerSecond"])
+
+
+def test_in_prod_reads_cannot_take_the_writers_invocations():
+    functions = of_type(deployed(**parameters_of("prod")), "AWS::Lambda::Function")
+    assert int(functions["CreateEventFunction"]["ReservedConcurrentExecutions"]) >= 100
 
 
 RUN = {
@@ -211,7 +250,7 @@ def test_roles_allow_what_is_listed_and_nothing_else():
     }
 
 
-def test_an_own_key_encrypts_the_tables_and_the_functions_may_use_it_through_dynamodb_alone():
+def test_an_own_key_encrypts_the_tables_through_dynamodb_alone():
     key = "arn:aws:kms:us-east-1:111122223333:key/1234"
     resources = deployed(KeyArn=key)
     for table in of_type(resources, "AWS::DynamoDB::Table").values():
@@ -221,8 +260,9 @@ def test_an_own_key_encrypts_the_tables_and_the_functions_may_use_it_through_dyn
     assert statement["Condition"] == {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.amazonaws.com"}}}
 
 
-def test_nobody_changes_or_deletes_an_event_and_one_role_adds_them():
-    policy = DEFAULT["EventsTable"]["Properties"]["ResourcePolicy"]["PolicyDocument"]["Statement"]
+@pytest.mark.parametrize("table", ["EventsTable", "KeysTable"])
+def test_events_and_keys_are_only_added_and_by_one_role(table):
+    policy = DEFAULT[table]["Properties"]["ResourcePolicy"]["PolicyDocument"]["Statement"]
     never, add = policy
     assert (never["Effect"], never["Principal"], never["Resource"]) == ("Deny", "*", "*")
     assert "Condition" not in never
@@ -234,15 +274,30 @@ def test_nobody_changes_or_deletes_an_event_and_one_role_adds_them():
         name
         for name in of_type(DEFAULT, "AWS::IAM::Role")
         for _, statement in statements(DEFAULT, name)
-        if arn("EventsTable") in as_list(statement["Resource"])
+        if arn(table) in as_list(statement["Resource"])
         and any(re.search("Put|Write|Insert|Update|Delete", action) for action in as_list(statement["Action"]))
     ]
     assert writers == ["CreateEventRole"]
 
 
+def test_the_policy_of_keys_is_that_of_events_word_for_word():
+    of_events, of_keys = (DEFAULT[table]["Properties"]["ResourcePolicy"] for table in ("EventsTable", "KeysTable"))
+    assert of_keys == of_events
+
+
+def test_keys_are_added_by_one_function_and_read_by_none():
+    asked = [
+        (name, statement["Action"])
+        for name in of_type(DEFAULT, "AWS::IAM::Role")
+        for _, statement in statements(DEFAULT, name)
+        if "KeysTable" in json.dumps(statement["Resource"])
+    ]
+    assert asked == [("CreateEventRole", "dynamodb:PutItem")]
+
+
 def test_tables_survive_mistakes_and_their_stack():
     tables = {name: one for name, one in DEFAULT.items() if one["Type"] == "AWS::DynamoDB::Table"}
-    assert set(tables) == {"EventsTable", "CountsTable"}
+    assert set(tables) == {"EventsTable", "KeysTable", "CountsTable"}
     for table in tables.values():
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
         properties = table["Properties"]
@@ -264,14 +319,33 @@ def test_keys_and_indexes_are_those_that_the_code_names():
     assert index["IndexName"] == names["USER_INDEX"]
     assert keys(index["KeySchema"]) == {"HASH": names["USER_ID"], "RANGE": names["ID"]}
     assert events["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    of_keys = DEFAULT["KeysTable"]["Properties"]
+    assert keys(of_keys["KeySchema"]) == {"HASH": names["KEY"]}
+    assert not {"GlobalSecondaryIndexes", "StreamSpecification"} & set(of_keys)
 
 
-def test_every_variable_that_the_code_reads_is_set_for_every_function():
-    settings = (ROOT / "functions/boot/settings.rs").read_text()
-    read = set(re.findall(r'const \w+: &str = "([A-Z_]+)"', settings))
+def test_every_table_is_an_output():
+    outputs = {output["Value"].get("Ref") for output in source()["Outputs"].values()}
+    assert set(of_type(DEFAULT, "AWS::DynamoDB::Table")) <= outputs
+
+
+def test_the_number_of_shards_is_a_whole_number_from_1_to_16():
+    shards = source()["Parameters"]["Shards"]
+    assert (shards["Type"], shards["Default"]) == ("Number", 2)
+    assert shards["AllowedValues"] == list(range(1, 17))
+
+
+def test_create_event_is_updated_after_its_readers():
+    needed = set(as_list(DEFAULT["CreateEventFunction"]["DependsOn"]))
+    assert needed == {"CreateEventTables", "ListEventsFunction", "IndexEventsFunction"}
+
+
+def test_every_variable_that_is_read_is_set_everywhere():
+    code = (ROOT / "functions/boot/settings.rs").read_text()
+    read = set(re.findall(r'const \w+: &str = "([A-Z_]+)"', code))
     # Lambda's own; and one for endpoints with certificates of their own, which AWS has not.
     wanted = {name for name in read if not name.startswith("AWS_")} - {"SSL_CERT_FILE"}
-    assert {"EVENTS_TABLE", "COUNTS_TABLE", "SHARDS"} <= wanted
+    assert {"EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE", "SHARDS"} <= wanted
     elsewhere = [
         file.relative_to(ROOT)
         for file in (ROOT / "functions").rglob("*.rs")
@@ -282,23 +356,34 @@ def test_every_variable_that_the_code_reads_is_set_for_every_function():
         assert {one for one in function["Environment"]["Variables"] if not one.startswith("AWS_")} == wanted, name
 
 
-def test_functions_run_traced_and_log_json_to_a_group_that_forgets():
+def test_functions_run_traced_and_log_json():
     for name, function in of_type(DEFAULT, "AWS::Lambda::Function").items():
         assert function["Runtime"] == "provided.al2023" and function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": "FunctionLogs"}}
-        assert function.get("ReservedConcurrentExecutions") == (10 if name == "IndexEventsFunction" else None)
     for group in of_type(DEFAULT, "AWS::Logs::LogGroup").values():
         assert group["RetentionInDays"] == 30
-    sized = deployed(MemorySize=512, RequestConcurrency=50, IndexConcurrency=0)
-    for name, function in of_type(sized, "AWS::Lambda::Function").items():
-        assert function["MemorySize"] == 512
-        assert function.get("ReservedConcurrentExecutions") == (None if name == "IndexEventsFunction" else 50)
+
+
+def sizes(**parameters):
+    """Each function's memory and the invocations that are reserved for it."""
+    functions = of_type(deployed(**parameters), "AWS::Lambda::Function")
+    return {
+        name.removesuffix("Function"): (function["MemorySize"], function.get("ReservedConcurrentExecutions"))
+        for name, function in functions.items()
+    }
+
+
+def test_each_function_has_its_own_size():
+    assert sizes() == {"CreateEvent": (256, None), "ListEvents": (256, None), "IndexEvents": (512, 10)}
+    sized = sizes(MemorySize=1024, IndexMemorySize=2048, CreateConcurrency=50, ListConcurrency=20, IndexConcurrency=0)
+    assert sized == {"CreateEvent": (1024, 50), "ListEvents": (1024, 20), "IndexEvents": (2048, None)}
 
 
 def test_what_the_stream_cannot_deliver_is_kept_apart():
     (mapping,) = of_type(DEFAULT, "AWS::Lambda::EventSourceMapping").values()
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["EventsTable", "StreamArn"]}
+    assert mapping["ParallelizationFactor"] == 1
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == arn("IndexFailures")
@@ -309,12 +394,100 @@ def test_every_alarm_is_heard_and_explained():
     topic = "arn:aws:sns:us-east-1:111122223333:pager"
     alarms = of_type(deployed(AlarmTopic=topic), "AWS::CloudWatch::Alarm")
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms.values())
-    watched = [alarm["MetricName"] for alarm in alarms.values()]
-    assert {"5xx", "Latency", "IteratorAge", "ApproximateNumberOfMessagesVisible"} <= set(watched)
+    watched = [metric["MetricName"] for alarm in alarms.values() for metric in watched_by(alarm)]
+    assert {"5xx", "Latency", "IndexLag", "ApproximateNumberOfMessagesVisible"} <= set(watched)
     assert watched.count("Errors") == watched.count("Throttles") == len(of_type(DEFAULT, "AWS::Lambda::Function"))
-    operate = (ROOT / "README.md").read_text().split("## Operate")[1].split("\n## ")[0]
-    assert [name for name in alarms if f"`{name}`" not in operate] == []
+    rows = [row.split("|")[1] for row in readme("Operate").splitlines() if row.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+Alarm)`", "".join(rows))) == sorted(alarms), "a row for each alarm, and no other"
     assert all("AlarmActions" not in alarm for alarm in of_type(DEFAULT, "AWS::CloudWatch::Alarm").values())
+
+
+def readme(section):
+    """The text under a heading of README.md."""
+    return (ROOT / "README.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+
+
+def test_every_parameter_is_in_the_readme():
+    rows = [row.split("|")[1] for row in readme("Deploy").splitlines() if row.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(source()["Parameters"])
+
+
+def watched_by(alarm):
+    """The metrics that an alarm watches, by itself or in an expression."""
+    metrics = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one]
+    return metrics or [alarm]
+
+
+ALARMS = of_type(DEFAULT, "AWS::CloudWatch::Alarm")
+OWN_METRICS = re.findall(
+    r"\n    (\w+),", (ROOT / "functions/boot/metrics.rs").read_text().split("pub enum Metric")[1].split("}")[0]
+)
+
+
+def test_alarms_on_own_metrics_name_them_as_they_are_written():
+    code = (ROOT / "functions/boot/metrics.rs").read_text()
+    (namespace,) = re.findall(r'NAMESPACE: &str = "(\w+)"', code)
+    own = [one for alarm in ALARMS.values() for one in watched_by(alarm) if one["Namespace"] == namespace]
+    names = {metric["MetricName"] for metric in own}
+    assert names <= set(OWN_METRICS)
+    assert {"IndexLag", "EventsRecorded", "IndexBatchesFailed", "LateEventsUncounted"} == names
+    # The dimension `service` has what the functions are told to call themselves.
+    service = {"Ref": "AWS::StackName"}
+    for function in of_type(DEFAULT, "AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == service
+    assert all(metric["Dimensions"] == [{"Name": "service", "Value": service}] for metric in own)
+    # An alarm on a namespace that nothing writes to would stay green.
+    others = {one["Namespace"] for alarm in ALARMS.values() for one in watched_by(alarm)} - {namespace}
+    assert others == {"AWS/ApiGateway", "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"}
+
+
+def test_the_lag_alarm_comes_before_totals_are_wrong():
+    lag = ALARMS["IndexLagAlarm"]
+    assert (lag["Statistic"], lag["Threshold"], lag["ComparisonOperator"]) == ("Maximum", 9000, "GreaterThanThreshold")
+    assert (lag["Period"], lag["EvaluationPeriods"], lag["DatapointsToAlarm"]) == (60, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "indexed", "stopped"),
+    [(5, None, 1), (5, 0, 1), (5, 1, 0), (None, None, 0), (None, 3, 0), (0, None, 0), (1, 20, 0)],
+)
+def test_the_dead_mans_switch_sees_a_stop_and_nothing_else(recorded, indexed, stopped):
+    alarm = ALARMS["IndexStoppedAlarm"]
+    queries = {query["Id"]: query for query in alarm["Metrics"]}
+    statistics = {
+        name: (query["MetricStat"]["Metric"]["MetricName"], query["MetricStat"]["Stat"])
+        for name, query in queries.items()
+        if "MetricStat" in query
+    }
+    assert statistics == {"recorded": ("EventsRecorded", "Sum"), "indexed": ("IndexLag", "SampleCount")}
+    (shown,) = [query for query in queries.values() if query["ReturnData"]]
+    # CloudWatch's own functions, as far as the expression has them. A period without data is None.
+    expression = shown["Expression"].replace(" AND ", " and ")
+    functions = {
+        "FILL": lambda value, filler: filler if value is None else value,
+        "IF": lambda condition, yes, no: yes if condition else no,
+    }
+    assert eval(expression, functions, {"recorded": recorded, "indexed": indexed}) == stopped
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+    # An index that works can miss one period, whose last event it indexes in the next, but never two in a row.
+    assert alarm["EvaluationPeriods"] >= 2
+    assert alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]) == alarm["EvaluationPeriods"]
+
+
+def test_throttles_of_each_table_have_an_alarm():
+    throttles = {
+        (metric["MetricName"], *(dimension["Value"].get("Ref") for dimension in metric["Dimensions"][:1]))
+        for alarm in ALARMS.values()
+        for metric in watched_by(alarm)
+        if metric["Namespace"] == "AWS/DynamoDB" and len(metric["Dimensions"]) == 1
+    }
+    assert throttles == {
+        ("WriteThrottleEvents", "EventsTable"),
+        ("WriteThrottleEvents", "KeysTable"),
+        ("WriteThrottleEvents", "CountsTable"),
+        ("ReadThrottleEvents", "EventsTable"),
+        ("ReadThrottleEvents", "CountsTable"),
+    }
 
 
 def test_the_dashboard_names_what_is_there():
@@ -323,11 +496,11 @@ def test_the_dashboard_names_what_is_there():
     pseudo = {"AWS::Region", "AWS::StackName"}
     named = {name.split(".")[0] for name in re.findall(r"\$\{([\w:.]+)}", body)} - pseudo
     assert named <= set(DEFAULT)
-    metrics = set(re.findall(r"\n    (\w+),", (ROOT / "functions/boot/metrics.rs").read_text().split("pub enum Metric")[1].split("}")[0]))
-    assert [name for name in metrics if name not in body] == []
+    assert [name for name in OWN_METRICS if name not in body] == []
+    assert [name for name in of_type(DEFAULT, "AWS::DynamoDB::Table") if name not in named] == []
 
 
-def test_what_the_readme_gives_sam_local_invoke_reaches_the_function():
+def test_what_the_readme_gives_sam_reaches_the_function():
     readme = (ROOT / "README.md").read_text().replace("\\\n", "")
     (url,) = set(re.findall(r"sam local invoke .*--parameter-overrides DynamoDbUrl=(\S+)", readme))
     for function in SamFunctionProvider(
@@ -335,5 +508,6 @@ def test_what_the_readme_gives_sam_local_invoke_reaches_the_function():
     ).get_all():
         environment = EnvironmentVariables(variables=function.environment["Variables"]).resolve()
         assert environment["AWS_ENDPOINT_URL_DYNAMODB"] == url
-        assert {environment["EVENTS_TABLE"], environment["COUNTS_TABLE"]} == {"EventsTable", "CountsTable"}
-        assert environment["SHARDS"] == "4"
+        tables = [environment[name] for name in ("EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE")]
+        assert tables == ["EventsTable", "KeysTable", "CountsTable"]
+        assert environment["SHARDS"] == "2"

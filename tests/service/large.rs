@@ -21,7 +21,7 @@ async fn more_than_1_mb_a_shard_is_counted_and_listed_whole() {
     let audit = Audit::start().await;
     let ids = fill(&audit, 64, 100).await;
     let shards: HashSet<_> = ids.iter().map(|id| &id[35..]).collect();
-    assert_eq!(shards.len(), 4);
+    assert_eq!(shards.len(), 2);
     for filter in ["", "&user_id=1"] {
         let mut paged = Vec::new();
         for page in 1..=5 {
@@ -34,7 +34,7 @@ async fn more_than_1_mb_a_shard_is_counted_and_listed_whole() {
     // More than one invocation can carry: the stream delivers it in parts.
     audit.service.indexed().await;
     assert_eq!(audit.get("/events?per_page=1&page=64").await.ids(), ids[63..]);
-    // 50 events of 100 KiB are 5 MB, 12 to 13 of them in each shard: each needs a second query.
+    // 50 events of 100 KiB are 5 MB, some 25 of them in each shard: each needs a second query.
     assert_eq!(audit.get("/events?per_page=50").await.ids(), ids[..50]);
 }
 

@@ -39,6 +39,7 @@ use support::Answer;
 fn tables(client: &Client, events_table: &str, shards: &str) -> (EventLog, CountsTable) {
     let settings = Settings {
         events_table: events_table.to_owned(),
+        keys_table: "KeysTable".to_owned(),
         counts_table: "CountsTable".to_owned(),
         shards: shards.parse().unwrap(),
     };

@@ -55,6 +55,13 @@ impl Witness {
 
     fn note(&self, operation: &str, request: &Value) {
         let table = |name: &Value| name.as_str().unwrap().to_owned();
+        // Each put of a transaction needs the permission to put an item.
+        for item in request["TransactItems"].as_array().into_iter().flatten() {
+            self.grant("PutItem", &table(&item["Put"]["TableName"]));
+        }
+        if operation == "TransactWriteItems" {
+            return;
+        }
         let resources: Vec<String> = match (&request["RequestItems"], &request["IndexName"]) {
             (Value::Object(tables), _) => tables.keys().cloned().collect(),
             (_, Value::String(index)) => vec![format!("{}/index/{index}", table(&request["TableName"]))],
@@ -62,6 +69,10 @@ impl Witness {
         };
         let grants = resources.into_iter().map(|resource| format!("dynamodb:{operation} {resource}"));
         self.asked.lock().unwrap().extend(grants);
+    }
+
+    fn grant(&self, operation: &str, table: &str) {
+        self.asked.lock().unwrap().insert(format!("dynamodb:{operation} {table}"));
     }
 
     fn take(&self) -> Grants {
@@ -107,7 +118,7 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     let tables = Tables::start().await;
     let witness = Witness::new(&tables.dynamodb);
     let client = witness.serve(&tables.dynamodb).await.client().await;
-    let (log, counts) = crate::tables(&client, "EventsTable", "4");
+    let (log, counts) = crate::tables(&client, "EventsTable", "2");
 
     let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
     let now = start.plus(Duration::from_secs(3600));
@@ -127,10 +138,14 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     assert_eq!(witness.take(), allowed("IndexEventsTables"));
 
     let create = CreateEvent::new(log.clone(), counts.clone(), sources(now));
-    for at in ["2024-01-01T01:00:00Z", "2024-01-01T00:10:00Z"] {
+    for (at, status) in [("2024-01-01T01:00:00Z", 201), ("2024-01-01T00:10:00Z", 201), ("2024-01-01T00:10:00Z", 200)] {
         let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-        assert_eq!(create.handle(request.body(event("1", at).into()).unwrap()).await.status(), 201);
+        let request = request.header("idempotency-key", at).body(event("1", at).into()).unwrap();
+        assert_eq!(create.handle(request).await.status(), status);
     }
+    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+    let request = request.body(event("1", "2024-01-01T01:00:00Z").into()).unwrap();
+    assert_eq!(create.handle(request).await.status(), 201);
     assert_eq!(witness.take(), allowed("CreateEventTables"));
 
     for query in ["", "user_id=1", "user_id=2", "page=100", "user_id=1&page=50"] {

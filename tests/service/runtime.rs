@@ -65,9 +65,10 @@ async fn a_function_that_lacks_a_setting_says_which() {
     let api = RuntimeApi::start().await;
     for (environment, named) in [
         (vec![("SHARDS", "4")], "EVENTS_TABLE"),
-        (vec![("EVENTS_TABLE", "t"), ("SHARDS", "4")], "COUNTS_TABLE"),
-        (vec![("EVENTS_TABLE", "t"), ("COUNTS_TABLE", "c")], "SHARDS"),
-        (vec![("EVENTS_TABLE", "t"), ("COUNTS_TABLE", "c"), ("SHARDS", "17")], "SHARDS"),
+        (vec![("EVENTS_TABLE", "t"), ("SHARDS", "4")], "KEYS_TABLE"),
+        (vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("SHARDS", "4")], "COUNTS_TABLE"),
+        (vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("COUNTS_TABLE", "c")], "SHARDS"),
+        (vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("COUNTS_TABLE", "c"), ("SHARDS", "17")], "SHARDS"),
     ] {
         for binary in
             [env!("CARGO_BIN_EXE_create-event"), env!("CARGO_BIN_EXE_list-events"), env!("CARGO_BIN_EXE_index-events")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use audit_log::boot::Sources;
 use audit_log::count::{LATE, SETTLE};
 use audit_log::create_event::CreateEvent;
-use audit_log::event::{EventId, Tail, Timestamp};
+use audit_log::event::{EventId, Timestamp};
 use audit_log::log::{EventKey, Partition};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -14,13 +14,13 @@ use lambda_http::Body;
 use lambda_http::http::{Method, Request, Response};
 use serde_json::{Map, Value, json};
 
-use crate::filled::{Tables, events};
+use crate::filled::{SHARDS, Tables, events};
 use crate::support::{event, ids};
 
-/// The items of both tables, as the first version writes them. Not to be made anew: a version that writes something else
+/// The items of all tables, as the first version writes them. Not to be made anew: a version that writes something else
 /// must still read this, and what it writes must be read by the version before it.
 const ITEMS: &str = include_str!("stored.json");
-const TABLES: [&str; 2] = ["EventsTable", "CountsTable"];
+const TABLES: [&str; 3] = ["EventsTable", "KeysTable", "CountsTable"];
 const AT: &str = "2024-01-01T00:00:00Z";
 
 fn at(after: Duration) -> Timestamp {
@@ -30,22 +30,18 @@ fn at(after: Duration) -> Timestamp {
 /// So many that the lane's leaf has split: a root, two nodes, and two leaves.
 fn indexed() -> Vec<EventKey> {
     let key = |number: u64| EventKey {
-        id: EventId::new(
-            at(Duration::from_millis(300 * number)),
-            Tail::random(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            1,
-        ),
+        id: EventId::new(at(Duration::from_millis(300 * number)), number.wrapping_mul(0x9E37_79B9_7F4A_7C15), 1),
         user_id: "1".to_owned(),
     };
     (0..300).map(key).collect()
 }
 
 impl Tables {
-    async fn post_under_a_key(&self) -> Response<Body> {
-        let clock = Sources::system().with_clock(|| at(LATE));
+    async fn post_under_a_key(&self, random: u64) -> Response<Body> {
+        let sources = Sources::system().with_clock(|| at(LATE)).with_random(move || random);
         let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
         let request = request.header("idempotency-key", "order-4711").body(event("1", AT).into()).unwrap();
-        CreateEvent::new(self.log.clone(), self.counts.clone(), clock).handle(request).await
+        CreateEvent::new(self.log.clone(), self.counts.clone(), sources).handle(request).await
     }
 
     async fn items(&self, table: &str) -> Value {
@@ -88,14 +84,15 @@ fn from_json(item: &Value) -> HashMap<String, AttributeValue> {
 #[tokio::test]
 async fn what_is_written_is_what_other_versions_read() {
     let (tables, now) = (Tables::start().await, at(Duration::from_secs(120)));
-    assert_eq!(tables.post_under_a_key().await.status(), 201);
-    let recorded = tables.items("EventsTable").await;
+    assert_eq!(tables.post_under_a_key(0x0123_4567_89ab_cdef).await.status(), 201);
+    let (recorded, keys) = (tables.items("EventsTable").await, tables.items("KeysTable").await);
     // The lanes of the shards are ready, that of a user is building.
     tables.index(now).await;
     tables.indexer.start(&Partition::User("1".to_owned()), now).await.unwrap();
     let added = tables.indexer.add(&indexed(), now).await;
     assert!(added.failed.is_empty(), "{added:?}");
-    let written = json!({"EventsTable": recorded, "CountsTable": tables.items("CountsTable").await});
+    let counts = tables.items("CountsTable").await;
+    let written = json!({"EventsTable": recorded, "KeysTable": keys, "CountsTable": counts});
     let kept: Value = serde_json::from_str(ITEMS).unwrap();
     assert!(written == kept, "what is written is not what is kept: {written:#}");
 }
@@ -108,7 +105,7 @@ async fn what_another_version_wrote_is_read_and_added_to() {
             tables.client.put_item().table_name(table).set_item(Some(from_json(item))).send().await.unwrap();
         }
     }
-    let again = tables.post_under_a_key().await;
+    let again = tables.post_under_a_key(1).await;
     assert_eq!(again.status(), 200, "the event is found under its key: {again:?}");
 
     let (all, new) = (indexed(), events(600, Duration::from_secs(60)));
@@ -127,5 +124,5 @@ async fn what_another_version_wrote_is_read_and_added_to() {
         let shown = expected.chunks(100).nth(page - 1).unwrap_or_default();
         assert_eq!((&list["total"], ids(&list)), (&json!(expected.len()), shown.to_vec()));
     }
-    tables.audit((0..4).map(Partition::Shard).chain([Partition::User("1".to_owned())]), now).await;
+    tables.audit((0..SHARDS).map(Partition::Shard).chain([Partition::User("1".to_owned())]), now).await;
 }

@@ -51,8 +51,17 @@ const EMPTY: (StatusCode, &str) = (StatusCode::OK, "");
 const NOT_KNOWN: &str = "not known whether the event was recorded";
 const NOT_RECORDED: &str = "this request recorded nothing";
 
-async fn post((log, counts): &Tables) -> Response<Body> {
+async fn post(tables: &Tables) -> Response<Body> {
+    post_with(tables, &[]).await
+}
+
+async fn post_under_a_key(tables: &Tables) -> Response<Body> {
+    post_with(tables, &[("idempotency-key", "k")]).await
+}
+
+async fn post_with((log, counts): &Tables, headers: &[(&str, &str)]) -> Response<Body> {
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(event("1", "2024-01-01T00:00:00Z").into()).unwrap();
     CreateEvent::new(log.clone(), counts.clone(), Sources::system()).handle(request).await
 }
@@ -144,4 +153,81 @@ async fn a_missing_table_is_a_500_that_shows_nothing_of_it() {
     let (post, get) = tokio::join!(post(&log), get(&log));
     check(&post, 500, "internal_error", "report it");
     check(&get, 500, "internal_error", "report it");
+}
+
+/// Another transaction holds the key or the event.
+const CONFLICT: (StatusCode, &str) = (
+    StatusCode::BAD_REQUEST,
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled",
+        "CancellationReasons":[{"Code":"TransactionConflict"},{"Code":"None"}]}"#,
+);
+/// The key is there, and names an event.
+const KEY_TAKEN: (StatusCode, &str) = (
+    StatusCode::BAD_REQUEST,
+    r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled",
+        "CancellationReasons":[{"Code":"ConditionalCheckFailed","Item":{"key":{"S":"h"},
+        "id":{"S":"018cc251-f400-7000-8000-000000000000"}}},{"Code":"None"}]}"#,
+);
+const NO_ITEM: (StatusCode, &str) = (StatusCode::OK, "{}");
+const CANCELLED: &str = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+
+/// A cancellation with these reasons.
+fn cancelled(reasons: &str) -> (StatusCode, &'static str) {
+    let json = format!(r#"{{"__type":"{CANCELLED}","message":"cancelled","CancellationReasons":[{reasons}]}}"#);
+    (StatusCode::BAD_REQUEST, json.leak())
+}
+
+#[tokio::test]
+async fn a_transaction_that_meets_another_is_tried_again() {
+    let log = scripted(|request| if request < 3 { CONFLICT } else { NO_ITEM }).await;
+    assert_eq!(post_under_a_key(&log).await.status(), 201);
+}
+
+#[tokio::test]
+async fn conflicts_without_end_are_a_503_that_recorded_nothing() {
+    let log = scripted(|_| CONFLICT).await;
+    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_RECORDED);
+}
+
+#[tokio::test]
+async fn conflicts_after_a_lost_answer_are_a_503_not_known() {
+    let log = scripted(|request| if request == 0 { BROKEN } else { CONFLICT }).await;
+    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+}
+
+/// Its writer is between two commits, or one table was restored without the other.
+#[tokio::test]
+async fn a_key_whose_event_is_missing_is_a_503_not_a_201() {
+    let log = scripted(|request| if request % 2 == 0 { KEY_TAKEN } else { NO_ITEM }).await;
+    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_RECORDED);
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_is_drawn_again_under_the_same_key() {
+    let taken = cancelled(r#"{"Code":"None"},{"Code":"ConditionalCheckFailed","Item":{}}"#);
+    let log = scripted(move |request| if request == 0 { taken } else { NO_ITEM }).await;
+    assert_eq!(post_under_a_key(&log).await.status(), 201);
+    let log = scripted(move |_| taken).await;
+    check(&post_under_a_key(&log).await, 500, "internal_error", "report it");
+}
+
+#[tokio::test]
+async fn a_cancellation_without_its_reasons_is_a_503_not_known() {
+    for reasons in
+        ["", r#"{"Code":"None"}"#, r#"{"Code":"None"},{"Code":"None"}"#, r#"{"Code":"ConditionalCheckFailed"},{}"#]
+    {
+        let answer = cancelled(reasons);
+        let log = scripted(move |_| answer).await;
+        check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    }
+    let progress = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException","Message":"wait"}"#;
+    let log = scripted(move |_| (StatusCode::BAD_REQUEST, progress)).await;
+    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+}
+
+#[tokio::test]
+async fn a_transaction_that_dynamodb_calls_invalid_is_a_500() {
+    let invalid = cancelled(r#"{"Code":"None"},{"Code":"ValidationError","Message":"secret-name"}"#);
+    let log = scripted(move |_| invalid).await;
+    check(&post_under_a_key(&log).await, 500, "internal_error", "report it");
 }

@@ -38,6 +38,8 @@ pub enum Fault {
     Shortened,
     /// Of the keys of a BatchGetItem some, or all, are left unprocessed.
     Partial,
+    /// A transaction is cancelled, because another one has the item at this position.
+    Conflict(usize),
     /// It is never answered.
     Silent,
 }
@@ -61,18 +63,21 @@ pub const REFUSALS: [Fault; 2] = [
     Fault::Error(400, "com.amazon.coral.service#AccessDeniedException"),
 ];
 
+/// What a transaction meets that others race with. The engine runs them one after another, so it has none.
+pub const CONFLICTS: [Fault; 2] = [Fault::Conflict(0), Fault::Conflict(1)];
+
 /// Longer than an attempt of the functions' client may take.
 const SLOW: Duration = Duration::from_millis(2200);
 /// How long no connection is accepted. A client's first retry can come within it.
 const CLOSED: Duration = Duration::from_millis(60);
 /// The calls that the functions make, and so those that fail.
-const OPERATIONS: [&str; 5] = ["PutItem", "DeleteItem", "GetItem", "BatchGetItem", "Query"];
+const OPERATIONS: [&str; 6] = ["PutItem", "TransactWriteItems", "DeleteItem", "GetItem", "BatchGetItem", "Query"];
 
 /// What is to fail.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub faults: Vec<Fault>,
-    /// Which part of the puts meets one of them. Only of many does one fail so often that the client gives it up.
+    /// Which part of the puts and transactions meets one of them. Only of many does one fail so often that the client gives it up.
     pub puts: f64,
     /// Which part of all other requests does. A list takes a dozen, so of many hardly one comes through.
     pub others: f64,
@@ -228,6 +233,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
                 reply.write_whole(&mut stream).await?;
             }
             Fault::Partial => shared.partly(&call, chance).await.write_whole(&mut stream).await?,
+            Fault::Conflict(position) => Reply::conflict(position).write_whole(&mut stream).await?,
             Fault::Silent => std::future::pending().await,
         }
     }
@@ -252,9 +258,13 @@ impl Schedule {
         // Drawn for every request, so that it is the seed alone that says what the n-th meets.
         let (meets, which, chance): (f64, f64, f64) = (self.rng.random(), self.rng.random(), self.rng.random());
         let Plan { faults, puts, others, table } = &self.plan;
-        let rate = if call.operation() == "PutItem" { *puts } else { *others };
+        let rate = if matches!(call.operation(), "PutItem" | "TransactWriteItems") { *puts } else { *others };
         let concerned = table.is_none_or(|table| String::from_utf8_lossy(&call.body).contains(table));
-        let applies = |fault: &&Fault| **fault != Fault::Partial || call.operation() == "BatchGetItem";
+        let applies = |fault: &&Fault| match fault {
+            Fault::Partial => call.operation() == "BatchGetItem",
+            Fault::Conflict(_) => call.operation() == "TransactWriteItems",
+            _ => true,
+        };
         let faults: Vec<&Fault> = faults.iter().filter(applies).collect();
         if faults.is_empty() || meets >= rate || !concerned {
             return None;
@@ -331,6 +341,18 @@ impl Call {
 impl Reply {
     fn error(status: u16, code: &str) -> Reply {
         Reply { status, crc32: None, body: json!({"__type": code, "message": "injected"}).to_string().into() }
+    }
+
+    /// A transaction is cancelled for a conflict over the item at `position`, of two.
+    fn conflict(position: usize) -> Reply {
+        let mut reasons = [json!({"Code": "None"}), json!({"Code": "None"})];
+        reasons[position] = json!({"Code": "TransactionConflict", "Message": "injected"});
+        let body = json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": "injected",
+            "CancellationReasons": reasons,
+        });
+        Reply { status: 400, crc32: None, body: body.to_string().into() }
     }
 
     /// Takes away the end, and in one case of four everything.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use audit_log::boot::{Settings, Sources, Usage};
 use audit_log::count::{CountsTable, Indexer, SETTLE};
-use audit_log::event::{EventId, Tail, Timestamp};
+use audit_log::event::{EventId, Timestamp};
 use audit_log::list_events::ListEvents;
 use audit_log::log::{EventKey, EventLog, Partition};
 use audit_log_local::engine::{Address, Engine, Storage};
@@ -21,6 +21,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+/// As many as the template has by default.
+pub const SHARDS: u8 = 2;
 /// How often a batch is delivered before that counts as a fault.
 const DELIVERIES_MAX: usize = 5;
 
@@ -49,8 +51,9 @@ impl Tables {
         let client = dynamodb.client().await;
         let settings = Settings {
             events_table: "EventsTable".to_owned(),
+            keys_table: "KeysTable".to_owned(),
             counts_table: "CountsTable".to_owned(),
-            shards: "4".parse().unwrap(),
+            shards: SHARDS.to_string().parse().unwrap(),
         };
         let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings));
         Tables { dynamodb, client, indexer: Indexer::new(log.clone(), counts.clone()), log, counts }
@@ -171,7 +174,7 @@ pub fn events_from(start: Timestamp, count: usize, span: Duration) -> Vec<EventK
         .map(|number| {
             let at = start.plus(gap * u32::try_from(number).unwrap());
             let user_id = if number % 2 == 0 { "1".to_owned() } else { format!("u{}", number % 5000) };
-            EventKey { id: EventId::new(at, Tail::random(rng.random()), 4), user_id }
+            EventKey { id: EventId::new(at, rng.random(), SHARDS), user_id }
         })
         .collect()
 }

@@ -107,8 +107,9 @@ impl RuntimeApi {
             ("AWS_ENDPOINT_URL_DYNAMODB", engine.url.as_str()),
             ("AWS_ACCESS_KEY_ID", &engine.access_key_id),
             ("EVENTS_TABLE", "EventsTable"),
+            ("KEYS_TABLE", "KeysTable"),
             ("COUNTS_TABLE", "CountsTable"),
-            ("SHARDS", "4"),
+            ("SHARDS", "2"),
         ];
         self.function(binary, &environment).spawn().unwrap()
     }

@@ -17,19 +17,35 @@ const CHILDREN_AT_ONCE: usize = 16;
 ///
 /// [`Error`]; some of the keys may have been added. Adding them all again completes it.
 pub async fn apply<S: Storage>(storage: &S, lane: Lane, keys: &[u128]) -> Result<Option<State>, Error<S::Error>> {
-    let Some(root) = storage.node(lane, Prefix::ROOT).await? else { return Ok(None) };
+    match storage.node(lane, Prefix::ROOT).await? {
+        Some(root) => apply_from(storage, lane, root, keys).await,
+        None => Ok(None),
+    }
+}
+
+/// The same, from the lane's root as it was read before.
+///
+/// # Errors
+///
+/// [`Error`]; some of the keys may have been added. Adding them all again completes it.
+pub async fn apply_from<S: Storage>(
+    storage: &S,
+    lane: Lane,
+    root: Entry,
+    keys: &[u128],
+) -> Result<Option<State>, Error<S::Error>> {
     let state = root.state;
     let mut keys = keys.to_vec();
     keys.sort_unstable();
     keys.dedup();
-    if !keys.is_empty() {
-        match merge(storage, lane, Prefix::ROOT, root, &keys).await {
-            Ok(_) => {}
-            Err(Error::Deleted) => return Ok(None),
-            Err(error) => return Err(error),
-        }
+    if keys.is_empty() {
+        return Ok(state);
     }
-    Ok(state)
+    match merge(storage, lane, Prefix::ROOT, root, &keys).await {
+        Ok(_) => Ok(state),
+        Err(Error::Deleted) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes `keys`, which are sorted and lie below `prefix`, part of the subtree there. Gives what it then holds, also

@@ -36,7 +36,7 @@ mod read;
 mod select;
 mod storage;
 
-pub use apply::apply;
+pub use apply::{apply, apply_from};
 pub use audit::{Miscount, keys, recount, remove};
 pub use lane::{advance, finish, start};
 pub use node::{Below, Node, Side};

@@ -49,6 +49,8 @@ pub async fn count<S: Storage>(storage: &S, roots: &Roots, first: u128, end: u12
         for (lane, node) in &level {
             match node {
                 Node::Leaf(keys) => count += keys.iter().filter(|key| (first..end).contains(key)).count() as u64,
+                // As a rule there is nothing from a bound in the future on, and the roots alone tell.
+                Node::Inner { greatest, .. } if *greatest < first => {}
                 Node::Inner { greatest, counts } => {
                     let of =
                         |step: Step| counts.get(&step).map(|count| (*lane, *count)).filter(|(_, count)| *count > 0);

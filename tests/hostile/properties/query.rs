@@ -1,6 +1,6 @@
 //! A path and a query string, and the links that an answer to them has.
 
-use audit_log::event::{EventId, Tail};
+use audit_log::event::EventId;
 use audit_log::http::{ListLinks, ListQuery, Origin};
 use lambda_http::RequestExt;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
@@ -33,12 +33,14 @@ pub fn query(bytes: &[u8]) {
     };
     assert!(query.page >= 1 && (1..=1000).contains(&query.per_page));
     let origin = Origin::of(&Request::new("".into()).with_raw_http_path(path));
-    let next = EventId::new(now(), Tail::random(u64::MAX), 16);
+    let next = EventId::new(now(), u64::MAX, 16);
     let header =
-        ListLinks { origin: &origin, query: &query, total_pages: u64::MAX, next: Some(next) }.header().unwrap();
+        ListLinks { origin: &origin, query: &query, total_pages: query.total.then_some(u64::MAX), next: Some(next) }
+            .header()
+            .unwrap();
     assert!(header.len() <= HEADER_BYTES_MAX, "{} bytes", header.len());
     let links: Vec<(&str, &str)> = header.to_str().unwrap().split(", ").map(link).collect();
-    assert!(links.iter().map(|(_, rel)| *rel).eq(relations(query.page)), "{links:?}");
+    assert!(links.iter().map(|(_, rel)| *rel).eq(relations(&query)), "{links:?}");
     for (target, rel) in links {
         // Without a path, a link leads to where the list was asked for.
         if !target.starts_with('?') {
@@ -52,8 +54,14 @@ pub fn query(bytes: &[u8]) {
 }
 
 /// The links that are expected where there are pages without end.
-fn relations(page: u64) -> impl Iterator<Item = &'static str> {
-    ["first", "prev", "next", "last"].into_iter().filter(move |rel| page > 1 || *rel != "prev")
+fn relations(query: &ListQuery) -> impl Iterator<Item = &'static str> {
+    let (page, total) = (query.page, query.total);
+    let exists = move |rel: &&str| match *rel {
+        "prev" => page > 1,
+        "last" => total,
+        _ => true,
+    };
+    ["first", "prev", "next", "last"].into_iter().filter(exists)
 }
 
 /// The target and the relation of one link (RFC 8288 §3).

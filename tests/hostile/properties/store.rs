@@ -30,6 +30,7 @@ impl Store {
         let client = client_from(config);
         let settings = Settings {
             events_table: EVENTS_TABLE.to_owned(),
+            keys_table: "keys".to_owned(),
             counts_table: "counts".to_owned(),
             shards: "1".parse().unwrap(),
         };
@@ -45,8 +46,13 @@ impl Store {
         let of_events = request["TableName"] == EVENTS_TABLE;
         match operation {
             "PutItem" if of_events => self.written.lock().unwrap().push(request["Item"].clone()),
+            "TransactWriteItems" => {
+                let puts = request["TransactItems"].as_array().unwrap().iter().map(|item| &item["Put"]);
+                let events = puts.filter(|put| put["TableName"] == EVENTS_TABLE).map(|put| put["Item"].clone());
+                self.written.lock().unwrap().extend(events);
+            }
             "GetItem" if of_events => return json!({"Item": event(request["Key"]["id"]["S"].as_str().unwrap())}),
-            "BatchGetItem" => {
+            "BatchGetItem" if request["RequestItems"][EVENTS_TABLE].is_object() => {
                 let keys = request["RequestItems"][EVENTS_TABLE]["Keys"].as_array().unwrap();
                 let items: Vec<Value> = keys.iter().map(|key| event(key["id"]["S"].as_str().unwrap())).collect();
                 return json!({"Responses": {EVENTS_TABLE: items}});
