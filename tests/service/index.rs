@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use audit_log::boot::{Sources, Usage};
-use audit_log::count::{Indexer, SETTLE};
+use audit_log::count::{Indexer, SETTLE, trie};
 use audit_log::event::{EventId, Timestamp};
 use audit_log::index_events::{BatchAnswer, IndexEvents, StreamBatch};
-use audit_log::log::EventKey;
+use audit_log::log::{EventKey, Partition};
+use futures_util::stream::{StreamExt, iter};
 use serde_json::json;
 
 use crate::filled::{self, SHARDS, Tables, events, sample, stream_batch};
@@ -309,6 +310,44 @@ async fn a_users_trie_is_completed_though_the_user_has_no_event_any_more() {
     let ready = tables.units_of_a_total(now).await;
     assert!(ready.read.total() < building.read.total() / 2.0, "{ready:?} against {building:?}");
     tables.check(&events, now).await;
+}
+
+/// Each user's trie has two levels, as that of a user with some thousand events of a year.
+async fn with_tries(tables: &Tables, users: usize, now: Timestamp) {
+    let users = (0..users).map(|user| async move {
+        let partition = Partition::User(format!("busy-{user}"));
+        tables.indexer.start(&partition, now.minus(SETTLE)).await.unwrap();
+        let burst = filled::events_from(at("2024-01-05T00:00:00Z"), 255, Duration::from_secs(3600));
+        let before = filled::events_from(at("2024-01-01T00:00:00Z"), 5, Duration::from_secs(3600));
+        let keys: Vec<u128> = burst.iter().chain(&before).map(|event| event.id.to_bits()).collect();
+        trie::apply(&tables.counts.lanes(&partition.scope()), 0, &keys).await.unwrap();
+        trie::finish(&tables.counts.lanes(&partition.scope()), 0, now.minus(SETTLE).millis()).await.unwrap();
+    });
+    iter(users).buffer_unordered(16).collect::<Vec<()>>().await;
+}
+
+/// What a batch waits for in sequence is what bounds how many events a second the index takes.
+#[tokio::test]
+async fn a_batch_of_many_users_waits_a_few_times_in_sequence() {
+    let (tables, now) = (Tables::start().await, at(LATER));
+    tables.index(now).await;
+    with_tries(&tables, 500, now).await;
+    let batch = |user: fn(usize) -> String| -> Vec<EventKey> {
+        let events = filled::events_from(at("2024-02-29T23:00:00Z"), 1000, Duration::from_secs(10));
+        events.into_iter().enumerate().map(|(number, event)| EventKey { user_id: user(number), ..event }).collect()
+    };
+    for (name, events, most) in [
+        ("1,000 users without tries", batch(|number| format!("rare-{number}")), 25),
+        ("500 users with tries", batch(|number| format!("busy-{}", number % 500)), 40),
+    ] {
+        tables.write(&events).await;
+        let (added, usage) = Usage::of(tables.indexer.add(&events, now)).await;
+        assert!(added.failed.is_empty(), "{name}: {added:?}");
+        println!("{name}: {usage:?}");
+        assert!(usage.rounds <= most, "{name}: {usage:?}");
+    }
+    let (list, _) = tables.get("user_id=busy-7&per_page=1", now.plus(Duration::from_secs(3600))).await;
+    assert_eq!((&list["total"], &list["total_exact"]), (&json!(262), &json!(true)));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The service through HTTP, each test on a service and an engine of its own.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bounded;
 mod cost;
 mod counting;
 mod create;
@@ -9,6 +10,7 @@ mod large;
 mod metrics;
 mod payloads;
 mod permissions;
+mod racing;
 mod routes;
 mod runtime;
 mod stored;

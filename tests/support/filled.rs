@@ -49,19 +49,24 @@ impl Tables {
     /// The tables that an engine has.
     pub async fn at(dynamodb: Address) -> Tables {
         let client = dynamodb.client().await;
-        let settings = Settings {
-            events_table: "EventsTable".to_owned(),
-            keys_table: "KeysTable".to_owned(),
-            counts_table: "CountsTable".to_owned(),
-            shards: SHARDS.to_string().parse().unwrap(),
-        };
+        let settings = settings("CountsTable");
         let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings));
         Tables { dynamodb, client, indexer: Indexer::new(log.clone(), counts.clone()), log, counts }
+    }
+
+    /// The count index in another table.
+    pub fn counts_named(&self, table: &str) -> CountsTable {
+        CountsTable::new(self.client.clone(), &settings(table))
     }
 
     /// See [`write`].
     pub async fn write(&self, events: &[EventKey]) {
         write(&self.client, events).await;
+    }
+
+    /// The same, where an item has about so many bytes.
+    pub async fn write_of(&self, events: &[EventKey], item_bytes: usize) {
+        write_of(&self.client, events, item_bytes).await;
     }
 
     /// How often the index was written.
@@ -114,6 +119,15 @@ impl Tables {
     }
 }
 
+fn settings(counts_table: &str) -> Settings {
+    Settings {
+        events_table: "EventsTable".to_owned(),
+        keys_table: "KeysTable".to_owned(),
+        counts_table: counts_table.to_owned(),
+        shards: SHARDS.to_string().parse().unwrap(),
+    }
+}
+
 /// An engine of the test's own, which lives as long as the test.
 pub async fn engine() -> Address {
     match crate::support::storage() {
@@ -138,6 +152,14 @@ pub async fn list(log: &EventLog, counts: &CountsTable, query: &str, now: Timest
 
 /// Writes events past the API, as a table that is older than the index has them.
 pub async fn write(client: &Client, events: &[EventKey]) {
+    write_of(client, events, 800).await;
+}
+
+/// The same, where an item has about so many bytes.
+async fn write_of(client: &Client, events: &[EventKey], item_bytes: usize) {
+    // What an item has beside its filling: names, keys, and the rest of its document.
+    let filling = "x".repeat(item_bytes.saturating_sub(200));
+    let filling = &filling;
     let batches = events.chunks(25).map(|events| async move {
         let put = |event: &EventKey| {
             let string = |text: &str| AttributeValue::S(text.to_owned());
@@ -145,10 +167,7 @@ pub async fn write(client: &Client, events: &[EventKey]) {
                 ("shard".to_owned(), string(&format!("{:x}", event.id.shard()))),
                 ("id".to_owned(), string(&event.id.to_string())),
                 ("user_id".to_owned(), string(&event.user_id)),
-                (
-                    "event".to_owned(),
-                    string(&format!("{{\"user_id\":\"{}\",\"x\":\"{}\"}}", event.user_id, "x".repeat(600))),
-                ),
+                ("event".to_owned(), string(&format!("{{\"user_id\":\"{}\",\"x\":\"{}\"}}", event.user_id, filling))),
                 ("recorded_at".to_owned(), string("2024-01-01T00:00:00.000Z")),
             ]);
             let put = PutRequest::builder().set_item(Some(item)).build().unwrap();

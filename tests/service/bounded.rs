@@ -1,0 +1,232 @@
+//! What a list costs beyond its page, whatever is written meanwhile and however it is dated.
+
+use std::time::Duration;
+
+use audit_log::boot::Usage;
+use audit_log::event::{EventId, Timestamp};
+use audit_log::log::EventKey;
+use serde_json::Value;
+
+use crate::filled::{SHARDS, Tables, events, events_from, sample};
+use crate::support::ids;
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long before a list the load began: longer than the live range reaches back.
+const LOAD: Duration = Duration::from_secs(30);
+/// How far the index trails in these tests: the stream's window, its poll and the work.
+const LAG: Duration = Duration::from_secs(7);
+/// Events are written up to so many bytes. More than that no list may read.
+const LOAD_BYTES_MAX: usize = 16 << 20;
+
+/// The read units that a list may cost beyond its page.
+const TOTAL_UNITS_MAX: f64 = 64.0;
+/// The read units that a page by number may cost beyond its page.
+const PLACE_UNITS_MAX: f64 = 256.0;
+const ROUNDS_MAX: u32 = 8;
+/// To the place of a page by number a level of the index follows another.
+const PLACE_ROUNDS_MAX: u32 = 9;
+
+fn now() -> Timestamp {
+    Timestamp::parse("2024-03-01T00:00:00Z").unwrap()
+}
+
+/// A log of a month, with user 1's trie, and nothing new.
+async fn quiet() -> Tables {
+    let (tables, old) = (Tables::start().await, events(3000, MONTH));
+    tables.write(&old).await;
+    tables.index(now()).await;
+    tables.promote(sample(&old), now()).await;
+    tables
+}
+
+impl Tables {
+    /// Events at a rate up to now, which the index has but for the last seconds. Half of them are user 1's.
+    async fn load(&self, per_second: u32, item_bytes: usize) -> Vec<EventKey> {
+        if per_second == 0 {
+            return Vec::new();
+        }
+        let all = events_from(now().minus(LOAD), (per_second * LOAD.as_secs() as u32) as usize, LOAD);
+        // Of large events the newest alone: a list that reads further fails all the same.
+        let load = all[all.len() - all.len().min(LOAD_BYTES_MAX / item_bytes)..].to_vec();
+        self.write_of(&load, item_bytes).await;
+        let delivered = EventId::lowest_at(now().minus(LAG));
+        let delivered: Vec<EventKey> = load.iter().filter(|event| event.id < delivered).cloned().collect();
+        self.add(&delivered).await;
+        load
+    }
+
+    async fn add(&self, events: &[EventKey]) {
+        for batch in events.chunks(1000) {
+            let added = self.indexer.add(batch, now()).await;
+            assert!(added.failed.is_empty(), "{added:?}");
+        }
+    }
+
+    /// Lists, and what it cost beyond a page without a total.
+    async fn beyond(&self, query: &str, page_alone: &str) -> (Value, Usage, f64) {
+        let (_, alone) = self.get(&format!("{page_alone}&total=false"), now()).await;
+        let (list, usage) = self.get(query, now()).await;
+        (list, usage, usage.read.total() - alone.read.total())
+    }
+
+    /// Checks page 1, a page by cursor and a page by number, of everyone and of user 1.
+    async fn check_costs(&self, condition: &str) {
+        for user in ["", "&user_id=1"] {
+            let check = |query: &str, usage: Usage, beyond: f64, most: f64| {
+                assert!(beyond <= most, "{condition}, {query}: {beyond} units beyond the page, {usage:?}");
+                let rounds = if most == PLACE_UNITS_MAX { PLACE_ROUNDS_MAX } else { ROUNDS_MAX };
+                assert!(usage.rounds <= rounds, "{condition}, {query}: {usage:?}");
+            };
+            let first = format!("per_page=10{user}");
+            let (list, usage, beyond) = self.beyond(&first, &first).await;
+            check(&first, usage, beyond, TOTAL_UNITS_MAX);
+            let cursor = format!("per_page=10&cursor={}{user}", list["next_cursor"].as_str().unwrap());
+            let (_, usage, beyond) = self.beyond(&cursor, &cursor).await;
+            check(&cursor, usage, beyond, TOTAL_UNITS_MAX);
+            let second = format!("per_page=10&page=2{user}");
+            let (_, usage, beyond) = self.beyond(&second, &cursor).await;
+            check(&second, usage, beyond, PLACE_UNITS_MAX);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_costs_its_page_and_a_little_at_every_rate() {
+    for item_bytes in [1 << 10, 10 << 10, 100 << 10] {
+        for per_second in [0, 10, 100, 1000] {
+            let tables = quiet().await;
+            tables.load(per_second, item_bytes).await;
+            tables.check_costs(&format!("{per_second} events a second of {item_bytes} bytes")).await;
+        }
+    }
+}
+
+/// One service with a wrong time zone, or two minutes of bad intent.
+#[tokio::test]
+async fn a_list_costs_no_more_for_100000_events_ahead() {
+    let tables = quiet().await;
+    let ahead = events_from(now().plus(Duration::from_secs(8 * 3600)), 100_000, Duration::from_secs(120));
+    // What lies ahead enters the index before it is acknowledged.
+    tables.write_of(&ahead, 200).await;
+    tables.add(&ahead).await;
+    let load = tables.load(5, 1 << 10).await;
+    tables.check_costs("100,000 events ahead").await;
+    let (list, _) = tables.get("per_page=10", now()).await;
+    let all = 3000 + ahead.len() + load.len();
+    assert_eq!((&list["total"], &list["total_exact"]), (&all.into(), &true.into()));
+    let page = ahead.len() / 10 + 2;
+    let (deep, usage) = tables.get(&format!("per_page=10&page={page}"), now()).await;
+    assert_eq!((ids(&deep).len(), &deep["total_exact"]), (10, &true.into()));
+    assert!(usage.read.total() <= PLACE_UNITS_MAX, "{usage:?}");
+}
+
+#[tokio::test]
+async fn page_1_of_a_quiet_log_is_one_round_3_calls_and_9_units() {
+    let tables = Tables::start().await;
+    let old = events(3000, MONTH);
+    tables.write_of(&old, 1 << 10).await;
+    tables.index(now()).await;
+    let (list, usage) = tables.get("", now()).await;
+    assert_eq!((&list["total"], &list["total_exact"]), (&3000.into(), &true.into()));
+    assert!(usage.rounds == 1 && usage.calls <= 3 && usage.read.total() <= 9.0, "{usage:?}");
+}
+
+/// Page by page, against what was there: the budget ends somewhere in the last seconds, and the index before that.
+#[tokio::test]
+async fn pages_by_number_meet_without_a_gap_under_load() {
+    for per_second in [15, 50, 150, 500] {
+        let tables = quiet().await;
+        let load = tables.load(per_second, 1 << 10).await;
+        let newest: Vec<String> = load.iter().rev().map(|event| event.id.to_string()).collect();
+        for page in 1..=30 {
+            let (list, _) = tables.get(&format!("per_page=10&page={page}"), now()).await;
+            assert_eq!(ids(&list), newest[page * 10 - 10..page * 10], "page {page} at {per_second} events a second");
+            let (total, there) = (list["total"].as_u64().unwrap(), 3000 + load.len() as u64);
+            assert!(total <= there, "{total} of {there}");
+            assert!(list["total_exact"] == false || total == there, "{total} of {there}, exact");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_total_that_left_something_out_says_so() {
+    let tables = quiet().await;
+    let load = tables.load(1000, 1 << 10).await;
+    let there = 3000 + load.len() as u64;
+    for query in ["", "page=2", "user_id=1", &format!("cursor={}", load[100].id)] {
+        let list = tables.get(query, now()).await.0;
+        let total = list["total"].as_u64().unwrap();
+        let all = if query == "user_id=1" { there / 2 } else { there };
+        assert_eq!(list["total_exact"], total == all, "{query}: {total} of {all}");
+        assert!(total <= all, "{query}: {total} of {all}");
+    }
+    let list = tables.get("", now()).await.0;
+    assert_eq!(list["total_exact"], false);
+    // A range that ends before the live range begins is exact all the same.
+    let list = tables.get("to=2024-02-01T00:00:00Z", now()).await.0;
+    assert_eq!((&list["total"], &list["total_exact"]), (&3000.into(), &true.into()));
+}
+
+#[tokio::test]
+async fn a_range_on_either_side_of_now_is_counted_exactly() {
+    let tables = quiet().await;
+    let load = tables.load(5, 1 << 10).await;
+    let ahead = events_from(now().plus(Duration::from_secs(3600)), 600, Duration::from_secs(600));
+    tables.write(&ahead).await;
+    tables.add(&ahead).await;
+    let all: Vec<&EventKey> = load.iter().chain(&ahead).collect();
+    let at = |seconds: i64| {
+        let offset = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { now().minus(offset) } else { now().plus(offset) }
+    };
+    for (from, to) in [
+        (-25, -21),
+        (-25, -5),
+        (-20, 0),
+        (-15, 30),
+        (-3, 3600),
+        (-25, 3900),
+        (29, 31),
+        (31, 3800),
+        (3605, 3700),
+        (3700, 9000),
+    ] {
+        let (first, end) = (EventId::lowest_at(at(from)), EventId::lowest_at(at(to)));
+        for (user, filter) in [(None, ""), (Some("1"), "&user_id=1")] {
+            let within = |event: &&&EventKey| {
+                first <= event.id && event.id < end && user.is_none_or(|user| event.user_id == user)
+            };
+            let expected: Vec<String> = all.iter().filter(within).rev().map(|event| event.id.to_string()).collect();
+            for page in [1, 2, expected.len() / 7 + 1] {
+                let query = format!("from={}&to={}&per_page=7&page={page}{filter}", at(from), at(to));
+                let (list, _) = tables.get(&query, now()).await;
+                assert_eq!((&list["total"], &list["total_exact"]), (&expected.len().into(), &true.into()), "{query}");
+                assert_eq!(ids(&list), expected.chunks(7).nth(page - 1).unwrap_or_default(), "{query}");
+            }
+        }
+    }
+}
+
+/// A setting that was lowered, or mistyped: no event loses its place.
+#[tokio::test]
+async fn a_lower_number_of_shards_still_lists_every_shard() {
+    let (tables, old) = (Tables::start().await, events(600, MONTH));
+    let of_shard = |shard: u8| old.iter().filter(move |event| event.id.shard() == shard).count();
+    assert!((0..SHARDS).all(|shard| of_shard(shard) > 200));
+    tables.write(&old).await;
+    tables.index(now()).await;
+    let (log, counts) = crate::tables(&tables.client, "EventsTable", "1");
+    let newest: Vec<String> = old.iter().rev().map(|event| event.id.to_string()).collect();
+    for (query, shown) in [
+        ("per_page=50", &newest[..50]),
+        ("per_page=50&total=false", &newest[..50]),
+        ("per_page=50&page=7", &newest[300..350]),
+        (&format!("per_page=50&cursor={}", newest[99]), &newest[100..150]),
+    ] {
+        let (list, _) = crate::filled::list(&log, &counts, query, now()).await;
+        assert_eq!(ids(&list), shown, "{query}");
+        assert!(list["total"].is_null() || list["total"] == 600, "{query}: {}", list["total"]);
+    }
+    let indexer = audit_log::count::Indexer::new(log, counts);
+    assert_eq!(indexer.shards().await.unwrap().len(), usize::from(SHARDS), "rebuild compares every shard");
+}
