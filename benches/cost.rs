@@ -31,7 +31,7 @@ use audit_log::create_event::CreateEvent;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventKey;
-use filled::{Tables, events, sample};
+use filled::{SHARDS, Tables, events, events_from, sample};
 use lambda_http::http::{Method, Request, Response};
 use lambda_http::{Body, RequestExt};
 use report::Report;
@@ -62,11 +62,17 @@ const MEMORY_GB: f64 = 256.0 / 1024.0;
 /// How long a function runs for a request. An assumption: only AWS can measure it.
 const RUN_MS: f64 = 10.0;
 
-/// What a put of 1 KB whose condition fails is charged. Its answer does not say so, and so [`Usage`] has none of it:
-/// "Capacity units consumed by conditional writes" in
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html>.
-const FAILED_PUT: f64 = 1.0;
+/// What a transaction of an event of 1 KB and its key is charged that is cancelled, because the key is there: two units an
+/// item, as if it had been done. Its answer does not say so, and so [`Usage`] has none of it:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>, "Capacity management".
+const CANCELLED_TRANSACTION: f64 = 4.0;
 
+/// The read units that a partition gives in a second:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>.
+const PARTITION_READ_UNITS: f64 = 3000.0;
+
+/// How many events lie ahead.
+const AHEAD_EVENTS: usize = 100_000;
 /// How many late events are sent. Where they fall decides how deep and how full the index's leaves are.
 const LATE_EVENTS: u32 = 16;
 
@@ -91,10 +97,10 @@ impl Cost {
         }
     }
 
-    /// Of requests whose put was refused because the event was there.
+    /// Of requests whose transaction was cancelled because the key was there.
     fn of_replays(usages: &[Usage]) -> Cost {
         let cost = Cost::of(usages);
-        Cost { written: cost.written + FAILED_PUT, ..cost }
+        Cost { written: cost.written + CANCELLED_TRANSACTION, ..cost }
     }
 
     /// US dollars a million requests, for DynamoDB.
@@ -117,18 +123,19 @@ fn usage(answer: &Response<Body>) -> Usage {
 }
 
 impl Tables {
-    /// `POST /events` at [`NOW`]. The key decides the id, so the figures are the same at each run.
-    async fn post(&self, key: &str, document: String) -> Response<Body> {
+    /// `POST /events` at [`NOW`].
+    async fn post(&self, key: Option<&str>, document: String) -> Response<Body> {
         let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
-        let request = request.header("idempotency-key", key).body(document.into()).unwrap();
-        let clock = Sources::system().with_clock(|| at(NOW));
-        CreateEvent::new(self.log.clone(), self.counts.clone(), clock).handle(request).await
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let request = request.body(document.into()).unwrap();
+        let sources = Sources::system().with_clock(|| at(NOW));
+        CreateEvent::new(self.log.clone(), self.counts.clone(), sources).handle(request).await
     }
 
     /// Reports an event of about 1 KB, as DynamoDB measures an item. `status` tells whether it is a replay.
-    async fn report(&self, status: u16, user: &str, at: Timestamp) -> Usage {
+    async fn report(&self, status: u16, key: Option<&str>, user: &str, at: Timestamp) -> Usage {
         let document = event_with(user, &at.to_string(), &format!("\"{}\"", "x".repeat(700)));
-        let answer = self.post(&format!("{user}-{at}"), document).await;
+        let answer = self.post(key, document).await;
         assert_eq!(answer.status(), status, "{answer:?}");
         usage(&answer)
     }
@@ -155,7 +162,7 @@ async fn indexed(count: usize) -> (Tables, Vec<EventKey>) {
     (tables, events)
 }
 
-/// Sends requests of each kind. First those that read, while nothing was written in the last 15 seconds.
+/// Sends requests of each kind. First those that read, while nothing was written in the last 20 seconds.
 async fn measure(tables: &Tables, events: &[EventKey]) -> Vec<(&'static str, Cost)> {
     let (now, mut costs) = (at(NOW), Vec::new());
     let get = async |query: String| {
@@ -175,34 +182,90 @@ async fn measure(tables: &Tables, events: &[EventKey]) -> Vec<(&'static str, Cos
         costs.push(("GET /events/{id}", Cost::of(&[tables.get_one(middle).await])));
     }
 
-    let on_time = tables.report(201, "new", now).await;
+    let on_time = tables.report(201, None, "new", now).await;
     let written = Units { tables: 1.0, indexes: 1.0 };
     assert_eq!(on_time, Usage { calls: 1, rounds: 1, written, ..Usage::default() }, "a POST of 1 KB");
     costs.push(("POST on time", Cost::of(&[on_time])));
-    let replay = tables.report(200, "new", now).await;
-    assert_eq!((replay.calls, replay.rounds), (1, 1), "a replay");
+    let with_key = tables.report(201, Some("key"), "new", now).await;
+    let written = Units { tables: 4.0, indexes: 1.0 };
+    assert_eq!(with_key, Usage { calls: 1, rounds: 1, written, ..Usage::default() }, "a POST of 1 KB under a key");
+    costs.push(("POST on time, with a key", Cost::of(&[with_key])));
+    let replay = tables.report(200, Some("key"), "new", now).await;
+    assert_eq!((replay.calls, replay.rounds), (2, 2), "a replay");
     costs.push(("POST replayed at once", Cost::of_replays(&[replay])));
-    for (user, sent, replayed) in [
-        ("old", "POST late", "POST late, replayed"),
-        ("1", "POST late, of the user with half of the log", "POST late, of that user, replayed"),
+    for (user, without, sent, replayed) in [
+        ("old", "POST late", "POST late, with a key", "POST late, replayed"),
+        (
+            "1",
+            "POST late, of the user with half of the log",
+            "POST late, of that user, with a key",
+            "POST late, of that user, replayed",
+        ),
     ] {
         let times = (0..LATE_EVENTS).map(|number| at(START).plus(MONTH / LATE_EVENTS * number + MONTH / 37));
-        let (mut new, mut again) = (Vec::new(), Vec::new());
+        let (mut new, mut keyed, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for time in times {
-            new.push(tables.report(201, user, time).await);
-            again.push(tables.report(200, user, time).await);
+            let key = format!("{user}-{time}");
+            new.push(tables.report(201, None, user, time).await);
+            keyed.push(tables.report(201, Some(&key), user, time).await);
+            again.push(tables.report(200, Some(&key), user, time).await);
         }
-        costs.push((sent, Cost::of(&new)));
+        costs.push((without, Cost::of(&new)));
+        costs.push((sent, Cost::of(&keyed)));
         costs.push((replayed, Cost::of_replays(&again)));
     }
-    let refused = tables.post("refused", "{}".to_owned()).await;
+    let refused = tables.post(None, "{}".to_owned()).await;
     assert_eq!((refused.status().as_u16(), usage(&refused)), (400, Usage::default()));
     costs.push(("POST refused", Cost::of(&[usage(&refused)])));
 
     // A late event that could not be counted is acknowledged all the same: its figures would be too low.
     let (list, _) = tables.get("page=1", now).await;
-    assert_eq!(list["total"], events.len() + 1 + 2 * LATE_EVENTS as usize);
+    assert_eq!(list["total"], events.len() + 2 + 4 * LATE_EVENTS as usize);
     costs
+}
+
+/// Lists of everyone and of user 1 while events of 1 KB are written: what they cost, and how many of them a second the
+/// log's partitions carry.
+async fn measure_under_load(condition: &str, tables: &Tables) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for (whose, user) in [("everyone", ""), ("a user", "&user_id=1")] {
+        let (first, _) = tables.get(&format!("per_page=10{user}"), at(NOW)).await;
+        let cursor = first["next_cursor"].as_str().unwrap();
+        for (page, query) in [
+            ("1", format!("per_page=10{user}")),
+            ("1, total=false", format!("per_page=10&total=false{user}")),
+            ("by cursor", format!("per_page=10&cursor={cursor}{user}")),
+            ("2 by number", format!("per_page=10&page=2{user}")),
+        ] {
+            let (_, first) = tables.get_cold(&query, at(NOW)).await;
+            // A function that has found its budget too small spends less for some seconds.
+            tables.get(&query, at(NOW)).await;
+            let (list, usage) = tables.get(&query, at(NOW)).await;
+            // Lists read all shards alike. A user's part of the index is one partition.
+            let busiest = (usage.read.tables / f64::from(SHARDS)).max(usage.read.indexes);
+            let carried = PARTITION_READ_UNITS / busiest;
+            let exact = list["total_exact"].as_bool().map_or("", |exact| if exact { "yes" } else { "at least" });
+            rows.push(vec![
+                condition.to_owned(),
+                whose.to_owned(),
+                page.to_owned(),
+                first.calls.max(usage.calls).to_string(),
+                first.rounds.max(usage.rounds).to_string(),
+                format!("{:.1}", first.read.total()),
+                format!("{:.1}", usage.read.total()),
+                exact.to_owned(),
+                format!("{carried:.0}"),
+            ]);
+        }
+    }
+    rows
+}
+
+/// One service with a wrong time zone.
+async fn eight_hours_ahead(tables: &Tables) {
+    let ahead = events_from(at(NOW).plus(Duration::from_secs(8 * 3600)), AHEAD_EVENTS, Duration::from_secs(120));
+    tables.write_of(&ahead, 300).await;
+    tables.deliver_events(&ahead, at(NOW)).await;
 }
 
 // On one thread, as the functions: on two, an operation can be answered before the next of the same round has begun.
@@ -234,5 +297,20 @@ async fn main() {
     }
     let columns = ["events", "request", "calls", "rounds", "read units", "write units", "DynamoDB, $", "all, $"];
     report.table("A million requests of each kind", &columns, rows);
+
+    let mut rows = Vec::new();
+    for per_second in [0, 10, 100, 1000] {
+        let tables = Tables::quiet(at(NOW)).await;
+        tables.load(per_second, 1 << 10, at(NOW)).await;
+        rows.extend(measure_under_load(&format!("{per_second} a second"), &tables).await);
+    }
+    if !given("--short") {
+        let tables = Tables::quiet(at(NOW)).await;
+        eight_hours_ahead(&tables).await;
+        rows.extend(measure_under_load("100,000 events 8 h ahead", &tables).await);
+    }
+    let columns =
+        ["events written", "of", "page", "calls", "rounds", "units, first", "units, then", "exact", "lists a second"];
+    report.table("A list of ten events of 1 KB while events are written", &columns, rows);
     report.finish();
 }

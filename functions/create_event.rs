@@ -88,7 +88,7 @@ impl CreateEvent {
             Err(_) => format!("it took longer than {time:?}"),
         };
         self.sources.note(Metric::LateEventsUncounted, 1.0, None);
-        tracing::warn!(%id, cause, "an event that is late or ahead is counted only once the stream delivers it");
+        tracing::warn!(%id, cause, "an event that is late or ahead is not counted until the stream has delivered it");
     }
 
     /// Records an event that is new, whatever the log holds.

@@ -12,7 +12,7 @@
 //! | [`index_events`] | the events table's stream |
 //! | [`event`] | a document, its id, its timestamp: parsing and rules, no I/O |
 //! | [`log`] | the events table: append, get, list |
-//! | [`count`] | totals, and from a page number to an id: the live edge, and the index in the counts table |
+//! | [`count`] | totals, and from a page number to an id: the live window, and the index in the counts table |
 //! | [`http`] | API Gateway's payloads, query parameters, links, and problems: errors as callers see them |
 //! | [`boot`] | settings from the environment, the DynamoDB client, the clock and chance |
 //!
@@ -21,9 +21,11 @@
 //! # What always holds
 //!
 //! - An event that was answered with 201 or 200 is in the table, as it was sent, and nothing here can change or
-//!   delete it: the only write to it is one conditional put.
-//! - An id is made from the event's own timestamp, so sorting ids sorts events; it says where its item lies; it is
-//!   the cursor. Under an Idempotency-Key it is a function of the request alone, so a retry finds the first.
+//!   delete it: the only write to it is conditional on there being none.
+//! - An id is made from the event's own timestamp, so sorting ids sorts events. It says where its item lies, and it is
+//!   the cursor.
+//! - An Idempotency-Key and its event are written in one transaction, so a retry finds the first event, and no key is
+//!   taken for an event that is not there.
 //! - A type that exists is valid: a [`NewEvent`](event::NewEvent) keeps every rule, an
 //!   [`EventId`](event::EventId) is a UUIDv7.
 //! - A handler always returns an answer. What the caller reads and what the log reads about an error are two texts.

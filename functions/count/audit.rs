@@ -26,9 +26,9 @@ pub enum Difference {
 
 impl Indexer {
     /// Compares a partition with its lane, and corrects the lane. `seen` hears of each slice of events, `tell` of
-    /// each difference. Events in the live range are left to the stream.
+    /// each difference. Events in the live window are left to the stream.
     ///
-    /// A user's lane must have been started [`SETTLE`](super::SETTLE) ago, unless the index of users never lags.
+    /// `clock` gives the time of each slice. A user's lane must have been started [`SETTLE`](super::SETTLE) ago, unless the index of users never lags.
     ///
     /// # Errors
     ///
@@ -36,22 +36,23 @@ impl Indexer {
     pub async fn audit(
         &self,
         partition: &Partition,
-        now: Timestamp,
+        clock: impl Fn() -> Timestamp,
         seen: impl Fn(&[EventKey]),
         mut tell: impl FnMut(Difference),
     ) -> Result<(), IndexError> {
         let mut unready = self.state(partition).await? != Some(State::Ready);
         if unready {
-            self.start(partition, now).await?;
+            self.start(partition, clock()).await?;
             self.complete(partition).await?;
         }
         let (lanes, lane) = self.lane(partition);
-        let live = Parts::of(IdRange::ALL, now).live;
-        let is_live = |key: u128| EventId::from_bits(key).is_some_and(|id| live.contains(id));
         let (mut first, mut more) = (0, true);
         while more {
             let slice = self.log.keys(partition, IdRange::ALL.starting(first), SLICE).await?;
             more = slice.more;
+            // The window moves on while a long log is compared.
+            let live = Parts::of(IdRange::ALL, clock()).live;
+            let is_live = |key: u128| EventId::from_bits(key).is_some_and(|id| live.contains(id));
             seen(&slice.keys);
             // A partition without events needs no lane.
             if std::mem::take(&mut unready) && !slice.keys.is_empty() {

@@ -1,4 +1,4 @@
-//! Reading the live range on the table, within a budget.
+//! Reading the live window on the table, within a budget.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use super::size::{BYTES_PER_UNIT, ItemSize};
 use crate::event::{EventId, IdRange, Timestamp};
 use crate::log::{Error, EventLog, Partition, Seen};
 
-/// How much of the live range may be read.
+/// How much of the live window may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Budget {
     /// For a total beside a page: some 50 read units over all shards.
@@ -18,43 +19,56 @@ pub(super) enum Budget {
     Place,
 }
 
-/// The bytes of items that a total reads of all shards.
-const TOTAL_BYTES: u64 = 200_000;
-/// The bytes of items that a page by number reads of all shards.
-const PLACE_BYTES: u64 = 960_000;
+impl Budget {
+    /// The bytes of items that are read of all shards.
+    const fn bytes(self) -> f64 {
+        match self {
+            Budget::Total => 200_000.0,
+            Budget::Place => 960_000.0,
+        }
+    }
+
+    /// How many entries of an index are read. An entry has some 100 bytes, so these cost 13 and 63 read units.
+    const fn index_keys(self) -> usize {
+        match self {
+            Budget::Total => 1000,
+            Budget::Place => 5000,
+        }
+    }
+}
+
 /// A shard is asked for no more keys than this for a total, however small its items are.
-const TOTAL_KEYS_MAX: u64 = 100;
-/// How many keys a shard is asked for while the size of the items is not known, or the budget was too small a moment ago.
+const TOTAL_KEYS_MAX: usize = 100;
+/// How many keys a shard is asked for at most while a total's budget was too small a moment ago.
 const FEW_KEYS: usize = 10;
-/// How many entries of an index are read: an entry has some 100 bytes, so these cost 13 and 63 read units.
-const INDEX_KEYS_TOTAL: usize = 1000;
-const INDEX_KEYS_PLACE: usize = 5000;
 /// For so long after a budget that was too small no other is spent.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// By how much one item may exceed a shard's share of a budget and is read all the same.
+const ONE_ITEM: f64 = 1.25;
 
-/// What was read of the live range of one partition.
+/// What was read of the live window of one partition.
 #[derive(Clone, Debug)]
 pub struct LivePart {
     pub(super) partition: Partition,
     /// Newest first, and none between them left out.
     pub(super) ids: Vec<EventId>,
-    /// Whether there are no older ones in the live range.
+    /// Whether there are no older ones in the live window.
     pub(super) whole: bool,
 }
 
-/// What was read of the live range of several partitions.
+/// What was read of the live window of several partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Live {
     /// The ids from `begin` on, newest first.
     pub ids: Vec<EventId>,
-    /// Where what was read begins: every id of the live range from here on is among `ids`.
+    /// Where what was read begins: every id of the live window from here on is among `ids`.
     pub begin: u128,
-    /// Whether that is the whole live range.
+    /// Whether that is the whole live window.
     pub whole: bool,
 }
 
 impl Live {
-    /// Merges what was read of the partitions of a live range, which begins at `begin` and ends before `end`.
+    /// Merges what was read of the partitions of a live window, which begins at `begin` and ends before `end`.
     ///
     /// Where one partition was not read to its end, the others count only as far as it was.
     pub fn merge(parts: &[&LivePart], begin: u128, end: u128) -> Live {
@@ -68,87 +82,119 @@ impl Live {
     }
 }
 
-/// Reads live ranges. Clones share what they have learned of the load.
+/// Reads live windows. Clones share what they have learned of the load.
 #[derive(Clone, Debug)]
 pub(super) struct LiveReader {
     log: EventLog,
+    size: ItemSize,
     /// When a total's budget was last too small, in milliseconds since 1970.
     exhausted: Arc<AtomicU64>,
 }
 
 impl LiveReader {
     pub fn new(log: EventLog) -> LiveReader {
-        LiveReader { log, exhausted: Arc::default() }
+        LiveReader { log, size: ItemSize::default(), exhausted: Arc::default() }
     }
 
-    /// Reads the live ranges of these partitions, all at once. What `seen` has of them is not read again.
+    /// Reads the live windows of some of `shards` partitions, all at once. What `seen` has of them is not read again.
     pub async fn read(
         &self,
         partitions: &[Partition],
+        shards: usize,
         live: IdRange,
         seen: &[Seen],
         budget: Budget,
         now: Timestamp,
     ) -> Result<Vec<LivePart>, Error> {
-        let parts = partitions.iter().map(|partition| {
+        let parts = partitions.iter().map(|partition| async move {
             let seen = seen.iter().find(|seen| seen.partition == *partition);
-            self.read_part(partition, partitions.len(), live, seen, budget, now)
+            match partition {
+                Partition::Shard(_) => self.read_shard(partition, shards, live, seen, budget, now).await,
+                Partition::User(_) => self.read_index(partition, live, seen, budget).await,
+            }
         });
         try_join_all(parts).await
     }
 
-    async fn read_part(
+    /// One Query of an index, whose entries are small.
+    async fn read_index(
         &self,
         partition: &Partition,
-        partitions: usize,
+        live: IdRange,
+        seen: Option<&Seen>,
+        budget: Budget,
+    ) -> Result<LivePart, Error> {
+        let (mut part, rest) = begun(partition, live, seen);
+        if !part.whole {
+            part.add(self.log.newest_ids(partition, rest, budget.index_keys()).await?);
+        }
+        Ok(part)
+    }
+
+    /// One Query of a shard, or two where the size of its items is not known: the first then reads one.
+    async fn read_shard(
+        &self,
+        partition: &Partition,
+        shards: usize,
         live: IdRange,
         seen: Option<&Seen>,
         budget: Budget,
         now: Timestamp,
     ) -> Result<LivePart, Error> {
-        let mut part = LivePart { partition: partition.clone(), ids: Vec::new(), whole: live.bounds().is_none() };
-        let mut rest = live;
+        let (mut part, mut rest) = begun(partition, live, seen);
         if let Some(seen) = seen {
-            part.ids.extend(seen.ids.iter().filter(|id| live.contains(**id)));
-            rest = seen.ids.last().map_or(live, |oldest| live.below(*oldest));
-            part.whole = seen.finished || rest.bounds().is_none();
+            self.size.learn(seen, now);
         }
-        while !part.whole {
-            let sized = self.log.item_bytes().is_some();
-            let limit = self.limit(partition, partitions, budget, now);
-            let (ids, more) = self.log.newest_ids(partition, rest, limit).await?;
-            rest = ids.last().map_or(rest, |oldest| rest.below(*oldest));
-            part.ids.extend(ids);
-            part.whole = !more;
-            // The first few keys have told how large the items are. A page by number then reads on.
-            if sized || budget == Budget::Total || matches!(partition, Partition::User(_)) {
-                break;
-            }
+        let mut bytes = budget.bytes() / shards.max(1) as f64;
+        if !part.whole && self.size.bytes(now).is_none() {
+            let probe = self.log.newest_ids(partition, rest, 1).await?;
+            self.size.learn(&probe, now);
+            bytes -= probe.units * BYTES_PER_UNIT;
+            rest = probe.ids.last().map_or(rest, |oldest| rest.below(*oldest));
+            part.add(probe);
         }
-        if !part.whole && budget == Budget::Total && matches!(partition, Partition::Shard(_)) {
+        let keys = self.keys(bytes, budget, now);
+        // Items that are too large for the budget are left to the index.
+        if !part.whole && keys > 0 {
+            let read = self.log.newest_ids(partition, rest, keys).await?;
+            self.size.learn(&read, now);
+            part.add(read);
+        }
+        if !part.whole && budget == Budget::Total {
             self.exhausted.store(now.millis(), Ordering::Relaxed);
         }
         Ok(part)
     }
 
-    /// How many keys one of `partitions` partitions is asked for.
-    fn limit(&self, partition: &Partition, partitions: usize, budget: Budget, now: Timestamp) -> usize {
-        match (partition, budget) {
-            (Partition::User(_), Budget::Total) => return INDEX_KEYS_TOTAL,
-            (Partition::User(_), Budget::Place) => return INDEX_KEYS_PLACE,
-            (Partition::Shard(_), _) => {}
+    /// How many keys a shard is asked for whose share of the budget is so many bytes.
+    fn keys(&self, bytes: f64, budget: Budget, now: Timestamp) -> usize {
+        let Some(item) = self.size.bytes(now) else { return 0 };
+        // It rounds down, and to nothing what is below zero.
+        let keys = (bytes / item) as usize;
+        let keys = if keys == 0 && item <= bytes * ONE_ITEM { 1 } else { keys };
+        let exhausted = Timestamp::from_millis(self.exhausted.load(Ordering::Relaxed)).plus(PATIENCE);
+        match budget {
+            Budget::Place => keys,
+            Budget::Total if now < exhausted => keys.min(FEW_KEYS),
+            Budget::Total => keys.min(TOTAL_KEYS_MAX),
         }
-        let exhausted = Timestamp::from_millis(self.exhausted.load(Ordering::Relaxed));
-        if budget == Budget::Total && now < exhausted.plus(PATIENCE) {
-            return FEW_KEYS;
-        }
-        let Some(item_bytes) = self.log.item_bytes() else { return FEW_KEYS };
-        let share = |bytes: u64| bytes / partitions.max(1) as u64 / item_bytes;
-        let keys = match budget {
-            Budget::Total => share(TOTAL_BYTES).min(TOTAL_KEYS_MAX),
-            Budget::Place => share(PLACE_BYTES),
-        };
-        usize::try_from(keys.max(1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// What `seen` has of the live window of a partition, and what is left of it.
+fn begun(partition: &Partition, live: IdRange, seen: Option<&Seen>) -> (LivePart, IdRange) {
+    let empty = LivePart { partition: partition.clone(), ids: Vec::new(), whole: live.bounds().is_none() };
+    let Some(seen) = seen else { return (empty, live) };
+    let rest = seen.ids.last().map_or(live, |oldest| live.below(*oldest));
+    let ids = seen.ids.iter().copied().filter(|id| live.contains(*id)).collect();
+    (LivePart { ids, whole: seen.finished || rest.bounds().is_none(), ..empty }, rest)
+}
+
+impl LivePart {
+    /// Takes in what was read after it.
+    fn add(&mut self, read: Seen) {
+        self.ids.extend(read.ids);
+        self.whole = read.finished;
     }
 }
 

@@ -22,19 +22,20 @@
 //! An event that was acknowledged counts. Let it have been put at time p, by its writer's clock, and be listed less than
 //! 10 s after that, by a clock that is at most 2 s apart. After 10 s the stream has delivered it to the index.
 //!
-//! - *It was late or ahead.* It entered the index before its 201. Where it lies in the live range all the same, it is read
+//! - *It was late or ahead.* It entered the index before its 201. Where it lies in the live window all the same, it is read
 //!   on the table, where it has been since p.
 //! - *It was on time.* It happened between 5 s before its acknowledgement and 20 s after it. For the reader that is at most
-//!   5 + 10 + 2 s ago, and at most 20 + 2 s from now: in the live range, which reaches from 20 s ago to 30 s from now.
+//!   5 + 10 + 2 s ago, and at most 20 + 2 s from now: in the live window, which reaches from 20 s ago to 30 s from now.
 //!
 //! Both are mirror images of each other but for the direction of time. An event that is late becomes later while it waits
 //! to be acknowledged, so it is judged after its put. One that is ahead becomes less so, and at the latest when the reader's
-//! live range reaches it, it is read on the table.
+//! live window reaches it, it is read on the table.
 //!
 //! # The budget
 //!
-//! The live range is read by one Query a partition, of some 25 read units each for a total, and of some 120 for the place of
-//! a page by number. Where a Query does not reach the end of its live range, let B be the oldest id that it read, or the
+//! The live window is read by one Query a partition: of some 50 read units over all shards for a total, and of some 240 for
+//! the place of a page by number. Only while the size of the items is not known yet, a page by number asks for a few keys
+//! first. Where a Query does not reach the end of its live window, let B be the oldest id that it read, or the
 //! newest such id of several partitions. Counted are then what is ahead by the index, the ids from B on as read, and *what
 //! the index has below B*. The index trails there by some seconds, so the total can be too low, and says so.
 //!
@@ -51,6 +52,7 @@ mod index;
 mod live;
 mod range;
 mod reader;
+mod size;
 mod table;
 pub mod trie;
 

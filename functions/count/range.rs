@@ -9,9 +9,9 @@ pub const LATE: Duration = Duration::from_secs(5);
 /// An event that is further ahead than this once it is recorded is *ahead*: it, too, enters the index before it is
 /// acknowledged.
 pub const EARLY: Duration = Duration::from_secs(20);
-/// How far back from the reader's clock the live range begins.
+/// How far back from the reader's clock the live window begins.
 pub const EDGE: Duration = Duration::from_secs(20);
-/// How far ahead of the reader's clock the live range ends.
+/// How far ahead of the reader's clock the live window ends.
 pub const AHEAD: Duration = Duration::from_secs(30);
 
 /// Within this time of its put the stream delivers an event to the index: a window of 5 s and a poll of 1 s
@@ -20,7 +20,7 @@ const DELIVERY: Duration = Duration::from_secs(10);
 /// How far the clocks of two functions are apart, at most.
 const SKEW: Duration = Duration::from_secs(2);
 
-// An event that is on time is in the live range from its 201 until it is delivered. At its put it is at most LATE old, and
+// An event that is on time is in the live window from its 201 until it is delivered. At its put it is at most LATE old, and
 // at most EARLY ahead. DELIVERY later it is at most LATE + DELIVERY old, by a clock that may be SKEW ahead.
 const _: () = assert!(EDGE.as_secs() >= LATE.as_secs() + DELIVERY.as_secs() + SKEW.as_secs());
 // By a clock that is SKEW behind it is EARLY + SKEW ahead.
@@ -35,11 +35,11 @@ pub fn is_late_or_ahead(at: Timestamp, now: Timestamp) -> bool {
 /// A range of ids in three parts, disjoint and without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Before the live range: counted by the index.
+    /// Before the live window: counted by the index.
     pub older: IdRange,
     /// Around now: counted on the table.
     pub live: IdRange,
-    /// After the live range: counted by the index.
+    /// After the live window: counted by the index.
     pub ahead: IdRange,
 }
 

@@ -1,6 +1,8 @@
 //! Totals, and from a rank to an id, over a scope: live around now, from the index before and after.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{try_join, try_join_all};
 
@@ -8,7 +10,7 @@ use super::live::{Budget, Live, LivePart, LiveReader};
 use super::range::Parts;
 use super::trie::{self, Before, Lane, Node, Roots, State, Storage};
 use super::{CountsTable, Lanes, lane_of};
-use crate::event::{EventId, IdRange, Timestamp};
+use crate::event::{EventId, IdRange, SHARDS_MAX, Timestamp};
 use crate::log::{Error, EventLog, Partition, Scope, Seen};
 
 /// Counts the events of a log. Clones share what they have learned of its load.
@@ -17,6 +19,8 @@ pub struct Count {
     log: EventLog,
     counts: CountsTable,
     live: LiveReader,
+    /// Whether the log has been told that SHARDS is too low: once is enough for a process.
+    warned: Arc<AtomicBool>,
 }
 
 /// How many events there are.
@@ -80,7 +84,7 @@ impl ScopeIndex {
 impl Count {
     /// The counts of `log`, with the index in `counts`.
     pub fn new(log: EventLog, counts: CountsTable) -> Count {
-        Count { live: LiveReader::new(log.clone()), log, counts }
+        Count { live: LiveReader::new(log.clone()), log, counts, warned: Arc::default() }
     }
 
     /// Reads the roots of a scope's lanes: one call.
@@ -90,9 +94,10 @@ impl Count {
     /// [`Error`], when DynamoDB does not answer or refuses.
     pub async fn index(&self, scope: &Scope) -> Result<ScopeIndex, Error> {
         let lanes = self.counts.lanes(scope);
-        let level = trusted(lanes.level(trie::Prefix::ROOT).await.map_err(trie::Error::Storage))?.unwrap_or_default();
+        let level = trusted(lanes.level(trie::Prefix::ROOT).await.map_err(trie::Error::Storage))?;
         let listed = self.log.partitions(scope);
-        let unlisted = unlisted(scope, &listed, &level);
+        let unlisted = self.unlisted(scope, &listed, level.as_deref());
+        let level = level.unwrap_or_default();
         let is_ready = |(_, root): &(Lane, trie::Entry)| root.state == Some(State::Ready);
         let mut roots: BTreeMap<Lane, Node> =
             level.into_iter().filter(is_ready).map(|(lane, root)| (lane, root.node)).collect();
@@ -120,7 +125,8 @@ impl Count {
     ) -> Result<Total, Error> {
         let parts = Parts::of(range, now);
         let ready = index.ready_partitions();
-        let live = self.live.read(&ready, parts.live, seen, Budget::Total, now);
+        let partitions = ready.len() + index.unready.len();
+        let live = self.live.read(&ready, partitions, parts.live, seen, Budget::Total, now);
         let (live, unready) = try_join(live, self.count_unready(index, range, seen)).await?;
         let live = merge(&live.iter().collect::<Vec<_>>(), parts.live);
         let (below, ahead) = (range_below(range, &parts, &live), parts.ahead);
@@ -134,13 +140,14 @@ impl Count {
         })
     }
 
-    /// Reads the live range for [`locate`](Count::locate), of the partitions that the settings name.
+    /// Reads the live window for [`locate`](Count::locate), of the partitions that the settings name.
     ///
     /// # Errors
     ///
     /// [`Error`], when DynamoDB does not answer or refuses.
     pub async fn live(&self, scope: &Scope, range: IdRange, now: Timestamp) -> Result<Vec<LivePart>, Error> {
-        self.live.read(&self.log.partitions(scope), Parts::of(range, now).live, &[], Budget::Place, now).await
+        let (partitions, parts) = (self.log.partitions(scope), Parts::of(range, now));
+        self.live.read(&partitions, partitions.len(), parts.live, &[], Budget::Place, now).await
     }
 
     /// The total, and the id at `rank` (0 is the newest) in `range`, of which `live` was read before.
@@ -157,7 +164,8 @@ impl Count {
         now: Timestamp,
     ) -> Result<Located, Error> {
         let parts = Parts::of(range, now);
-        let unlisted = self.live.read(&index.unlisted, parts.live, &[], Budget::Place, now);
+        let partitions = index.partitions().len();
+        let unlisted = self.live.read(&index.unlisted, partitions, parts.live, &[], Budget::Place, now);
         let (unlisted, leaves) = try_join(unlisted, self.leaves(index, range)).await?;
         live.extend(unlisted);
         let located = match leaves {
@@ -168,7 +176,7 @@ impl Count {
             return Ok(located);
         }
         let walk = self.log.id_at(index.partitions(), range, rank);
-        let (total, id) = try_join(self.count_themselves(index, range), walk).await?;
+        let (total, id) = try_join(self.total(index, range, &[], now), walk).await?;
         Ok(Located { total, id })
     }
 
@@ -183,7 +191,7 @@ impl Count {
         now: Timestamp,
     ) -> Result<Located, IndexError> {
         let parts = Parts::of(range, now);
-        // Of a leaf every key is known, and so its live range, too.
+        // Of a leaf every key is known, and so its live window, too.
         let from_leaves: Vec<LivePart> = leaves
             .iter()
             .map(|(partition, keys)| {
@@ -212,7 +220,12 @@ impl Count {
         let total = Total { events: ahead + live_count + below_count, exact: live.whole };
         if rank < ahead {
             let (before, _) = before_and_count(&index.lanes, &roots, parts.ahead).await?;
-            return self.selected(index, &before, parts.ahead, rank, total, 0).await;
+            let id = match self.select_in(index, &before, parts.ahead, rank).await? {
+                Some(id) => Some(id),
+                // A key that was counted cannot be reached yet, because it is being added. What follows it can.
+                None => parts.ahead.keys().and_then(|(first, _)| EventId::from_bits(first)),
+            };
+            return Ok(Located { total, id });
         }
         if let Some(id) = usize::try_from(rank - ahead).ok().and_then(|rank| live.ids.get(rank)) {
             return Ok(Located { total, id: Some(*id) });
@@ -221,25 +234,46 @@ impl Count {
         if rank - newer >= below_count {
             return Ok(Located { total, id: None });
         }
-        self.selected(index, &before, below, rank - newer, total, newer).await
+        Ok(match self.select_in(index, &before, below, rank - newer).await? {
+            Some(id) => Located { total, id: Some(id) },
+            // Late events came into the range between two readings: there was a moment with this many.
+            None => Located { total: Total { events: rank, ..total }, id: None },
+        })
     }
 
-    /// The event at `rank` among the keys of `range`, which end where `before` does. `newer` events come before them.
-    async fn selected(
+    /// The key at `rank` among those of `range`, which end where `before` does.
+    async fn select_in(
         &self,
         index: &ScopeIndex,
         before: &Before,
         range: IdRange,
         rank: u64,
-        total: Total,
-        newer: u64,
-    ) -> Result<Located, IndexError> {
+    ) -> Result<Option<EventId>, IndexError> {
         let first = range.keys().map_or(0, |(first, _)| first);
-        Ok(match before.select(&index.lanes, rank).await?.filter(|key| *key >= first) {
-            Some(key) => Located { total, id: Some(EventId::from_bits(key).ok_or(BROKEN)?) },
-            // Late events came into the range between two readings: there was a moment with this many.
-            None => Located { total: Total { events: newer + rank, ..total }, id: None },
-        })
+        match before.select(&index.lanes, rank).await?.filter(|key| *key >= first) {
+            Some(key) => Ok(Some(EventId::from_bits(key).ok_or(BROKEN)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The shards up to the highest one that has a root, beyond those that the settings name. Where the roots cannot be
+    /// read, all that there can be.
+    fn unlisted(&self, scope: &Scope, listed: &[Partition], roots: Option<&[(Lane, trie::Entry)]>) -> Vec<Partition> {
+        let Scope::Everyone = scope else { return Vec::new() };
+        let shards = match roots {
+            Some(roots) => roots.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0),
+            None => SHARDS_MAX,
+        };
+        let unlisted = (0..shards).map(Partition::Shard).filter(|partition| !listed.contains(partition));
+        let unlisted: Vec<Partition> = unlisted.collect();
+        if roots.is_some() && !unlisted.is_empty() && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                setting = listed.len(),
+                shards,
+                "SHARDS is lower than the number of shards that have events; all of them are listed; raise SHARDS"
+            );
+        }
+        unlisted
     }
 
     /// How many events the partitions have whose lanes are not ready: what was seen, and what is left of the range.
@@ -282,28 +316,12 @@ impl Count {
     }
 }
 
-/// The shards up to the highest one that has a root, beyond those that the settings name.
-fn unlisted(scope: &Scope, listed: &[Partition], roots: &[(Lane, trie::Entry)]) -> Vec<Partition> {
-    let Scope::Everyone = scope else { return Vec::new() };
-    let shards = roots.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0);
-    let unlisted: Vec<Partition> =
-        (0..shards).map(Partition::Shard).filter(|partition| !listed.contains(partition)).collect();
-    if !unlisted.is_empty() {
-        tracing::error!(
-            setting = listed.len(),
-            shards,
-            "SHARDS is lower than the number of shards that have events; all of them are listed, and SHARDS must be raised"
-        );
-    }
-    unlisted
-}
-
 fn merge(parts: &[&LivePart], live: IdRange) -> Live {
     let (begin, end) = live.keys().unwrap_or_default();
     Live::merge(parts, begin, end)
 }
 
-/// What the index counts below the part of the live range that was read.
+/// What the index counts below the part of the live window that was read.
 fn range_below(range: IdRange, parts: &Parts, live: &Live) -> IdRange {
     if live.whole { parts.older } else { range.ending(live.begin) }
 }

@@ -16,9 +16,7 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 ///
 /// 415, 413 or 400, as a [`Problem`].
 pub fn document_text(request: &Request) -> Result<&str, Problem> {
-    let content_type =
-        single(request, &header::CONTENT_TYPE).map_err(|sentence| Problem::bad_request("invalid_request", sentence))?;
-    match content_type {
+    match content_type(request)? {
         None => return Err(Problem::not_json("The request has no Content-Type; send application/json.")),
         Some(content_type) if !is_json(content_type) => {
             return Err(Problem::not_json("The Content-Type is not JSON in UTF-8; send application/json."));
@@ -33,6 +31,16 @@ pub fn document_text(request: &Request) -> Result<&str, Problem> {
         let sentence = format!("The body is not UTF-8: the byte at offset {} is wrong.", error.valid_up_to());
         Problem::bad_request("invalid_json", sentence)
     })
+}
+
+/// The Content-Type, if the request has one.
+fn content_type(request: &Request) -> Result<Option<&str>, Problem> {
+    let sent = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // A comma within quotes is part of a parameter, not between two values.
+    match (single(request, &header::CONTENT_TYPE), sent) {
+        (Err(_), Some(quoted)) if quoted.contains('"') => Ok(sent),
+        (one, _) => one.map_err(|sentence| Problem::bad_request("invalid_request", sentence)),
+    }
 }
 
 /// Whether a Content-Type (RFC 9110 §8.3) is `application/json`, or a `+json` form (RFC 6839 §3.1), in UTF-8.

@@ -80,9 +80,9 @@ impl Problem {
 
     /// 422: the key recorded another event, `first`, and `difference` is the path of what differs from it.
     pub fn key_reused(first: EventId, difference: &str) -> Problem {
-        let differs = if difference.is_empty() { "the document".to_owned() } else { format!("\"{difference}\"") };
+        let differs = if difference.is_empty() { "a value".to_owned() } else { format!("\"{difference}\"") };
         let sentence = format!(
-            "This Idempotency-Key already recorded the event {first}, and {differs} differs from it. \
+            "This Idempotency-Key already recorded the event {first}, and this document differs from it in {differs}. \
              Repeat that event unchanged, or send a new event under a key of its own."
         );
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", sentence)

@@ -51,9 +51,10 @@ pub enum AppendedWithKey {
 /// The operation's name in errors.
 const TRANSACTION: &str = "TransactWriteItems";
 
-/// The longest pauses before a transaction that met another one is tried again; each is drawn anew. Together they stay
-/// below two seconds, so that a request has time left to answer.
-const CONFLICT_PAUSES: [Duration; 7] = [
+/// The longest pauses before each try of a transaction, which may have met another one before. Together they stay below two
+/// seconds, so that a request has time left to answer.
+const CONFLICT_PAUSES: [Duration; 8] = [
+    Duration::ZERO,
     Duration::from_millis(10),
     Duration::from_millis(20),
     Duration::from_millis(40),
@@ -115,6 +116,9 @@ impl EventLog {
         let attempts = Attempts::default();
         let mut met = String::new();
         for pause in CONFLICT_PAUSES {
+            if !pause.is_zero() {
+                tokio::time::sleep(jitter(pause)).await;
+            }
             match self.transact(hash, id, event, recorded, &attempts).await? {
                 Transacted::Done => return Ok(AppendedWithKey::New),
                 // An earlier attempt of this request, whose answer was lost.
@@ -126,7 +130,6 @@ impl EventLog {
                 Transacted::IdTaken => return Ok(AppendedWithKey::IdTaken),
                 Transacted::Busy(reason) => met = reason,
             }
-            tokio::time::sleep(jitter(pause)).await;
         }
         Err(attempts.explain(Error::Throttled { operation: TRANSACTION, detail: met }))
     }

@@ -48,6 +48,7 @@ pub(crate) async fn batch_get(client: &Client, table: &str, keys: Vec<Item>) -> 
         if tries > 0 {
             tokio::time::sleep(jitter(UNPROCESSED_PAUSE * 2_u32.pow(tries))).await;
         }
+        let asked = batch.unprocessed.len();
         let keys = KeysAndAttributes::builder()
             .set_keys(Some(std::mem::take(&mut batch.unprocessed)))
             .consistent_read(true)
@@ -58,11 +59,11 @@ pub(crate) async fn batch_get(client: &Client, table: &str, keys: Vec<Item>) -> 
             .request_items(table, keys)
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         let answer = Box::pin(get.send()).await.map_err(|error| Error::from_sdk(OPERATION, &error))?;
-        let items = answer.responses.unwrap_or_default().remove(table).unwrap_or_default();
-        tries = if items.is_empty() { tries + 1 } else { 1 };
-        batch.found.extend(items);
+        batch.found.extend(answer.responses.unwrap_or_default().remove(table).unwrap_or_default());
         let left = answer.unprocessed_keys.unwrap_or_default().remove(table);
         batch.unprocessed = left.map(|left| left.keys).unwrap_or_default();
+        // A key that was processed has no item where there is none.
+        tries = if batch.unprocessed.len() < asked { 1 } else { tries + 1 };
     }
     Ok(batch)
 }

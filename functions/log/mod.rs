@@ -9,7 +9,6 @@ mod get;
 mod key;
 mod list;
 mod schema;
-mod size;
 mod stored;
 mod walk;
 
@@ -24,7 +23,6 @@ pub use stored::{Recorded, StoredEvent};
 
 use crate::boot::Settings;
 use crate::event::{EventId, IdRange, Shards};
-use size::ItemSize;
 pub use walk::{EventKey, KeysSlice, Partition, Seen};
 use walk::{Walk, What};
 
@@ -44,14 +42,13 @@ pub struct EventLog {
     table: String,
     keys_table: String,
     shards: Shards,
-    item_size: ItemSize,
 }
 
 impl EventLog {
     /// The log in the table that the settings name.
     pub fn new(client: Client, settings: &Settings) -> EventLog {
         let (table, keys_table) = (settings.events_table.clone(), settings.keys_table.clone());
-        EventLog { client, table, keys_table, shards: settings.shards, item_size: ItemSize::default() }
+        EventLog { client, table, keys_table, shards: settings.shards }
     }
 
     /// Into how many shards the log is written.
@@ -65,11 +62,6 @@ impl EventLog {
             Scope::Everyone => (0..self.shards.get()).map(Partition::Shard).collect(),
             Scope::User(user_id) => vec![Partition::User(user_id.clone())],
         }
-    }
-
-    /// About how many bytes an item of the table has; `None` before any was read.
-    pub fn item_bytes(&self) -> Option<u64> {
-        self.item_size.bytes()
     }
 
     /// How many events of these partitions have an id in `range`, counted now: as many read units as reading them costs.
@@ -90,18 +82,12 @@ impl EventLog {
         Ok(self.id_at(vec![partition.clone()], IdRange::ALL, limit).await?.is_some())
     }
 
-    /// The newest ids of one partition within `range`, newest first, and whether older ones may follow: one Query of at
-    /// most `limit` keys.
+    /// The newest ids of one partition within `range`: one Query of at most `limit` keys.
     ///
     /// # Errors
     ///
     /// [`Error`], when DynamoDB does not answer or refuses.
-    pub async fn newest_ids(
-        &self,
-        partition: &Partition,
-        range: IdRange,
-        limit: usize,
-    ) -> Result<(Vec<EventId>, bool), Error> {
+    pub async fn newest_ids(&self, partition: &Partition, range: IdRange, limit: usize) -> Result<Seen, Error> {
         walk::newest_ids(self, partition, range, limit).await
     }
 

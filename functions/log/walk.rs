@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, Select};
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, Select};
 use futures_util::future::try_join_all;
 
 use super::schema::{ID, SHARD, USER_ID, USER_INDEX};
@@ -50,10 +50,12 @@ struct Lane {
     finished: bool,
     /// The ids of all rows that were read, newest first.
     read: Vec<EventId>,
+    /// The read units that they took.
+    units: f64,
 }
 
-/// What a walk has read of one partition. It began with the newest event of the walk's range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What has been read of one partition, from the newest event of a range on.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     /// The partition.
     pub partition: Partition,
@@ -61,6 +63,8 @@ pub struct Seen {
     pub ids: Vec<EventId>,
     /// There are no older ones in the range.
     pub finished: bool,
+    /// The read units that it took.
+    pub units: f64,
 }
 
 impl Walk {
@@ -81,7 +85,14 @@ impl Walk {
                 What::Keys => query.projection_expression("#id"),
                 What::Events => query,
             };
-            self.lanes.push(Lane { partition, query, rows: VecDeque::new(), finished: false, read: Vec::new() });
+            self.lanes.push(Lane {
+                partition,
+                query,
+                rows: VecDeque::new(),
+                finished: false,
+                read: Vec::new(),
+                units: 0.0,
+            });
         }
     }
 
@@ -91,8 +102,7 @@ impl Walk {
     /// is at its end. A page of a Query can be empty and still not be the last.
     pub async fn fill(&mut self) -> Result<(), Error> {
         while self.lanes.iter().any(Lane::is_dry) {
-            let log = &self.log;
-            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(|lane| lane.fill(log))).await?;
+            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(Lane::fill)).await?;
         }
         Ok(())
     }
@@ -106,8 +116,12 @@ impl Walk {
 
     /// What it has read so far.
     pub fn seen(&self) -> Vec<Seen> {
-        let seen =
-            |lane: &Lane| Seen { partition: lane.partition.clone(), ids: lane.read.clone(), finished: lane.finished };
+        let seen = |lane: &Lane| Seen {
+            partition: lane.partition.clone(),
+            ids: lane.read.clone(),
+            finished: lane.finished,
+            units: lane.units,
+        };
         self.lanes.iter().map(seen).collect()
     }
 }
@@ -117,9 +131,9 @@ impl Lane {
         self.rows.is_empty() && !self.finished
     }
 
-    async fn fill(&mut self, log: &EventLog) -> Result<(), Error> {
+    async fn fill(&mut self) -> Result<(), Error> {
         let answer = send(self.query.clone()).await?;
-        log.item_size.learn(&self.partition, &answer);
+        self.units += units(&answer);
         self.finished = answer.last_evaluated_key.is_none();
         self.query = self.query.clone().set_exclusive_start_key(answer.last_evaluated_key);
         for item in answer.items.unwrap_or_default() {
@@ -213,21 +227,26 @@ pub(super) async fn keys(
     }
 }
 
-/// The newest ids of a partition within `range`, at most `limit`, and at most what DynamoDB reads at once; and whether
-/// older ones may follow. The newest first.
+/// The newest ids of a partition within `range`, at most `limit`, and at most what DynamoDB reads at once.
 pub(super) async fn newest_ids(
     log: &EventLog,
     partition: &Partition,
     range: IdRange,
     limit: usize,
-) -> Result<(Vec<EventId>, bool), Error> {
-    let Some(query) = query(log, partition, range) else { return Ok((Vec::new(), false)) };
+) -> Result<Seen, Error> {
+    let mut seen = Seen { partition: partition.clone(), ids: Vec::new(), finished: true, units: 0.0 };
+    let Some(query) = query(log, partition, range) else { return Ok(seen) };
     let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).scan_index_forward(false);
     let answer = send(query.projection_expression("#id")).await?;
-    log.item_size.learn(partition, &answer);
-    let more = answer.last_evaluated_key.is_some();
-    let ids = answer.items.unwrap_or_default().iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
-    Ok((ids, more))
+    seen.units = units(&answer);
+    seen.finished = answer.last_evaluated_key.is_none();
+    seen.ids = answer.items.unwrap_or_default().iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
+    Ok(seen)
+}
+
+/// The read units that a Query took.
+fn units(answer: &QueryOutput) -> f64 {
+    answer.consumed_capacity().and_then(ConsumedCapacity::capacity_units).unwrap_or_default()
 }
 
 fn key_of(item: &Item) -> Result<EventKey, Error> {

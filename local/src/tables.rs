@@ -122,8 +122,8 @@ pub async fn create_tables(client: &Client, url: &str, tables: &[Table]) -> Resu
         && has_items(client, &found).await
     {
         let problem =
-            "its events are those of an older version, which this one does not read. Start with another folder \
-                       (--data) or engine"
+            "an older version, which lacks this table, has written the events there, and this version does not \
+                       read them; start with another folder (--data) or engine"
                 .to_owned();
         return Err(failed(&table.name, problem));
     }

@@ -63,7 +63,7 @@ async fn a_job_that_stamps_the_time_again_records_once() {
     let again = audit.post_under("k1", stamped).await;
     let error = again.json()["error"].as_str().unwrap().to_owned();
     assert_eq!((again.status, again.json()["code"].as_str()), (422, Some("idempotency_key_reused")));
-    assert!(error.contains("\"timestamp\" differs") && error.contains(&first.id()), "{error}");
+    assert!(error.contains("differs from it in \"timestamp\"") && error.contains(&first.id()), "{error}");
     assert_eq!(audit.total().await, 1);
 }
 

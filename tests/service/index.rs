@@ -273,7 +273,7 @@ async fn an_audit_tells_what_is_missing_extra_or_miscounted_and_puts_it_right() 
     let (partition, lanes) = (Partition::Shard(1), tables.counts.lanes(&Scope::Everyone));
     let audit = async || {
         let mut found = Vec::new();
-        tables.indexer.audit(&partition, now, |_| {}, |difference| found.push(difference)).await.unwrap();
+        tables.indexer.audit(&partition, || now, |_| {}, |difference| found.push(difference)).await.unwrap();
         found
     };
     assert_eq!(audit().await, []);
@@ -296,6 +296,24 @@ async fn an_audit_tells_what_is_missing_extra_or_miscounted_and_puts_it_right() 
     );
     assert_eq!(audit().await, []);
     tables.check(&events, now).await;
+}
+
+/// A log that is written while it is compared: what is too young for the index is no difference, however long it takes.
+#[tokio::test]
+async fn an_audit_leaves_what_is_live_by_then_to_the_stream() {
+    let (tables, old, now) = (Tables::start().await, events(3000, MONTH), at(LATER));
+    tables.write(&old).await;
+    tables.index(now).await;
+    let young = filled::events_from(now.plus(Duration::from_secs(59)), 40, Duration::from_secs(1));
+    tables.write(&young).await;
+    // Each slice takes half a minute.
+    let slices = std::sync::atomic::AtomicU64::new(0);
+    let clock = || now.plus(Duration::from_secs(30) * slices.fetch_add(1, std::sync::atomic::Ordering::SeqCst) as u32);
+    let mut found = Vec::new();
+    let tell = |difference| found.push(difference);
+    tables.indexer.audit(&Partition::Shard(0), clock, |_| {}, tell).await.unwrap();
+    assert_eq!(found, []);
+    assert!(slices.into_inner() >= 2);
 }
 
 #[tokio::test]

@@ -2,30 +2,44 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use audit_log::boot::Sources;
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
+use audit_log::event::{EventId, Timestamp};
+use audit_log::http::{Purpose, serve};
 use audit_log::list_events::ListEvents;
 use audit_log::log::EventLog;
 use audit_log_local::engine::Address;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use lambda_http::http::{Method, Request, Response};
-use lambda_http::{Body, http};
+use lambda_http::{Body, RequestExt, http};
 use tokio::net::TcpListener;
 
 use crate::support::event;
+
+const AT: &str = "2024-01-01T00:00:00Z";
 
 type Tables = (EventLog, CountsTable);
 
 /// The tables in a DynamoDB that answers the n-th request with `answer(n)`.
 async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static) -> Tables {
+    scripted_by_operation(move |_, request| answer(request)).await
+}
+
+/// The same, where the answer depends on the operation, such as `GetItem`, too.
+async fn scripted_by_operation(
+    answer: impl Fn(&str, usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
+) -> Tables {
     let (listener, requests) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicUsize::new(0)));
     let address = listener.local_addr().unwrap();
     let answer = Arc::new(answer);
-    let app = Router::new().fallback(move || {
-        let answer = answer(requests.fetch_add(1, Ordering::SeqCst));
+    let app = Router::new().fallback(move |headers: HeaderMap| {
+        let target = headers.get("x-amz-target").map(|target| target.to_str().unwrap()).unwrap_or_default();
+        let operation = target.split_once('.').unwrap_or_default().1;
+        let answer = answer(operation, requests.fetch_add(1, Ordering::SeqCst));
         async move { answer }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -62,7 +76,7 @@ async fn post_under_a_key(tables: &Tables) -> Response<Body> {
 async fn post_with((log, counts): &Tables, headers: &[(&str, &str)]) -> Response<Body> {
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let request = request.body(event("1", "2024-01-01T00:00:00Z").into()).unwrap();
+    let request = request.body(event("1", AT).into()).unwrap();
     CreateEvent::new(log.clone(), counts.clone(), Sources::system()).handle(request).await
 }
 
@@ -102,7 +116,7 @@ async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_reco
         })
     };
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let request = request.body(event("1", "2024-01-01T00:00:00Z").into()).unwrap();
+    let request = request.body(event("1", AT).into()).unwrap();
     let post = CreateEvent::new(log.clone(), counts.clone(), panics_within()).handle(request).await;
     check(&post, 500, "internal_error", NOT_KNOWN);
     let get = ListEvents::new(log, counts, panics_within()).handle(Request::new("".into())).await;
@@ -168,6 +182,11 @@ const KEY_TAKEN: (StatusCode, &str) = (
         "CancellationReasons":[{"Code":"ConditionalCheckFailed","Item":{"key":{"S":"h"},
         "id":{"S":"018cc251-f400-7000-8000-000000000000"}}},{"Code":"None"}]}"#,
 );
+/// The id of an event at [`AT`] that is drawn with a 1, in one of two shards.
+fn own_id() -> String {
+    EventId::new(Timestamp::parse(AT).unwrap(), 1, 2).to_string()
+}
+
 const NO_ITEM: (StatusCode, &str) = (StatusCode::OK, "{}");
 const CANCELLED: &str = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
 
@@ -181,6 +200,22 @@ fn cancelled(reasons: &str) -> (StatusCode, &'static str) {
 async fn a_transaction_that_meets_another_is_tried_again() {
     let log = scripted(|request| if request < 3 { CONFLICT } else { NO_ITEM }).await;
     assert_eq!(post_under_a_key(&log).await.status(), 201);
+}
+
+/// The first attempt was done and its answer lost. The transaction that follows a conflict has a token of its own.
+#[tokio::test]
+async fn a_key_that_names_the_requests_own_event_is_a_201() {
+    let id = own_id();
+    let taken = cancelled(&format!(
+        r#"{{"Code":"ConditionalCheckFailed","Item":{{"key":{{"S":"h"}},"id":{{"S":"{id}"}}}}}},{{"Code":"None"}}"#
+    ));
+    let (log, counts) = scripted(move |request| [BROKEN, CONFLICT, taken][request.min(2)]).await;
+    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
+    let request = request.header("idempotency-key", "k").body(event("1", AT).into()).unwrap();
+    let sources = Sources::system().with_random(|| 1).with_clock(|| Timestamp::parse(AT).unwrap());
+    let answer = CreateEvent::new(log, counts, sources).handle(request).await;
+    let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!((answer.status().as_u16(), body["id"].as_str()), (201, Some(id.as_str())), "{body}");
 }
 
 #[tokio::test]
@@ -198,7 +233,7 @@ async fn conflicts_after_a_lost_answer_are_a_503_not_known() {
 /// Its writer is between two commits, or one table was restored without the other.
 #[tokio::test]
 async fn a_key_whose_event_is_missing_is_a_503_not_a_201() {
-    let log = scripted(|request| if request % 2 == 0 { KEY_TAKEN } else { NO_ITEM }).await;
+    let log = scripted_by_operation(|operation, _| if operation == "GetItem" { NO_ITEM } else { KEY_TAKEN }).await;
     check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_RECORDED);
 }
 
@@ -230,4 +265,20 @@ async fn a_transaction_that_dynamodb_calls_invalid_is_a_500() {
     let invalid = cancelled(r#"{"Code":"None"},{"Code":"ValidationError","Message":"secret-name"}"#);
     let log = scripted(move |_| invalid).await;
     check(&post_under_a_key(&log).await, 500, "internal_error", "report it");
+}
+
+/// Where DynamoDB is slow, lists must not hold the functions that those who record need.
+#[tokio::test(start_paused = true)]
+async fn a_list_gives_up_before_it_has_used_its_whole_time() {
+    let now = Timestamp::parse(AT).unwrap();
+    let sources = Sources::system().with_clock(move || now);
+    for (purpose, seconds) in [(Purpose::Read, 5.0), (Purpose::Record, 9.5)] {
+        let mut context = lambda_http::Context::default();
+        context.deadline = now.plus(Duration::from_secs(10)).millis();
+        let request = Request::new(Body::Empty).with_lambda_context(context);
+        let started = tokio::time::Instant::now();
+        let answer = serve(purpose, &sources, &request, |_, _| std::future::pending()).await;
+        let took = started.elapsed().as_secs_f64();
+        assert_eq!((answer.status().as_u16(), (took * 10.0).round() / 10.0), (503, seconds), "{purpose:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use audit_log::boot::{Settings, Sources, Usage};
@@ -23,6 +24,14 @@ use serde_json::{Value, json};
 
 /// As many as the template has by default.
 pub const SHARDS: u8 = 2;
+/// How many events a quiet log has.
+pub const OLD_EVENTS: usize = 3000;
+/// How long before a list a load began: longer than the live window reaches back.
+const LOAD: Duration = Duration::from_secs(30);
+/// How far the index trails a load: the stream's window, its poll and the work.
+pub const LAG: Duration = Duration::from_secs(7);
+/// The events of a load are so many bytes at most.
+const LOAD_BYTES_MAX: usize = 16 << 20;
 /// How often a batch is delivered before that counts as a fault.
 const DELIVERIES_MAX: usize = 5;
 
@@ -33,6 +42,9 @@ pub struct Tables {
     pub log: EventLog,
     pub counts: CountsTable,
     pub indexer: Indexer,
+    lists: ListEvents,
+    /// What the clock of `lists` shows.
+    now: Arc<Mutex<Timestamp>>,
 }
 
 impl Tables {
@@ -51,7 +63,11 @@ impl Tables {
         let client = dynamodb.client().await;
         let settings = settings("CountsTable");
         let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings));
-        Tables { dynamodb, client, indexer: Indexer::new(log.clone(), counts.clone()), log, counts }
+        let now = Arc::new(Mutex::new(Timestamp::EPOCH));
+        let clock = now.clone();
+        let sources = Sources::system().with_clock(move || *clock.lock().unwrap());
+        let lists = ListEvents::new(log.clone(), counts.clone(), sources);
+        Tables { dynamodb, client, indexer: Indexer::new(log.clone(), counts.clone()), log, counts, lists, now }
     }
 
     /// The count index in another table.
@@ -81,6 +97,38 @@ impl Tables {
         self.deliver_all(&[], now).await;
     }
 
+    /// A log of a month, with user 1's trie, of which nothing is new at `now`.
+    pub async fn quiet(now: Timestamp) -> Tables {
+        let (tables, old) = (Tables::start().await, events(OLD_EVENTS, Duration::from_secs(30 * 24 * 3600)));
+        tables.write(&old).await;
+        tables.index(now).await;
+        tables.promote(sample(&old), now).await;
+        tables
+    }
+
+    /// Events at a rate up to `now`, which the index has but for those of the last [`LAG`]. Half of them are user 1's.
+    pub async fn load(&self, per_second: u32, item_bytes: usize, now: Timestamp) -> Vec<EventKey> {
+        if per_second == 0 {
+            return Vec::new();
+        }
+        let all = events_from(now.minus(LOAD), (per_second * LOAD.as_secs() as u32) as usize, LOAD);
+        // Of large events the newest alone: a list that reads further is too dear all the same.
+        let load = all[all.len() - all.len().min(LOAD_BYTES_MAX / item_bytes)..].to_vec();
+        self.write_of(&load, item_bytes).await;
+        let delivered = EventId::lowest_at(now.minus(LAG));
+        let delivered: Vec<EventKey> = load.iter().filter(|event| event.id < delivered).cloned().collect();
+        self.deliver_events(&delivered, now).await;
+        load
+    }
+
+    /// Adds events to the index, batch by batch.
+    pub async fn deliver_events(&self, events: &[EventKey], now: Timestamp) {
+        for batch in events.chunks(1000) {
+            let added = self.indexer.add(batch, now).await;
+            assert!(added.failed.is_empty(), "{added:?}");
+        }
+    }
+
     /// Gives a user a trie, as a batch with this event of the user's does, and one more when the index has settled.
     pub async fn promote(&self, event: &EventKey, now: Timestamp) {
         for now in [now, now.plus(SETTLE)] {
@@ -108,13 +156,20 @@ impl Tables {
         for partition in partitions {
             let mut differences = Vec::new();
             let tell = |difference| differences.push(difference);
-            self.indexer.audit(&partition, now, |_| {}, tell).await.unwrap();
+            self.indexer.audit(&partition, || now, |_| {}, tell).await.unwrap();
             assert_eq!(differences, [], "{partition:?}");
         }
     }
 
-    /// See [`list`].
+    /// Answers `GET /events?query` at `now`, as a function does that has answered all queries before. Queries at the same
+    /// time must have the same `now`.
     pub async fn get(&self, query: &str, now: Timestamp) -> (Value, Usage) {
+        *self.now.lock().unwrap() = now;
+        ask(&self.lists, query).await
+    }
+
+    /// The same, as a function does that has just been started.
+    pub async fn get_cold(&self, query: &str, now: Timestamp) -> (Value, Usage) {
         list(&self.log, &self.counts, query, now).await
     }
 }
@@ -143,7 +198,10 @@ pub async fn engine() -> Address {
 
 /// Answers `GET /events?query` from these tables at `now`, and gives what it used.
 pub async fn list(log: &EventLog, counts: &CountsTable, query: &str, now: Timestamp) -> (Value, Usage) {
-    let list = ListEvents::new(log.clone(), counts.clone(), Sources::system().with_clock(move || now));
+    ask(&ListEvents::new(log.clone(), counts.clone(), Sources::system().with_clock(move || now)), query).await
+}
+
+async fn ask(list: &ListEvents, query: &str) -> (Value, Usage) {
     let parameters: lambda_http::aws_lambda_events::query_map::QueryMap = query.parse().unwrap();
     let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(parameters)).await;
     assert_eq!(answer.status(), 200, "{answer:?}");

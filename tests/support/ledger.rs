@@ -68,7 +68,7 @@ impl Ledger {
             200 | 201 => false,
             // The key recorded the event before, under another time.
             422 => {
-                assert!(uncertain && says("\"timestamp\" differs"), "{answer:?}");
+                assert!(uncertain && says("differs from it in \"timestamp\""), "{answer:?}");
                 false
             }
             503 => {

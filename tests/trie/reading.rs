@@ -78,7 +78,7 @@ fn a_billion_events_cost_what_ten_thousand_cost() {
         // and at most two rounds for its events (keys, then events, of a user).
         assert!(root.rounds + ranked.rounds <= 3, "{ranked:?}");
         assert!(root.rounds + ranked.rounds + selected.rounds + 2 <= 9, "{ranked:?} {selected:?}");
-        // Besides, every page by number reads each shard at the live edge and for its events, a unit each.
+        // Besides, every page by number reads each shard at the live window and for its events, a unit each.
         let page = root.units + ranked.units + selected.units + 2 * u64::from(lanes);
         if lanes == 4 && total >= 10_000 {
             small = if small == 0 { page } else { small };
