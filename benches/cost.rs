@@ -1,9 +1,9 @@
 //! What each kind of request costs, from an empty log to 100,000 events: `cargo bench --bench cost`.
 //!
 //! DynamoDB's calls, rounds and units, as the engine charges them, are the same on every machine; it fails when they
-//! are not what README.md promises. The last two columns are US dollars a million requests: DynamoDB's alone, and with
-//! the gateway and the function. Not in them: what is charged by the month or by the gigabyte (storage, backups,
-//! traffic, logs, traces), and what `index-events` writes for an event later, which depends on the rate
+//! are not what README.md promises. The last columns are US dollars a million requests: DynamoDB's alone, those of the
+//! logs, and both with the gateway and the function. Not in them: what is charged by the month or by the gigabyte (storage,
+//! backups, traffic, traces), and what `index-events` writes for an event later, which depends on the rate
 //! (docs/performance.md).
 //!
 //! `-- --short` stops at 1,000 events.
@@ -55,6 +55,18 @@ mod price {
     pub const INVOCATIONS: f64 = 0.20;
     /// A million gigabyte-seconds on arm64.
     pub const GB_SECONDS: f64 = 13.3334;
+    /// A gigabyte of logs taken in, standard class: <https://aws.amazon.com/cloudwatch/pricing/>.
+    pub const LOG_GB: f64 = 0.50;
+}
+
+/// The bytes of logs of one request: what the function writes, Lambda's `platform.start` and `platform.report`, the
+/// gateway's access log, and 26 bytes that CloudWatch counts for each line. The first is measured, of a request without
+/// errors. The others are of the documented forms.
+mod log_bytes {
+    /// A line, a metric, and the rest.
+    pub const POST: f64 = 714.0 + 550.0 + 430.0 + 5.0 * 26.0;
+    /// A line and the rest.
+    pub const GET: f64 = 509.0 + 550.0 + 430.0 + 4.0 * 26.0;
 }
 
 /// What `MemorySize` is in template.yaml unless it is set.
@@ -112,6 +124,12 @@ impl Cost {
 /// US dollars a million requests, for the gateway and the function.
 fn around() -> f64 {
     price::GATEWAY + price::INVOCATIONS + price::GB_SECONDS * MEMORY_GB * RUN_MS / 1000.0
+}
+
+/// US dollars a million requests, for the logs.
+fn logs(request: &str) -> f64 {
+    let bytes = if request.starts_with("POST") { log_bytes::POST } else { log_bytes::GET };
+    bytes * 1e6 / 1e9 * price::LOG_GB
 }
 
 fn at(text: &str) -> Timestamp {
@@ -291,11 +309,13 @@ async fn main() {
                 format!("{:.1}", cost.read),
                 format!("{:.1}", cost.written),
                 format!("{dollars:.2}"),
-                format!("{:.2}", dollars + around()),
+                format!("{:.2}", logs(request)),
+                format!("{:.2}", dollars + around() + logs(request)),
             ]);
         }
     }
-    let columns = ["events", "request", "calls", "rounds", "read units", "write units", "DynamoDB, $", "all, $"];
+    let columns =
+        ["events", "request", "calls", "rounds", "read units", "write units", "DynamoDB, $", "logs, $", "all, $"];
     report.table("A million requests of each kind", &columns, rows);
 
     let mut rows = Vec::new();

@@ -426,7 +426,7 @@ mod trie {
         let [leaf, inner] = nodes();
         let (prefix, node) = if kind == "leaf" { leaf } else { inner };
         let bytes = node.pack(prefix);
-        assert_eq!(Node::unpack(prefix, &bytes), Some(node));
+        assert_eq!(Node::unpack(prefix, &bytes), Ok(node));
         bencher.bench(|| Node::unpack(prefix, &bytes));
     }
 }

@@ -354,7 +354,9 @@ async fn before_and_count(lanes: &Lanes, roots: &Roots, range: IdRange) -> Resul
 fn trusted<T>(answer: Result<T, IndexError>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(trie::Error::Storage(error)) if !matches!(error, Error::Corrupt { .. }) => Err(error),
+        Err(trie::Error::Storage(error)) if !matches!(error, Error::Corrupt { .. } | Error::UnknownKind { .. }) => {
+            Err(error)
+        }
         Err(broken) => {
             tracing::error!(cause = %broken, "the count index is not used");
             Ok(None)

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValu
 use futures_util::stream::{StreamExt, iter};
 
 use super::lane_of;
-use super::trie::{Entry, Lane, Node, Prefix, State, Storage, Swap};
+use super::trie::{Entry, Lane, Node, Prefix, State, Storage, Swap, Unpackable};
 use crate::boot::Settings;
 use crate::log::{BATCH_KEYS_MAX, Error, Partition, Scope, batch_get};
 
@@ -265,7 +265,10 @@ impl Lanes {
 fn entry(prefix: Prefix, item: &Item) -> Result<Entry, Error> {
     let version = parse(item, schema::VERSION)?;
     let packed = bytes(item, schema::PACKED)?;
-    let node = Node::unpack(prefix, packed).ok_or(corrupt(schema::PACKED))?;
+    let node = Node::unpack(prefix, packed).map_err(|problem| match problem {
+        Unpackable::UnknownKind(kind) => Error::UnknownKind { table: "counts", kind },
+        Unpackable::Broken => corrupt(schema::PACKED),
+    })?;
     let state = match string(item, schema::STATE) {
         None => None,
         Some(READY) => Some(State::Ready),

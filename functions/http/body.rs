@@ -1,7 +1,7 @@
 //! What `POST /events` carries beside its path: the document's text and the Idempotency-Key.
 
-use lambda_http::Request;
 use lambda_http::http::{HeaderName, header};
+use lambda_http::{Body, Request};
 
 use super::Problem;
 use crate::event::DOCUMENT_BYTES_MAX;
@@ -27,10 +27,22 @@ pub fn document_text(request: &Request) -> Result<&str, Problem> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(Problem::too_large(bytes.len()));
     }
-    std::str::from_utf8(bytes).map_err(|error| {
-        let sentence = format!("The body is not UTF-8: the byte at offset {} is wrong.", error.valid_up_to());
-        Problem::bad_request("invalid_json", sentence)
-    })
+    let invalid = |sentence| Problem::bad_request("invalid_json", sentence);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        invalid(format!("The body is not UTF-8: the byte at offset {} is wrong.", error.valid_up_to()))
+    })?;
+    if was_replaced(text, request) {
+        return Err(invalid("The body is not UTF-8: its length changed where bytes had to be replaced.".to_owned()));
+    }
+    Ok(text)
+}
+
+/// Whether API Gateway has replaced bytes of this text that were not UTF-8. An HTTP API hands on `application/json` as a
+/// string, with U+FFFD for what is not UTF-8. As a rule that changes the body's length, which the client has declared.
+fn was_replaced(text: &str, request: &Request) -> bool {
+    let Body::Text(_) = request.body() else { return false };
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    text.contains(char::REPLACEMENT_CHARACTER) && declared.is_some_and(|declared: usize| declared != text.len())
 }
 
 /// The Content-Type, if the request has one.

@@ -10,6 +10,9 @@ use crate::event::EventId;
 /// The header that carries a list's links.
 pub const LIST_LINKS: HeaderName = header::LINK;
 
+/// The longest header that is sent. Proxies commonly take 4 to 8 KB of headers in all.
+const HEADER_BYTES_MAX: usize = 4096;
+
 /// All but the unreserved characters of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -28,7 +31,8 @@ pub struct ListLinks<'a> {
 
 impl ListLinks<'_> {
     /// `first` and `last` where there is any event, `prev` where a page comes before, and `next` with the cursor
-    /// that makes following it exact. Without a total there is no `last`. `None` when there is no other page to name.
+    /// that makes following it exact. Without a total there is no `last`. Where they would take more than
+    /// 4 KB, `next` alone. `None` when there is no other page to name.
     pub fn header(&self) -> Option<HeaderValue> {
         let page = self.query.page;
         let by_number = |rel, page| self.link(rel, page, None);
@@ -46,8 +50,14 @@ impl ListLinks<'_> {
         if let Some(last @ 1..) = self.total_pages {
             links.push(by_number("last", last));
         }
+        // A long user id repeats in each link. The one that nobody can make up is kept.
+        let mut header = links.join(", ");
+        if header.len() > HEADER_BYTES_MAX {
+            header =
+                self.next.map(|cursor| self.link("next", PAGE_MAX.min(page + 1), Some(cursor))).unwrap_or_default();
+        }
         // Percent-encoded throughout: a header value cannot refuse it, and nothing in it can end it early.
-        HeaderValue::from_str(&links.join(", ")).ok().filter(|value| !value.is_empty())
+        HeaderValue::from_str(&header).ok().filter(|value| !value.is_empty())
     }
 
     fn link(&self, rel: &str, page: u64, cursor: Option<EventId>) -> String {
@@ -73,4 +83,25 @@ pub(crate) fn encode_path(path: &str) -> String {
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_beyond_4_kb_has_the_next_link_alone() {
+        let parameters = |user: &str| format!("user_id={user}&page=2").parse().unwrap();
+        let next = EventId::parse("018cc251-f400-7000-8000-000000000000");
+        for (path, user, count) in [("/events", "é".repeat(128), 4), (&*"/a".repeat(150), "é".repeat(128), 1)] {
+            let origin = Origin { path: path.to_owned(), ..Origin::default() };
+            let query = ListQuery::parse(&parameters(&user), None).unwrap();
+            let links = ListLinks { origin: &origin, query: &query, total_pages: Some(9), next };
+            let header = links.header().unwrap();
+            assert!(header.len() <= HEADER_BYTES_MAX, "{} bytes", header.len());
+            let header = header.to_str().unwrap();
+            assert_eq!(header.matches("rel=").count(), count, "{header}");
+            assert!(header.contains("rel=\"next\""), "{header}");
+        }
+    }
 }

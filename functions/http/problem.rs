@@ -149,7 +149,9 @@ impl Problem {
         match error {
             log::Error::Throttled { .. } => Problem::throttled(purpose, inside),
             log::Error::Unanswered { .. } => Problem::unanswered(purpose, inside),
-            log::Error::Refused { .. } | log::Error::Corrupt { .. } => Problem::internal(inside),
+            log::Error::Refused { .. } | log::Error::Corrupt { .. } | log::Error::UnknownKind { .. } => {
+                Problem::internal(inside)
+            }
         }
     }
 

@@ -38,6 +38,14 @@ pub enum Error {
         /// The attribute's name.
         attribute: &'static str,
     },
+    /// An item has a form that this version does not know: a newer version has written it. Deploy that version again.
+    #[error("an item of the {table} table has the unknown kind {kind}; a newer version wrote it")]
+    UnknownKind {
+        /// The table: `counts`.
+        table: &'static str,
+        /// The first byte of what is packed.
+        kind: u8,
+    },
 }
 
 /// The error codes with which DynamoDB refuses for load:

@@ -145,12 +145,12 @@ fn event(
         event["pathParameters"] = json!(parameters);
     }
     if !body.is_empty() {
-        match std::str::from_utf8(body) {
-            Ok(text) if is_text(&parts.headers) => event["body"] = json!(text),
-            _ => {
-                event["body"] = json!(BASE64.encode(body));
-                event["isBase64Encoded"] = json!(true);
-            }
+        if is_text(&parts.headers) {
+            // Bytes that are not UTF-8 do not survive it.
+            event["body"] = json!(String::from_utf8_lossy(body));
+        } else {
+            event["body"] = json!(BASE64.encode(body));
+            event["isBase64Encoded"] = json!(true);
         }
     }
     event

@@ -61,6 +61,25 @@ async fn a_key_that_is_empty_or_no_visible_ascii_is_refused() {
     }
 }
 
+/// API Gateway makes a string of `application/json`. Where that changes the length, it shows.
+#[tokio::test]
+async fn bytes_that_the_gateway_replaced_are_refused_where_it_shows() {
+    let audit = Audit::start().await;
+    let with = |name: &[u8]| {
+        let document = event_with("1", "2024-01-01T00:00:00Z", "\"@\"").into_bytes();
+        let at = document.iter().position(|byte| *byte == b'@').unwrap();
+        [&document[..at], name, &document[at + 1..]].concat()
+    };
+    for wrong in [b"\xff".as_slice(), b"\xef\xbd", b"a\x80b\x80"] {
+        let answer = audit.post(with(wrong)).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_json")), "{answer:?}");
+        assert!(answer.json()["error"].as_str().unwrap().contains("not UTF-8"), "{answer:?}");
+    }
+    // Three bytes of an emoji's four become one U+FFFD, which has three: that cannot be seen here.
+    assert_eq!(audit.post(with(b"\xf0\x9f\x98")).await.status, 201);
+    assert_eq!(audit.post(with("\u{fffd}".as_bytes())).await.status, 201, "a real one is kept");
+}
+
 #[tokio::test]
 async fn a_header_that_comes_twice_counts_once_if_it_is_equal() {
     let audit = Audit::start().await;

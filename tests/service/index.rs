@@ -8,6 +8,8 @@ use audit_log::count::{Indexer, SETTLE, trie};
 use audit_log::event::{EventId, Timestamp};
 use audit_log::index_events::{BatchAnswer, IndexEvents, StreamBatch};
 use audit_log::log::{EventKey, Partition};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{StreamExt, iter};
 use serde_json::json;
 
@@ -314,6 +316,27 @@ async fn an_audit_leaves_what_is_live_by_then_to_the_stream() {
     tables.indexer.audit(&Partition::Shard(0), clock, |_| {}, tell).await.unwrap();
     assert_eq!(found, []);
     assert!(slices.into_inner() >= 2);
+}
+
+/// A deploy that was taken back finds what the newer version wrote. It must not take it away.
+#[tokio::test]
+async fn a_node_of_a_newer_version_is_kept_and_not_used() {
+    let (tables, old, now) = (Tables::start().await, events(3000, MONTH), at(LATER));
+    tables.write(&old).await;
+    tables.index(now).await;
+    tables.promote(sample(&old), now).await;
+    let nodes = tables.client.scan().table_name("CountsTable").send().await.unwrap();
+    let root = nodes.items().iter().find(|node| node["node"].as_s().unwrap() == "user#1#").unwrap();
+    let mut newer = root.clone();
+    newer.insert("packed".to_owned(), AttributeValue::B(Blob::new([9, 1, 2, 3])));
+    tables.client.put_item().table_name("CountsTable").set_item(Some(newer.clone())).send().await.unwrap();
+
+    tables.check(&old, now).await;
+    let answer = tables.deliver(std::slice::from_ref(sample(&old)), now).await;
+    assert_eq!(answer.failures.len(), 1, "the batch waits for the version that knows it");
+    let key = ["node", "lane"].map(|name| (name.to_owned(), root[name].clone()));
+    let get = tables.client.get_item().table_name("CountsTable").set_key(Some(key.into())).send().await.unwrap();
+    assert_eq!(get.item.unwrap(), newer);
 }
 
 #[tokio::test]

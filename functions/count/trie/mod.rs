@@ -39,7 +39,7 @@ mod storage;
 pub use apply::{apply, apply_from};
 pub use audit::{Miscount, keys, recount, remove};
 pub use lane::{advance, finish, start};
-pub use node::{Below, Node, Side};
+pub use node::{Below, Node, Side, Unpackable};
 pub use prefix::{Prefix, Step};
 pub use read::{Roots, count, rank};
 pub use select::Before;

@@ -28,6 +28,15 @@ pub struct Below {
     pub greatest: u128,
 }
 
+/// Bytes that are not a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpackable {
+    /// A kind of node that this version does not know: another version has written it.
+    UnknownKind(u8),
+    /// A node of a known kind whose bytes cannot be read.
+    Broken,
+}
+
 /// A side of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -92,8 +101,19 @@ impl Node {
         }
     }
 
-    /// The node that [`pack`](Node::pack) packed; `None` for bytes that are none.
-    pub fn unpack(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
+    /// The node that [`pack`](Node::pack) packed.
+    ///
+    /// # Errors
+    ///
+    /// [`Unpackable`], which tells a form that is not known from bytes that are broken.
+    pub fn unpack(prefix: Prefix, bytes: &[u8]) -> Result<Node, Unpackable> {
+        match bytes.first() {
+            None | Some(&LEAF | &INNER) => Node::unpack_known(prefix, bytes).ok_or(Unpackable::Broken),
+            Some(kind) => Err(Unpackable::UnknownKind(*kind)),
+        }
+    }
+
+    fn unpack_known(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
         let suffix_bytes = KEY_BYTES - prefix.bytes();
         let key = |suffix: &[u8]| suffix.iter().fold(0, |bits, byte| (bits << 8) | u128::from(*byte)) | prefix.first();
         if suffix_bytes == 0 {
@@ -167,18 +187,18 @@ mod tests {
             let keys: std::collections::BTreeSet<u128> = keys.into_iter().map(within).collect();
             prop_assume!(prefix.bytes() < KEY_BYTES || !keys.is_empty());
             let leaf = Node::Leaf(keys.into_iter().collect());
-            prop_assert_eq!(Node::unpack(prefix, &leaf.pack(prefix)), Some(leaf));
+            prop_assert_eq!(Node::unpack(prefix, &leaf.pack(prefix)), Ok(leaf));
             if prefix.bytes() < KEY_BYTES {
                 let steps = if prefix == Prefix::ROOT { u16::MAX } else { 0xff };
                 let counts = counts.into_iter().map(|(step, count)| (step & steps, count)).collect();
                 let inner = Node::Inner { greatest: within(greatest), counts };
-                prop_assert_eq!(Node::unpack(prefix, &inner.pack(prefix)), Some(inner));
+                prop_assert_eq!(Node::unpack(prefix, &inner.pack(prefix)), Ok(inner));
             }
         }
 
         #[test]
         fn bytes_from_anywhere_do_no_harm(prefix in prefixes(), bytes: Vec<u8>) {
-            if let Some(node) = Node::unpack(prefix, &bytes) {
+            if let Ok(node) = Node::unpack(prefix, &bytes) {
                 node.below();
             }
         }
@@ -191,6 +211,14 @@ mod tests {
         assert_eq!((prefix.bytes(), leaf.pack(prefix).len()), (4, 1 + 256 * 12));
         let inner = Node::Inner { greatest: KEY, counts: (0..=255).map(|step| (step, 6553)).collect() };
         assert_eq!(inner.pack(prefix).len(), 1 + 12 + 256 * 3);
+    }
+
+    #[test]
+    fn a_kind_of_another_version_is_told_from_broken_bytes() {
+        assert_eq!(Node::unpack(Prefix::ROOT, &[7, 1, 2]), Err(Unpackable::UnknownKind(7)));
+        for broken in [&[][..], &[LEAF, 1], &[INNER, 1]] {
+            assert_eq!(Node::unpack(Prefix::ROOT, broken), Err(Unpackable::Broken), "{broken:?}");
+        }
     }
 
     #[test]
