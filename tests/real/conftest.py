@@ -13,6 +13,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Where downloads are kept from one run to the next, outside the tree.
 CACHE = pathlib.Path(os.environ.get("AUDIT_LOG_CACHE", pathlib.Path.home() / ".cache" / "audit-log"))
+# What `sam build` made.
+BUILD = pathlib.Path(os.environ.get("AUDIT_LOG_BUILD", ROOT / ".aws-sam" / "build"))
 FUNCTIONS = {"create-event": "CreateEvent", "list-events": "ListEvents", "index-events": "IndexEvents"}
 
 
@@ -24,9 +26,14 @@ def free_port():
 
 def bootstrap(binary):
     """The file that Lambda starts, as the template's deployment has it."""
-    path = ROOT / ".aws-sam" / "build" / f"{FUNCTIONS[binary]}Function" / "bootstrap"
+    path = BUILD / f"{FUNCTIONS[binary]}Function" / "bootstrap"
     assert path.is_file(), f"{path} is missing; run: sam build --beta-features --parameter-overrides Architecture=x86_64"
     return path
+
+
+def host_environment():
+    """This machine's environment without AWS's variables, so that nothing here reaches a real account."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 def function_environment(binary, runtime_api, dynamodb_url):
@@ -59,7 +66,7 @@ class Programs:
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=ROOT,
-            env={**os.environ, **env} if env else None,
+            env={**host_environment(), **env} if env else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -135,21 +142,28 @@ class Service:
         self.url, self.dynamodb_url = address[0].removesuffix("/events"), address[1]
 
 
+def build_local():
+    """Builds the local service, whose binary also has the command `rebuild`."""
+    subprocess.run(["cargo", "build", "--locked", "-p", "audit-log-local"], cwd=ROOT, check=True)
+    return ROOT / "target" / "debug" / "audit-log-local"
+
+
 @pytest.fixture
 def service(programs):
     """Starts the local service with more options."""
-    subprocess.run(["cargo", "build", "--locked", "-p", "audit-log-local"], cwd=ROOT, check=True)
+    binary = build_local()
 
     def start(*options):
-        binary = ROOT / "target" / "debug" / "audit-log-local"
         lines = programs.start(binary, "--memory", "--port", 0, "--dynamodb-port", 0, *options, until="Ctrl-C")
         return Service(lines)
 
     return start
 
 
-def contract_tests(url):
-    """Runs the contract tests against the log at `url`."""
-    # Without credentials, so that requests are not signed.
-    unsigned = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return run("cargo", "test", "--locked", "--test", "contract", env={**unsigned, "AUDIT_LOG_URL": url}, patience=600)
+def contract_tests(url, *options, credentials=None):
+    """Runs the contract tests against the log at `url`; requests are signed if there are credentials."""
+    environment = {**host_environment(), **(credentials or {}), "AUDIT_LOG_URL": url}
+    command = ["cargo", "test", "--locked", "--test", "contract"]
+    # Compiling may take longer than the tests.
+    subprocess.run([*command, "--no-run"], cwd=ROOT, check=True)
+    return run(*command, "--", *options, env=environment, patience=600)
