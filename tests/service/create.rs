@@ -80,6 +80,14 @@ async fn bytes_that_the_gateway_replaced_are_refused_where_it_shows() {
     assert_eq!(audit.post(with("\u{fffd}".as_bytes())).await.status, 201, "a real one is kept");
 }
 
+/// Some decoders take a byte order mark away, so this says nothing about a gateway.
+#[tokio::test]
+async fn a_byte_order_mark_is_refused() {
+    let audit = Audit::start().await;
+    let answer = audit.post(format!("\u{feff}{}", event("1", "2024-01-01T00:00:00Z"))).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_json")), "{answer:?}");
+}
+
 #[tokio::test]
 async fn a_header_that_comes_twice_counts_once_if_it_is_equal() {
     let audit = Audit::start().await;
