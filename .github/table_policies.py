@@ -2,10 +2,13 @@
 
     python .github/table_policies.py audit-log-prod
 
-CloudFormation's drift detection sees neither a table's resource policy nor an AWS::IAM::Policy, and a deployment does not
-set either again unless the template's own text changed. Needs the AWS CLI, and the Python that has the SAM CLI.
+It compares the policy of each table, and for each role: the trust policy, the names and documents of the inline policies,
+and the attached managed policies with the documents of their default versions. CloudFormation's drift detection sees
+neither a table's resource policy nor an AWS::IAM::Policy, and a deployment does not set either again unless the
+template's own text changed. Needs the AWS CLI, and the Python that has the SAM CLI.
 """
 
+import functools
 import json
 import pathlib
 import re
@@ -40,17 +43,32 @@ class Stack:
         self.values = {one["ParameterKey"]: one["ParameterValue"] for one in described["Parameters"]} | {
             "AWS::StackName": described["StackName"],
             "AWS::Partition": partition,
+            "AWS::URLSuffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
             "AWS::Region": region,
             "AWS::AccountId": account,
         }
 
     def arn(self, resource):
-        """The ARN of a table or a role."""
-        name = self.physical[resource]
+        """The ARN of a resource, made from what CloudFormation calls its physical ID."""
+        kind, name = self.template["Resources"][resource]["Type"], self.physical[resource]
         at = self.values
-        if self.template["Resources"][resource]["Type"] == "AWS::IAM::Role":
-            return f"arn:{at['AWS::Partition']}:iam::{at['AWS::AccountId']}:role/{name}"
-        return f"arn:{at['AWS::Partition']}:dynamodb:{at['AWS::Region']}:{at['AWS::AccountId']}:table/{name}"
+        prefix, place = f"arn:{at['AWS::Partition']}", f"{at['AWS::Region']}:{at['AWS::AccountId']}"
+        match kind:
+            case "AWS::DynamoDB::Table":
+                return f"{prefix}:dynamodb:{place}:table/{name}"
+            case "AWS::IAM::Role":
+                return f"{prefix}:iam::{at['AWS::AccountId']}:role/{name}"
+            case "AWS::Logs::LogGroup":
+                return f"{prefix}:logs:{place}:log-group:{name}:*"
+            case "AWS::SQS::Queue":
+                # The physical ID is the queue's URL.
+                return f"{prefix}:sqs:{place}:{name.rpartition('/')[2]}"
+        raise ValueError(f"no ARN is known for {kind}")
+
+    def stream_arn(self, table):
+        """The ARN of a table's stream, which has the time of its start in it; None where the stream is off."""
+        described = self.ask("dynamodb", "describe-table", "--table-name", self.physical[table]) or {}
+        return described.get("Table", {}).get("LatestStreamArn")
 
     def holds(self, condition):
         """Whether one of the template's conditions holds."""
@@ -63,12 +81,17 @@ class Stack:
     def resolve(self, value):
         """A part of the template with its references resolved."""
         if isinstance(value, list):
-            return [self.resolve(one) for one in value]
+            # None is AWS::NoValue: CloudFormation leaves it out.
+            return [one for one in map(self.resolve, value) if one is not None]
         match value:
+            case {"Ref": "AWS::NoValue"}:
+                return None
             case {"Ref": name}:
-                return None if name == "AWS::NoValue" else self.values[name]
+                return self.values[name] if name in self.values else self.physical[name]
             case {"Fn::GetAtt": [resource, "Arn"]}:
                 return self.arn(resource)
+            case {"Fn::GetAtt": [table, "StreamArn"]}:
+                return self.stream_arn(table)
             case {"Fn::Sub": text}:
                 known = lambda name: self.arn(name[:-4]) if name.endswith(".Arn") else self.values[name]
                 return re.sub(r"\$\{([^}]+)}", lambda match: known(match[1]), text)
@@ -80,18 +103,70 @@ class Stack:
         return value
 
     def policies(self):
-        """Each policy's name, the template's document, and how to ask for the one that is in force."""
+        """What is compared: its name, what the template says, and a function that reads what is in force."""
         for name, resource in self.template["Resources"].items():
             properties = resource.get("Properties", {})
-            if "ResourcePolicy" in properties:
-                wanted = properties["ResourcePolicy"]["PolicyDocument"]
-                ask = ("dynamodb", "get-resource-policy", "--resource-arn", self.arn(name))
-                yield f"the policy of {self.physical[name]}", self.resolve(wanted), ask
-            if resource["Type"] == "AWS::IAM::Policy":
-                for role in properties["Roles"]:
-                    role = self.physical[role["Ref"]]
-                    ask = ("iam", "get-role-policy", "--role-name", role, "--policy-name", properties["PolicyName"])
-                    yield f"the policy of the role {role}", self.resolve(properties["PolicyDocument"]), ask
+            match resource["Type"]:
+                case "AWS::DynamoDB::Table" if "ResourcePolicy" in properties:
+                    wanted = self.resolve(properties["ResourcePolicy"]["PolicyDocument"])
+                    yield f"the policy of {self.physical[name]}", wanted, functools.partial(self.of_table, name)
+                case "AWS::IAM::ManagedPolicy":
+                    wanted = self.resolve(properties["PolicyDocument"])
+                    arn = self.physical[name]
+                    yield f"the default version of {arn}", wanted, functools.partial(self.default_version, arn)
+                case "AWS::IAM::Role":
+                    yield from self.policies_of_role(name, properties)
+
+    def policies_of_role(self, name, properties):
+        """The same for one role: its trust policy, its inline policies and the managed ones that are attached to it."""
+        role = self.physical[name]
+        wanted = self.resolve(properties["AssumeRolePolicyDocument"])
+        yield f"the trust policy of the role {role}", wanted, functools.partial(self.trust, role)
+
+        inline = {one["PolicyName"]: self.resolve(one["PolicyDocument"]) for one in self.inline_policies(name)}
+        yield f"the list of inline policies of the role {role}", list(inline), functools.partial(self.inline_names, role)
+        for policy, wanted in inline.items():
+            yield f"the policy {policy} of the role {role}", wanted, functools.partial(self.inline, role, policy)
+
+        wanted = self.resolve(properties.get("ManagedPolicyArns", []))
+        yield f"the list of managed policies of the role {role}", wanted, functools.partial(self.attached, role)
+
+    def inline_policies(self, role):
+        """The inline policies that the template gives to a role: in the role itself, or as resources that name it."""
+        yield from self.template["Resources"][role]["Properties"].get("Policies", [])
+        for resource in self.template["Resources"].values():
+            if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]:
+                yield resource["Properties"]
+
+    # What is in force, or None where AWS knows no such thing.
+
+    def of_table(self, table):
+        response = self.ask("dynamodb", "get-resource-policy", "--resource-arn", self.arn(table))
+        return response and json.loads(response["Policy"])
+
+    def trust(self, role):
+        response = self.ask("iam", "get-role", "--role-name", role)
+        return response and response["Role"]["AssumeRolePolicyDocument"]
+
+    def inline_names(self, role):
+        response = self.ask("iam", "list-role-policies", "--role-name", role)
+        return response and response["PolicyNames"]
+
+    def inline(self, role, policy):
+        response = self.ask("iam", "get-role-policy", "--role-name", role, "--policy-name", policy)
+        return response and response["PolicyDocument"]
+
+    def attached(self, role):
+        response = self.ask("iam", "list-attached-role-policies", "--role-name", role)
+        return response and [one["PolicyArn"] for one in response["AttachedPolicies"]]
+
+    def default_version(self, arn):
+        policy = self.ask("iam", "get-policy", "--policy-arn", arn)
+        if policy is None:
+            return None
+        version = policy["Policy"]["DefaultVersionId"]
+        response = self.ask("iam", "get-policy-version", "--policy-arn", arn, "--version-id", version)
+        return response and response["PolicyVersion"]["Document"]
 
 
 def plain(value, of=None):
@@ -104,25 +179,18 @@ def plain(value, of=None):
     return value if of in ("Version", "Sid", "Effect", "Id") or of is None else [value]
 
 
-def in_force(response):
-    """The document in a response of DynamoDB or of IAM."""
-    response = response or {}
-    document = response.get("Policy") or response.get("PolicyDocument")
-    return json.loads(document) if isinstance(document, str) else document
-
-
 def differences(stack, patience=6, pause=5):
     """The policies that differ. A policy that was just put can take some seconds to be seen."""
     found = []
-    for name, wanted, ask in stack.policies():
+    for name, wanted, read in stack.policies():
         for attempt in range(patience):
-            document = in_force(stack.ask(*ask))
-            if document and plain(document) == plain(wanted):
+            in_force = read()
+            if in_force is not None and plain(in_force) == plain(wanted):
                 break
             if attempt + 1 < patience:
                 time.sleep(pause)
         else:
-            found.append(f"{name} differs from the template:\n{json.dumps(document, indent=2)}")
+            found.append(f"{name} differs from the template:\n{json.dumps(in_force, indent=2)}")
     return found
 
 

@@ -298,7 +298,14 @@ def test_events_and_keys_are_only_added_and_by_one_role(table):
     never, add, _ = DEFAULT[table]["Properties"]["ResourcePolicy"]["PolicyDocument"]["Statement"]
     assert (never["Effect"], never["Principal"], never["Resource"]) == ("Deny", "*", "*")
     assert "Condition" not in never
-    assert {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"} <= set(never["Action"])
+    assert sorted(never["Action"]) == [
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PartiQLDelete",
+        "dynamodb:PartiQLUpdate",
+        "dynamodb:UpdateItem",
+        "dynamodb:UpdateTimeToLive",
+    ]
     assert (add["Effect"], add["Principal"]) == ("Deny", "*")
     assert set(add["Action"]) == {"dynamodb:PutItem", "dynamodb:PartiQLInsert"}
     assert add["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": arn("CreateEventRole")}}
@@ -408,66 +415,213 @@ def table_policies():
     return module
 
 
+RUN_POLICY = "arn:aws:iam::111122223333:policy/audit-log-RunPolicy-1"
+STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/audit-log-EventsTable-1/stream/2026-01-01T00:00:00.000"
+
+
+def physical_id(name, resource):
+    """What CloudFormation calls a resource: its name, except for a managed policy and a queue."""
+    match resource["Type"]:
+        case "AWS::IAM::ManagedPolicy":
+            return f"arn:aws:iam::111122223333:policy/audit-log-{name}-1"
+        case "AWS::SQS::Queue":
+            return f"https://sqs.eu-west-1.amazonaws.com/111122223333/audit-log-{name}-1"
+    return f"audit-log-{name}-1"
+
+
 class Account:
     """What AWS returns for a stack that is as the template says."""
 
     def __init__(self, **parameters):
-        declared = {name: str(one["Default"]) for name, one in source()["Parameters"].items()} | parameters
+        self.template = template = source()
+        declared = {name: str(one["Default"]) for name, one in template["Parameters"].items()} | parameters
         self.stack = {
             "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/audit-log/1",
             "StackName": "audit-log",
             "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in declared.items()],
         }
-        self.answers = {}
-        for name, wanted, ask in table_policies().Stack("audit-log", self.ask, source()).policies():
-            self.answers[ask] = [name, copy.deepcopy(wanted)]
+        self.names = {name: physical_id(name, resource) for name, resource in template["Resources"].items()}
+        resolve = table_policies().Stack("audit-log", self.ask, template).resolve
+        resources = {name: resource["Properties"] for name, resource in template["Resources"].items()}
+
+        self.tables = {
+            f"arn:aws:dynamodb:eu-west-1:111122223333:table/{self.names[name]}": resolve(
+                resources[name]["ResourcePolicy"]["PolicyDocument"]
+            )
+            for name in ("EventsTable", "KeysTable")
+        }
+        self.run_policy, self.default = {"v3": resolve(resources["RunPolicy"]["PolicyDocument"])}, "v3"
+        self.trust, self.inline, self.attached = {}, {}, {}
+        for name in ("CreateEvent", "ListEvents", "IndexEvents"):
+            role = self.names[f"{name}Role"]
+            self.trust[role] = resolve(resources[f"{name}Role"]["AssumeRolePolicyDocument"])
+            self.inline[role] = {"tables": resolve(resources[f"{name}Tables"]["PolicyDocument"])}
+            self.attached[role] = [RUN_POLICY]
+        (stream,) = resources["IndexEventsRole"]["Policies"]
+        self.inline[role]["stream"] = resolve(stream["PolicyDocument"])
 
     def ask(self, *arguments):
-        match arguments:
-            case ("cloudformation", "describe-stacks", *_):
+        service, call, *options = arguments
+        option = dict(zip(options[::2], options[1::2], strict=True))
+        role = option.get("--role-name")
+        match service, call:
+            case "cloudformation", "describe-stacks":
                 return {"Stacks": [self.stack]}
-            case ("cloudformation", "list-stack-resources", *_):
-                names = source()["Resources"]
-                return {
-                    "StackResourceSummaries": [
-                        {"LogicalResourceId": name, "PhysicalResourceId": f"audit-log-{name}-1"} for name in names
-                    ]
-                }
-        _, document = self.answers[arguments]
-        if arguments[0] == "iam":
-            return {"PolicyDocument": document}
-        return document and {"Policy": json.dumps(document)}
+            case "cloudformation", "list-stack-resources":
+                listed = [{"LogicalResourceId": name, "PhysicalResourceId": id} for name, id in self.names.items()]
+                return {"StackResourceSummaries": listed}
+            case "dynamodb", "describe-table":
+                assert option["--table-name"] == self.names["EventsTable"]
+                return {"Table": {"LatestStreamArn": STREAM}}
+            case "dynamodb", "get-resource-policy":
+                document = self.tables[option["--resource-arn"]]
+                return document and {"Policy": json.dumps(document)}
+            case "iam", "get-role":
+                document = self.trust[role]
+                return document and {"Role": {"AssumeRolePolicyDocument": document}}
+            case "iam", "list-role-policies":
+                return {"PolicyNames": list(self.inline[role])}
+            case "iam", "get-role-policy":
+                document = self.inline[role].get(option["--policy-name"])
+                return document and {"PolicyDocument": document}
+            case "iam", "list-attached-role-policies":
+                return {"AttachedPolicies": [{"PolicyArn": arn} for arn in self.attached[role]]}
+            case "iam", "get-policy":
+                assert option["--policy-arn"] == RUN_POLICY
+                return {"Policy": {"DefaultVersionId": self.default}}
+            case "iam", "get-policy-version":
+                assert option["--policy-arn"] == RUN_POLICY
+                document = self.run_policy[option["--version-id"]]
+                return document and {"PolicyVersion": {"Document": document}}
+        raise AssertionError(arguments)
+
+    def documents(self):
+        """Each document: its name in a difference, and where it is kept."""
+        for arn in self.tables:
+            yield f"the policy of {arn.partition('/')[2]}", self.tables, arn
+        yield f"the default version of {RUN_POLICY}", self.run_policy, self.default
+        for role, inline in self.inline.items():
+            yield f"the trust policy of the role {role}", self.trust, role
+            for policy in inline:
+                yield f"the policy {policy} of the role {role}", inline, policy
 
     def differences(self):
-        stack = table_policies().Stack("audit-log", self.ask, source())
+        stack = table_policies().Stack("audit-log", self.ask, self.template)
         return table_policies().differences(stack, patience=2, pause=0)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"AdminArn": ADMIN}, {"DynamoDbUrl": "http://127.0.0.1:8000"}])
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234"
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"AdminArn": ADMIN}, {"DynamoDbUrl": "http://127.0.0.1:8000"}, {"KeyArn": KEY}]
+)
 def test_the_policies_in_force_are_compared_with_the_template(parameters):
     account = Account(**parameters)
     assert account.differences() == []
-    assert sorted(arguments[0] for arguments in account.answers) == ["dynamodb"] * 2 + ["iam"] * 3
-    resolved = json.dumps(list(account.answers.values()))
-    assert not re.search(r"Fn::|\$\{|\bRef\b", resolved)
+    documents = list(account.documents())
+    # Two tables, RunPolicy, three trust policies, three policies of tables, and one of the stream.
+    assert len(documents) == 10
+    for name, kept, key in documents:
+        wanted = kept[key]
+        # Another way to write the same.
+        kept[key] = json.loads(json.dumps(wanted))
+        actions = kept[key]["Statement"][0]["Action"]
+        kept[key]["Statement"][0]["Action"] = actions[::-1] if isinstance(actions, list) else [actions]
+        assert account.differences() == []
+        for spoilt in spoilt_policies(wanted):
+            kept[key] = spoilt
+            (difference,) = account.differences()
+            assert difference.startswith(f"{name} differs")
+        kept[key] = wanted
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"AdminArn": ADMIN}, {"DynamoDbUrl": "http://127.0.0.1:8000"}, {"KeyArn": KEY}]
+)
+def test_the_template_is_compared_as_aws_spells_it(parameters):
+    documents = [kept[key] for _, kept, key in Account(**parameters).documents()]
+    resolved = json.dumps(documents)
+    assert not re.search(r"Fn::|\$\{|\bRef\b|\bnull\b", resolved)
     assert ("111122223333:root" in resolved) == ("AdminArn" not in parameters)
-    # As AWS spells the ARNs of the table, the role and the function.
-    assert '"arn:aws:dynamodb:eu-west-1:111122223333:table/audit-log-EventsTable-1/index/user_id-index"' in resolved
+    for arn in (
+        "arn:aws:dynamodb:eu-west-1:111122223333:table/audit-log-EventsTable-1/index/user_id-index",
+        "arn:aws:logs:eu-west-1:111122223333:log-group:audit-log-FunctionLogs-1:*",
+        "arn:aws:sqs:eu-west-1:111122223333:audit-log-IndexFailures-1",
+        STREAM,
+    ):
+        assert f'"{arn}"' in resolved
     assert '{"aws:PrincipalArn": "arn:aws:iam::111122223333:role/audit-log-CreateEventRole-1"}' in resolved
     function = '{"lambda:SourceFunctionArn": "arn:aws:lambda:eu-west-1:111122223333:function:audit-log-create-event"}'
     assert (function in resolved) == ("DynamoDbUrl" not in parameters)
-    for answer in account.answers.values():
-        name, wanted = answer
-        # Another way to write the same.
-        answer[1] = json.loads(json.dumps(wanted))
-        actions = answer[1]["Statement"][0]["Action"]
-        answer[1]["Statement"][0]["Action"] = actions[::-1] if isinstance(actions, list) else [actions]
-        assert account.differences() == []
-        for spoilt in spoilt_policies(wanted):
-            answer[1] = spoilt
-            (difference,) = account.differences()
-            assert difference.startswith(f"{name} differs")
-        answer[1] = wanted
+    assert ('{"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}' in resolved) == ("KeyArn" in parameters)
+
+
+ANYTHING = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}
+ALLOW_ANYTHING = {"Version": "2012-10-17", "Statement": [ANYTHING]}
+
+
+def one_more_statement(account, role):
+    account.inline[role]["tables"]["Statement"].append(ANYTHING)
+    return f"the policy tables of the role {role}"
+
+
+def one_more_inline_policy(account, role):
+    account.inline[role]["more"] = ALLOW_ANYTHING
+    return f"the list of inline policies of the role {role}"
+
+
+def one_more_attached_policy(account, role):
+    account.attached[role].append("arn:aws:iam::aws:policy/AdministratorAccess")
+    return f"the list of managed policies of the role {role}"
+
+
+def another_attached_policy(account, role):
+    account.attached[role] = ["arn:aws:iam::aws:policy/AdministratorAccess"]
+    return f"the list of managed policies of the role {role}"
+
+
+def another_principal(account, role):
+    account.trust[role]["Statement"][0]["Principal"] = {"AWS": "arn:aws:iam::111122223333:root"}
+    return f"the trust policy of the role {role}"
+
+
+def one_more_principal(account, role):
+    account.trust[role]["Statement"][0]["Principal"]["AWS"] = "arn:aws:iam::111122223333:root"
+    return f"the trust policy of the role {role}"
+
+
+def another_version_of_run_policy(account, _):
+    account.run_policy["v4"], account.default = ALLOW_ANYTHING, "v4"
+    return f"the default version of {RUN_POLICY}"
+
+
+@pytest.mark.parametrize("role", ["CreateEventRole", "ListEventsRole", "IndexEventsRole"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        one_more_statement,
+        one_more_inline_policy,
+        one_more_attached_policy,
+        another_attached_policy,
+        another_principal,
+        one_more_principal,
+        another_version_of_run_policy,
+    ],
+)
+def test_what_a_role_is_given_by_hand_is_found(change, role):
+    account = Account()
+    name = change(account, account.names[role])
+    (difference,) = account.differences()
+    assert difference.startswith(f"{name} differs")
+
+
+def test_a_statement_that_is_added_to_the_policy_of_the_stream_is_found():
+    account = Account()
+    role = account.names["IndexEventsRole"]
+    account.inline[role]["stream"]["Statement"].append(ANYTHING)
+    (difference,) = account.differences()
+    assert difference.startswith(f"the policy stream of the role {role} differs")
 
 
 def spoilt_policies(wanted):
@@ -559,6 +713,46 @@ def test_tables_that_are_imported_are_not_replaced_by_the_update_that_follows():
     (resources,) = re.findall(r"--resources-to-import '(\[.*?])'", runbook, re.DOTALL)
     assert {one["LogicalResourceId"] for one in json.loads(resources)} == set(imported["Resources"])
     assert "`EventsTableName` is the restored table" in runbook
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "console"),
+    [
+        ("aws", "eu-west-1", "https://eu-west-1.console.aws.amazon.com/"),
+        ("aws-cn", "cn-north-1", "https://cn-north-1.console.amazonaws.cn/"),
+        ("aws-us-gov", "us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com/"),
+    ],
+)
+def test_the_dashboard_is_in_the_console_of_its_partition(partition, region, console):
+    template = source()
+    text, variables = template["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"]
+
+    def choose(value):
+        if isinstance(value, str):
+            return value
+        condition, yes, no = value["Fn::If"]
+        holds = decide(template["Conditions"][condition], {"AWS::Partition": partition}, template["Conditions"])
+        return choose(yes if holds else no)
+
+    known = {name: choose(value) for name, value in variables.items()} | {"AWS::Region": region, "Dashboard": "audit-log"}
+    url = re.sub(r"\$\{([\w:]+)}", lambda match: known[match[1]], text)
+    assert url == f"{console}cloudwatch/home?region={region}#dashboards/dashboard/audit-log"
+
+
+def test_the_name_of_a_function_has_at_most_64_characters():
+    name = DEFAULT["CreateEventFunction"]["Properties"]["FunctionName"]["Fn::Sub"]
+    longest = 64 - len(name.replace("${AWS::StackName}", ""))
+    assert f"so the stack's at most {longest}." in (ROOT / "template.yaml").read_text()
+    stages = [stage for name, stage in STAGES.items() if name != "version"]
+    assert all(len(stage["global"]["parameters"]["stack_name"]) <= longest for stage in stages)
+
+
+def test_the_emulator_and_all_that_it_needs_are_pinned():
+    lines = (ROOT / "tests" / "real" / "ministack.txt").read_text().splitlines()
+    packages = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", package) for package in packages)
+    # With what ministack itself requires.
+    assert {"ministack", "boto3", "botocore", "Hypercorn"} <= {package.split("==")[0] for package in packages}
 
 
 def test_every_table_is_an_output():
