@@ -34,7 +34,7 @@
 //! # The budget
 //!
 //! The live window is read by one Query a partition: of some 50 read units over all shards for a total, and of some 240 for
-//! the place of a page by number. Only while the size of the items is not known yet, a page by number asks for a few keys
+//! the place of a page by number. Where the size of the newest items is not known, one item is read
 //! first. Where a Query does not reach the end of its live window, let B be the oldest id that it read, or the
 //! newest such id of several partitions. Counted are then what is ahead by the index, the ids from B on as read, and *what
 //! the index has below B*. The index trails there by some seconds, so the total can be too low, and says so.

@@ -38,7 +38,7 @@ impl ListLinks<'_> {
     /// `first` and `last` where there is any event, `prev` where a page comes before, and `next` with the cursor
     /// that makes following it exact. Without a total there is no `last`. `None` when there is no page to name.
     ///
-    /// A long user id or path repeats in each link. Where they would take more than [`HEADER_BYTES_MAX`], `last`, `first`
+    /// A long user id or path repeats in each link. Where they would take more than 4 KB, `last`, `first`
     /// and then `prev` are left out: a client can make them up, unlike `next`.
     pub fn header(&self) -> Option<HeaderValue> {
         let page = self.query.page;
