@@ -45,9 +45,11 @@ async fn a_post_under_a_key_is_one_call_and_five_units() {
     let tables = Tables::start().await;
     let answer = tables.record(Some("k"), LATE).await;
     assert_eq!(answer.status(), 201);
-    // Two for the event and two for its key, within a transaction; one on the index.
-    let written = Units { tables: 4.0, indexes: 1.0 };
-    assert_eq!(usage(&answer), Usage { calls: 1, rounds: 1, written, ..Usage::default() });
+    let Usage { calls, rounds, written, .. } = usage(&answer);
+    // Two for the event and two for its key, within a transaction; one on the index. DynamoDB Local doubles that one, too.
+    assert_eq!((calls, rounds, written.tables), (1, 1, 4.0));
+    let most = if std::env::var("AUDIT_LOG_TEST_DYNAMODB").is_ok() { 2.0 } else { 1.0 };
+    assert!((1.0..=most).contains(&written.indexes), "{written:?}");
     // The transaction that finds the key, and the first event, which is compared.
     let replay = tables.record(Some("k"), LATE).await;
     assert_eq!((replay.status().as_u16(), usage(&replay).calls), (200, 2));
