@@ -28,7 +28,8 @@ impl Indexer {
     /// Compares a partition with its lane, and corrects the lane. `seen` hears of each slice of events, `tell` of
     /// each difference. Events in the live window are left to the stream.
     ///
-    /// `clock` gives the time of each slice. A user's lane must have been started [`SETTLE`](super::SETTLE) ago, unless the index of users never lags.
+    /// `clock` gives the time of each slice. A user's lane must have been started [`SETTLE`](super::SETTLE) ago, unless the
+    /// index of users never lags.
     ///
     /// # Errors
     ///

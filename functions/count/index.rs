@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{StreamExt, iter};
 
 use super::trie::{self, Entry, Lane, State, Storage};
-use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX, lane_of};
+use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX, lane_of, started_shards};
 use crate::event::{IdRange, Timestamp};
 use crate::log::{Error, EventKey, EventLog, Partition, Scope};
 
@@ -62,8 +62,8 @@ impl Indexer {
     /// [`IndexError`], when DynamoDB does not tell.
     pub async fn shards(&self) -> Result<Vec<Partition>, IndexError> {
         let roots = self.counts.lanes(&Scope::Everyone).level(trie::Prefix::ROOT).await?;
-        let started = roots.iter().map(|(shard, _)| shard + 1).max().unwrap_or(0);
-        Ok((0..started.max(self.log.shards().get())).map(Partition::Shard).collect())
+        let shards = started_shards(&roots).max(self.log.shards().get());
+        Ok((0..shards).map(Partition::Shard).collect())
     }
 
     /// Adds one event to the lanes that have been started. To those that have not, their backfill will add it.

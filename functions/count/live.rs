@@ -150,7 +150,7 @@ impl LiveReader {
             let probe = self.log.newest_ids(partition, rest, 1).await?;
             self.size.learn(&probe, now);
             bytes -= probe.units * BYTES_PER_UNIT;
-            rest = probe.ids.last().map_or(rest, |oldest| rest.below(*oldest));
+            rest = probe.rest(rest);
             part.add(probe);
         }
         let keys = self.keys(bytes, budget, now);
@@ -185,7 +185,7 @@ impl LiveReader {
 fn begun(partition: &Partition, live: IdRange, seen: Option<&Seen>) -> (LivePart, IdRange) {
     let empty = LivePart { partition: partition.clone(), ids: Vec::new(), whole: live.bounds().is_none() };
     let Some(seen) = seen else { return (empty, live) };
-    let rest = seen.ids.last().map_or(live, |oldest| live.below(*oldest));
+    let rest = seen.rest(live);
     let ids = seen.ids.iter().copied().filter(|id| live.contains(*id)).collect();
     (LivePart { ids, whole: seen.finished || rest.bounds().is_none(), ..empty }, rest)
 }

@@ -68,6 +68,11 @@ use crate::log::Partition;
 /// A user with more events than this gets a trie. Counting so many keys costs at most about 19 read units.
 pub const USER_EVENTS_LIVE_MAX: u64 = 1000;
 
+/// How many shards have a lane, as far as the roots of everyone's lanes tell: up to the highest one.
+fn started_shards(roots: &[(Lane, trie::Entry)]) -> u8 {
+    roots.iter().map(|(shard, _)| shard + 1).max().unwrap_or(0)
+}
+
 /// The lane that counts a partition: a user has only one.
 fn lane_of(partition: &Partition) -> Lane {
     match partition {

@@ -9,7 +9,7 @@ use futures_util::future::{try_join, try_join_all};
 use super::live::{Budget, Live, LivePart, LiveReader};
 use super::range::Parts;
 use super::trie::{self, Before, Lane, Node, Roots, State, Storage};
-use super::{CountsTable, Lanes, lane_of};
+use super::{CountsTable, Lanes, lane_of, started_shards};
 use crate::event::{EventId, IdRange, SHARDS_MAX, Timestamp};
 use crate::log::{Error, EventLog, Partition, Scope, Seen};
 
@@ -72,6 +72,11 @@ impl ScopeIndex {
         self.ready.iter().map(|(partition, _)| partition).chain(&self.unready).cloned().collect()
     }
 
+    /// How many partitions the scope has.
+    fn len(&self) -> usize {
+        self.ready.len() + self.unready.len()
+    }
+
     fn ready_partitions(&self) -> Vec<Partition> {
         self.ready.iter().map(|(partition, _)| partition.clone()).collect()
     }
@@ -125,8 +130,7 @@ impl Count {
     ) -> Result<Total, Error> {
         let parts = Parts::of(range, now);
         let ready = index.ready_partitions();
-        let partitions = ready.len() + index.unready.len();
-        let live = self.live.read(&ready, partitions, parts.live, seen, Budget::Total, now);
+        let live = self.live.read(&ready, index.len(), parts.live, seen, Budget::Total, now);
         let (live, unready) = try_join(live, self.count_unready(index, range, seen)).await?;
         let live = merge(&live.iter().collect::<Vec<_>>(), parts.live);
         let (below, ahead) = (range_below(range, &parts, &live), parts.ahead);
@@ -164,8 +168,7 @@ impl Count {
         now: Timestamp,
     ) -> Result<Located, Error> {
         let parts = Parts::of(range, now);
-        let partitions = index.partitions().len();
-        let unlisted = self.live.read(&index.unlisted, partitions, parts.live, &[], Budget::Place, now);
+        let unlisted = self.live.read(&index.unlisted, index.len(), parts.live, &[], Budget::Place, now);
         let (unlisted, leaves) = try_join(unlisted, self.leaves(index, range)).await?;
         live.extend(unlisted);
         let located = match leaves {
@@ -260,10 +263,7 @@ impl Count {
     /// read, all that there can be.
     fn unlisted(&self, scope: &Scope, listed: &[Partition], roots: Option<&[(Lane, trie::Entry)]>) -> Vec<Partition> {
         let Scope::Everyone = scope else { return Vec::new() };
-        let shards = match roots {
-            Some(roots) => roots.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0),
-            None => SHARDS_MAX,
-        };
+        let shards = roots.map_or(SHARDS_MAX, started_shards);
         let unlisted = (0..shards).map(Partition::Shard).filter(|partition| !listed.contains(partition));
         let unlisted: Vec<Partition> = unlisted.collect();
         if roots.is_some() && !unlisted.is_empty() && !self.warned.swap(true, Ordering::Relaxed) {
@@ -284,7 +284,7 @@ impl Count {
             if seen.is_some_and(|seen| seen.finished) {
                 return Ok(met);
             }
-            let rest = seen.and_then(|seen| seen.ids.last()).map_or(range, |oldest| range.below(*oldest));
+            let rest = seen.map_or(range, |seen| seen.rest(range));
             Ok(met + self.log.count_in(std::slice::from_ref(partition), rest).await?)
         });
         Ok(try_join_all(counts).await?.into_iter().sum())

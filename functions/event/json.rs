@@ -197,8 +197,13 @@ fn member_difference(name: &str, a: Option<&RawValue>, b: Option<&RawValue>) -> 
         (Some(a), Some(b)) => value_difference(a, b)?,
         _ => String::new(),
     };
+    Some(path_of(name, &below))
+}
+
+/// A path that goes on below `name`: `name.member`, `name[3]`, or `name` itself.
+fn path_of(name: &str, below: &str) -> String {
     let separator = if below.is_empty() || below.starts_with('[') { "" } else { "." };
-    Some(format!("{name}{separator}{below}"))
+    format!("{name}{separator}{below}")
 }
 
 /// The path of what differs within two values; empty where they differ as a whole.
@@ -229,11 +234,10 @@ fn array_difference(a: Vec<&RawValue>, b: Vec<&RawValue>) -> Option<String> {
     if a.len() != b.len() {
         return Some(String::new());
     }
-    a.into_iter().zip(b).enumerate().find_map(|(index, (a, b))| {
-        let below = value_difference(a, b)?;
-        let separator = if below.is_empty() || below.starts_with('[') { "" } else { "." };
-        Some(format!("[{index}]{separator}{below}"))
-    })
+    a.into_iter()
+        .zip(b)
+        .enumerate()
+        .find_map(|(index, (a, b))| Some(path_of(&format!("[{index}]"), &value_difference(a, b)?)))
 }
 
 #[cfg(test)]

@@ -67,6 +67,13 @@ pub struct Seen {
     pub units: f64,
 }
 
+impl Seen {
+    /// The part of `range` below what was read.
+    pub fn rest(&self, range: IdRange) -> IdRange {
+        self.ids.last().map_or(range, |oldest| range.below(*oldest))
+    }
+}
+
 impl Walk {
     /// A walk that is expected to take `rows` rows; it goes on as long as it is asked to.
     pub fn new(log: &EventLog, partitions: Vec<Partition>, range: IdRange, rows: usize, what: What) -> Walk {

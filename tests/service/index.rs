@@ -407,7 +407,7 @@ async fn what_is_no_event_does_not_hold_up_the_stream() {
 
 /// The index may hold events that are still counted live: each counts once, on whatever side of the edge it is.
 #[tokio::test]
-async fn pages_are_exact_across_the_live_edge_whether_the_stream_is_ahead_of_it_or_behind() {
+async fn pages_are_exact_across_the_edge_of_the_live_window() {
     let (tables, events) = (Tables::start().await, events(2400, Duration::from_secs(400)));
     let (old, young) = events.split_at(2340);
     tables.write(old).await;

@@ -73,11 +73,15 @@ async fn post_under_a_key(tables: &Tables) -> Response<Body> {
     post_with(tables, &[("idempotency-key", "k")]).await
 }
 
-async fn post_with((log, counts): &Tables, headers: &[(&str, &str)]) -> Response<Body> {
+async fn post_with(tables: &Tables, headers: &[(&str, &str)]) -> Response<Body> {
+    post_from(tables, Sources::system(), headers).await
+}
+
+async fn post_from((log, counts): &Tables, sources: Sources, headers: &[(&str, &str)]) -> Response<Body> {
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(event("1", AT).into()).unwrap();
-    CreateEvent::new(log.clone(), counts.clone(), Sources::system()).handle(request).await
+    CreateEvent::new(log.clone(), counts.clone(), sources).handle(request).await
 }
 
 async fn get((log, counts): &Tables) -> Response<Body> {
@@ -106,7 +110,7 @@ async fn a_broken_database_is_a_503_that_says_what_is_not_known() {
 /// Nobody knows where it broke off: it may have been after the write.
 #[tokio::test]
 async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_recorded() {
-    let (log, counts) = scripted(|_| BROKEN).await;
+    let tables = scripted(|_| BROKEN).await;
     // Asked first by the frame around the handler, and then by the handler.
     let panics_within = || {
         let asked = AtomicUsize::new(0);
@@ -115,10 +119,8 @@ async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_reco
             Sources::system().now()
         })
     };
-    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let request = request.body(event("1", AT).into()).unwrap();
-    let post = CreateEvent::new(log.clone(), counts.clone(), panics_within()).handle(request).await;
-    check(&post, 500, "internal_error", NOT_KNOWN);
+    check(&post_from(&tables, panics_within(), &[]).await, 500, "internal_error", NOT_KNOWN);
+    let (log, counts) = tables;
     let get = ListEvents::new(log, counts, panics_within()).handle(Request::new("".into())).await;
     check(&get, 500, "internal_error", "report it with the request_id");
 }
@@ -209,11 +211,9 @@ async fn a_key_that_names_the_requests_own_event_is_a_201() {
     let taken = cancelled(&format!(
         r#"{{"Code":"ConditionalCheckFailed","Item":{{"key":{{"S":"h"}},"id":{{"S":"{id}"}}}}}},{{"Code":"None"}}"#
     ));
-    let (log, counts) = scripted(move |request| [BROKEN, CONFLICT, taken][request.min(2)]).await;
-    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let request = request.header("idempotency-key", "k").body(event("1", AT).into()).unwrap();
+    let tables = scripted(move |request| [BROKEN, CONFLICT, taken][request.min(2)]).await;
     let sources = Sources::system().with_random(|| 1).with_clock(|| Timestamp::parse(AT).unwrap());
-    let answer = CreateEvent::new(log, counts, sources).handle(request).await;
+    let answer = post_from(&tables, sources, &[("idempotency-key", "k")]).await;
     let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
     assert_eq!((answer.status().as_u16(), body["id"].as_str()), (201, Some(id.as_str())), "{body}");
 }
