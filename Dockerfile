@@ -20,15 +20,15 @@ ENV CARGO_PROFILE_RELEASE_LTO=off \
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,id=audit-log-target-$TARGETARCH,target=/src/target,sharing=locked \
     find functions local -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked -p audit-log-local \
-    && cp target/release/audit-log-local /usr/local/bin/audit-log-local
+    && cargo build --release --locked -p audit-log-cli \
+    && cp target/release/audit-log /usr/local/bin/audit-log
 # Made here, because the last stage runs nothing: an empty volume takes its owner from the folder it covers.
 RUN mkdir /data
 
 # The build's distribution, hence a glibc that the binary knows. Not distroless: without a shell the health check below
 # would need a client in the binary.
 FROM debian:bookworm-slim
-COPY --from=build /usr/local/bin/audit-log-local /usr/local/bin/audit-log-local
+COPY --from=build /usr/local/bin/audit-log /usr/local/bin/audit-log
 COPY template.yaml /usr/share/audit-log/template.yaml
 COPY --from=build --chown=10001:10001 /data /data
 # By number, so that Kubernetes' runAsNonRoot can tell.
@@ -39,6 +39,6 @@ EXPOSE 5001
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --start-interval=1s \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/5001 && printf 'GET /events?per_page=1 HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
 # The binary itself is process 1 and handles SIGTERM: `docker stop` lets it finish what it has begun.
-ENTRYPOINT ["audit-log-local"]
+ENTRYPOINT ["audit-log"]
 # 0.0.0.0 within the container, or no published port would reach it.
 CMD ["--host", "0.0.0.0", "--data", "/data", "--template", "/usr/share/audit-log/template.yaml"]

@@ -26,11 +26,12 @@ mod support;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use audit_log::boot::{Sources, Units, Usage};
 use audit_log::create_event::CreateEvent;
+use audit_log::dynamodb::{Units, Usage};
+use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::list_events::ListEvents;
-use audit_log::log::EventKey;
+use audit_log::store::EventKey;
 use filled::{SHARDS, Tables, events, events_from, sample};
 use lambda_http::http::{Method, Request, Response};
 use lambda_http::{Body, RequestExt};
@@ -136,8 +137,8 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-fn usage(answer: &Response<Body>) -> Usage {
-    *answer.extensions().get::<Usage>().unwrap()
+fn usage(response: &Response<Body>) -> Usage {
+    *response.extensions().get::<Usage>().unwrap()
 }
 
 impl Tables {
@@ -146,25 +147,26 @@ impl Tables {
         let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
         let request = request.body(document.into()).unwrap();
-        let sources = Sources::system().with_clock(|| at(NOW));
-        CreateEvent::new(self.log.clone(), self.counts.clone(), sources).handle(request).await
+        let effects = Effects::system().with_clock(|| at(NOW));
+        CreateEvent::new(self.store.clone(), self.counts.clone(), effects).handle(request).await
     }
 
     /// Reports an event of about 1 KB, as DynamoDB measures an item. `status` tells whether it is a replay.
     async fn report(&self, status: u16, key: Option<&str>, user: &str, at: Timestamp) -> Usage {
         let document = event_with(user, &at.to_string(), &format!("\"{}\"", "x".repeat(700)));
-        let answer = self.post(key, document).await;
-        assert_eq!(answer.status(), status, "{answer:?}");
-        usage(&answer)
+        let response = self.post(key, document).await;
+        assert_eq!(response.status(), status, "{response:?}");
+        usage(&response)
     }
 
     /// `GET /events/{id}`.
     async fn get_one(&self, id: EventId) -> Usage {
         let request =
             Request::new(Body::Empty).with_path_parameters(HashMap::from([("id".to_owned(), id.to_string())]));
-        let answer = ListEvents::new(self.log.clone(), self.counts.clone(), Sources::system()).handle(request).await;
-        assert_eq!(answer.status(), 200, "{answer:?}");
-        usage(&answer)
+        let response =
+            ListEvents::new(self.store.clone(), self.counts.clone(), Effects::system()).handle(request).await;
+        assert_eq!(response.status(), 200, "{response:?}");
+        usage(&response)
     }
 }
 

@@ -27,9 +27,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_log::boot::Sources;
+use audit_log::effects::Effects;
 use audit_log::event::EventId;
-use audit_log::log::EventKey;
+use audit_log::store::EventKey;
 use filled::Tables;
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -318,7 +318,7 @@ impl Bench {
 impl Lane {
     async fn start(shards: u8, acceptor: &TlsAcceptor) -> Lane {
         let tables = Tables::start().await;
-        let now = Sources::system().now();
+        let now = Effects::system().now();
         let events: Vec<EventKey> = (1..=EVENTS)
             .map(|minutes| EventKey {
                 id: EventId::new(now.minus(Duration::from_secs(60) * minutes), rand::rng().random(), shards),
@@ -346,7 +346,7 @@ fn certify(folder: &Path) -> TlsAcceptor {
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let amazon = include_str!("../functions/boot/amazon-roots.pem");
+    let amazon = include_str!("../functions/dynamodb/amazon-roots.pem");
     let machine = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_else(|_| amazon.to_owned());
     for (file, others) in [("amazon.pem", amazon), ("machine.pem", machine.as_str())] {
         std::fs::write(folder.join(file), format!("{others}\n{}", authority.pem())).unwrap();
@@ -373,10 +373,10 @@ async fn terminate_tls(acceptor: TlsAcceptor, engine: String) -> SocketAddr {
 /// An endpoint before the engine whose answers come later by [`DISTANCE`].
 async fn delay(engine: String) -> SocketAddr {
     before(engine, |outside, inside| async move {
-        let ((mut asked, mut answered), (mut answers, mut asks)) = (outside.into_split(), inside.into_split());
+        let ((mut asked, mut answered), (mut responses, mut asks)) = (outside.into_split(), inside.into_split());
         let late = async {
             let mut bytes = vec![0; 1 << 20];
-            while let Ok(count @ 1..) = answers.read(&mut bytes).await {
+            while let Ok(count @ 1..) = responses.read(&mut bytes).await {
                 tokio::time::sleep(DISTANCE).await;
                 answered.write_all(&bytes[..count]).await.ok();
             }
@@ -453,14 +453,14 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// How many milliseconds the function took to answer.
 async fn request(api: &mut RuntimeApi, post: bool) -> f64 {
-    let (answer, took) = api.invoke(if post { reporting() } else { listing() }).await;
-    assert!(matches!(answer["statusCode"].as_u64(), Some(200 | 201)), "{answer}");
+    let (response, took) = api.invoke(if post { reporting() } else { listing() }).await;
+    assert!(matches!(response["statusCode"].as_u64(), Some(200 | 201)), "{response}");
     milliseconds(took)
 }
 
 /// `POST /events` of 1 KB, on time.
 fn reporting() -> String {
-    let now = Sources::system().now();
+    let now = Effects::system().now();
     let app_data = format!("{{\"text\":\"{}\"}}", "x".repeat(850));
     let body = support::event_with("1", &now.to_string(), &app_data);
     payload("POST", json!({"content-type": "application/json"}), Some(body))

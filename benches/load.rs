@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use audit_log_local::engine::Storage;
-use audit_log_local::{Options, Service};
+use audit_log_cli::serve::engine::Storage;
+use audit_log_cli::{Options, Service};
 use report::Report;
 use reqwest::Client;
 use serde_json::Value;
@@ -276,14 +276,14 @@ fn document(user: usize, at: OffsetDateTime) -> String {
 }
 
 async fn get(client: &Client, url: &str) -> Result<Vec<u8>, String> {
-    answer(client.get(url)).await
+    response(client.get(url)).await
 }
 
 async fn post(client: &Client, url: &str, document: String) -> Result<(), String> {
-    answer(client.post(url).header("content-type", "application/json").body(document)).await.map(drop)
+    response(client.post(url).header("content-type", "application/json").body(document)).await.map(drop)
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
+async fn response(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
     let response = request.send().await.map_err(|error| format!("{error:?}"))?;
     let status = response.status();
     let body = response.bytes().await.map_err(|error| format!("{error:?}"))?.to_vec();

@@ -61,12 +61,12 @@ fn ids(gap: Duration) -> impl Iterator<Item = EventId> {
 
 /// A document's way in: the rules, and whether a retry says the same.
 mod document {
-    use audit_log::event::{DOCUMENT_BYTES_MAX, NewEvent, same_document};
+    use audit_log::event::{MAX_DOCUMENT_BYTES, NewEvent, same_document};
     use audit_log::http::json_string_bytes;
     use divan::counter::BytesCount;
     use divan::{Bencher, black_box};
 
-    const SIZES: [usize; 2] = [1024, DOCUMENT_BYTES_MAX];
+    const SIZES: [usize; 2] = [1024, MAX_DOCUMENT_BYTES];
 
     /// A document of exactly so many bytes, whose data are many small objects: a scanner's work is in the tokens.
     fn of_objects(bytes: usize) -> String {
@@ -130,7 +130,7 @@ mod document {
 /// Ids and instants: made with each event, read with each row of each page.
 mod id {
     use audit_log::event::{EventId, IdRange, Timestamp};
-    use audit_log::log::KeyHash;
+    use audit_log::store::KeyHash;
     use divan::{Bencher, black_box};
 
     use super::{AT, ID, SHARDS, at};
@@ -182,9 +182,10 @@ mod id {
 mod page {
     use std::collections::HashMap;
 
-    use audit_log::boot::{Settings, client_from};
+    use audit_log::config::Settings;
+    use audit_log::dynamodb::client_from;
     use audit_log::event::IdRange;
-    use audit_log::log::{EventLog, Scope};
+    use audit_log::store::{EventStore, Scope};
     use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
     use aws_smithy_runtime_api::client::http::{
         HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -205,13 +206,13 @@ mod page {
         fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
             let query: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
             let shard = query["ExpressionAttributeValues"][":partition"]["S"].as_str().unwrap();
-            let answer = SdkBody::from(self.0[shard].as_str());
-            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), answer)))
+            let response = SdkBody::from(self.0[shard].as_str());
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), response)))
         }
     }
 
     /// A log with so many events of 1 KB, each shard's in one answer.
-    fn log(events: usize) -> EventLog {
+    fn log(events: usize) -> EventStore {
         let mut shards: HashMap<String, Vec<Value>> = (0..SHARDS).map(|shard| (shard.to_string(), vec![])).collect();
         for id in ids(MONTH / 1_000_000).take(events) {
             let item = json!({
@@ -221,10 +222,10 @@ mod page {
             });
             shards.get_mut(&id.shard().to_string()).unwrap().insert(0, item);
         }
-        let answer = |(shard, items): (String, Vec<Value>)| {
+        let response = |(shard, items): (String, Vec<Value>)| {
             (shard, json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items}).to_string())
         };
-        let connector = SharedHttpConnector::new(Shards(shards.into_iter().map(answer).collect()));
+        let connector = SharedHttpConnector::new(Shards(shards.into_iter().map(response).collect()));
         let config = Builder::new()
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
@@ -235,20 +236,20 @@ mod page {
             counts_table: "counts".to_owned(),
             shards: SHARDS.to_string().parse().unwrap(),
         };
-        EventLog::new(client_from(config), &settings)
+        EventStore::new(client_from(config), &settings)
     }
 
     #[divan::bench(args = [10, 100, 1000])]
     fn read(bencher: Bencher, events: usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let log = log(events);
+        let store = log(events);
         bencher.counter(ItemsCount::new(events)).bench_local(|| {
             let read = async {
-                let partitions = log.partitions(&Scope::Everyone);
-                let mut reader = log.page_reader(&Scope::Everyone, partitions, IdRange::ALL, events);
+                let partitions = store.partitions(&Scope::Everyone);
+                let mut reader = store.page_reader(&Scope::Everyone, partitions, IdRange::ALL, events);
                 reader.start().await.unwrap();
                 let rows = reader.read(|_| true).await.unwrap();
-                log.page(rows, |_| true).await.unwrap()
+                store.page(rows, |_| true).await.unwrap()
             };
             let page = runtime.block_on(read);
             assert_eq!(page.events.len(), events);
@@ -260,7 +261,7 @@ mod page {
 /// A list's way in and out: its parameters, cursor included, and its links.
 mod query {
     use audit_log::event::EventId;
-    use audit_log::http::{ListLinks, ListQuery, Origin};
+    use audit_log::http::{ListLinks, ListQuery, RequestContext};
     use divan::{Bencher, black_box};
     use lambda_http::aws_lambda_events::query_map::QueryMap;
 
@@ -280,8 +281,8 @@ mod query {
     #[divan::bench]
     fn links(bencher: Bencher) {
         let query = ListQuery::parse(&FULL.parse::<QueryMap>().unwrap(), Some(FULL)).unwrap();
-        let origin = Origin { path: "/events".to_owned(), ..Origin::default() };
-        let links = ListLinks { origin: &origin, query: &query, total_pages: Some(50_000), next: EventId::parse(ID) };
+        let context = RequestContext { path: "/events".to_owned(), ..RequestContext::default() };
+        let links = ListLinks { context: &context, query: &query, total_pages: Some(50_000), next: EventId::parse(ID) };
         bencher.bench(|| black_box(links).header());
     }
 }
@@ -290,7 +291,7 @@ mod query {
 /// the time is the trie's.
 mod trie {
     use audit_log::count::trie::{
-        Before, LEAF_KEYS_MAX, Lane, Node, Prefix, Roots, Step, Storage, apply, count, rank, start,
+        Before, Lane, MAX_LEAF_KEYS, Node, Prefix, Roots, Step, Storage, apply, count, rank, start,
     };
     use audit_log::event::EventId;
     use divan::Bencher;
@@ -407,7 +408,7 @@ mod trie {
 
     /// The fullest nodes there are, with where they lie: what every read unpacks and every write packs.
     fn nodes() -> [(Prefix, Node); 2] {
-        let keys: Vec<u128> = keys(1_000_000).take(LEAF_KEYS_MAX).collect();
+        let keys: Vec<u128> = keys(1_000_000).take(MAX_LEAF_KEYS).collect();
         let prefix = Prefix::path(keys[0]).next().unwrap();
         let greatest = keys[keys.len() - 1];
         let counts = (0..256).map(|step: Step| (step, 1000 + u64::from(step))).collect();

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::boot::{Metric, Sources, Usage};
 use crate::count::Indexer;
+use crate::dynamodb::Usage;
+use crate::effects::Effects;
 use crate::event::{EventId, Timestamp};
-use crate::log::EventKey;
+use crate::store::EventKey;
+use crate::telemetry::Metric;
 
 /// How long an invocation may go on filling lanes: meanwhile what is new waits in the stream, and has to be in the
 /// index before it is no longer counted live. The next batch goes on.
@@ -15,13 +17,13 @@ const BACKFILL_TIME: Duration = Duration::from_secs(2);
 /// What is kept of the time that Lambda gives an invocation for the last slice, which takes less as a rule.
 const SLICE_TIME: Duration = Duration::from_secs(10);
 /// The time for a batch that comes without a deadline.
-const TIME_DEFAULT: Duration = Duration::from_secs(60);
+const DEFAULT_TIME: Duration = Duration::from_secs(60);
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
 pub struct IndexEvents {
     indexer: Indexer,
-    sources: Sources,
+    effects: Effects,
 }
 
 /// A batch of a DynamoDB stream, as far as it is read: the documents in the images are skipped unread.
@@ -67,7 +69,7 @@ struct Text {
 /// Which part of a batch Lambda is to deliver again: all from the first of these on.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchAnswer {
+pub struct BatchResponse {
     /// At most one.
     #[serde(rename = "batchItemFailures")]
     pub failures: Vec<BatchFailure>,
@@ -85,33 +87,33 @@ const INSERT: &str = "INSERT";
 
 impl IndexEvents {
     /// A handler that adds to `indexer`'s index.
-    pub fn new(indexer: Indexer, sources: Sources) -> IndexEvents {
-        IndexEvents { indexer, sources }
+    pub fn new(indexer: Indexer, effects: Effects) -> IndexEvents {
+        IndexEvents { indexer, effects }
     }
 
     /// Adds a batch's events; `deadline` is when Lambda will stop the function.
-    pub async fn handle(&self, batch: StreamBatch, deadline: Timestamp) -> BatchAnswer {
-        let started = self.sources.now();
+    pub async fn handle(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
+        let started = self.effects.now();
         let records = batch.records.len();
-        let (answer, usage) = Usage::of(self.add(batch, deadline)).await;
+        let (response, usage) = Usage::of(self.add(batch, deadline)).await;
         tracing::info!(
             records,
-            failed_from = answer.failures.first().map(|failure| failure.sequence_number.as_str()),
-            duration_ms = self.sources.now().since(started).as_secs_f64() * 1000.0,
+            failed_from = response.failures.first().map(|failure| failure.sequence_number.as_str()),
+            duration_ms = self.effects.now().since(started).as_secs_f64() * 1000.0,
             dynamodb_calls = usage.calls,
             dynamodb_rounds = usage.rounds,
             dynamodb_read_units = usage.read.total(),
             dynamodb_write_units = usage.written.total(),
             "indexed"
         );
-        answer
+        response
     }
 
-    async fn add(&self, batch: StreamBatch, deadline: Timestamp) -> BatchAnswer {
+    async fn add(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
         let oldest = batch.records.iter().filter_map(|record| record.dynamodb.created).reduce(f64::min);
         let (numbers, events): (Vec<String>, Vec<EventKey>) = batch.records.into_iter().filter_map(event).unzip();
-        let now = self.sources.now();
-        let time_left = || self.sources.time_left(deadline).unwrap_or(TIME_DEFAULT);
+        let now = self.effects.now();
+        let time_left = || self.effects.time_left(deadline).unwrap_or(DEFAULT_TIME);
         // Lambda would stop it without an answer. Delivered again, it is done sooner: what is in the index is only read.
         let Ok(added) = tokio::time::timeout(time_left(), self.indexer.add(&events, now)).await else {
             return self.again_from(numbers.first(), "the time for this batch ran out");
@@ -121,11 +123,11 @@ impl IndexEvents {
             return self.again_from(numbers.get(position), &problem.to_string());
         }
         if let Some(oldest) = oldest {
-            let lag = self.sources.now().millis() as f64 - oldest * 1000.0;
-            self.sources.note(Metric::IndexLag, lag.max(0.0), None);
+            let lag = self.effects.now().millis() as f64 - oldest * 1000.0;
+            self.effects.note(Metric::IndexLag, lag.max(0.0), None);
         }
-        let until = self.sources.now().plus(BACKFILL_TIME.min(time_left().saturating_sub(SLICE_TIME)));
-        let more = || self.sources.now() < until;
+        let until = self.effects.now().plus(BACKFILL_TIME.min(time_left().saturating_sub(SLICE_TIME)));
+        let more = || self.effects.now() < until;
         let filled = tokio::time::timeout(time_left(), self.indexer.backfill(added.building, now, more)).await;
         // The events of this batch are in the index. The next batch takes the backfill up again.
         match filled {
@@ -133,15 +135,15 @@ impl IndexEvents {
             Ok(Err(problem)) => tracing::error!(cause = %problem, "a backfill stopped"),
             Err(_) => tracing::error!(cause = "the time for this batch ran out", "a backfill stopped"),
         }
-        BatchAnswer { failures: Vec::new() }
+        BatchResponse { failures: Vec::new() }
     }
 
     /// Has a batch delivered again from the record with this number on; a batch without events has none.
-    fn again_from(&self, number: Option<&String>, cause: &str) -> BatchAnswer {
-        self.sources.note(Metric::IndexBatchesFailed, 1.0, None);
+    fn again_from(&self, number: Option<&String>, cause: &str) -> BatchResponse {
+        self.effects.note(Metric::IndexBatchesFailed, 1.0, None);
         tracing::error!(cause, "the batch is to be delivered again");
         let failure = |number: &String| BatchFailure { sequence_number: number.clone() };
-        BatchAnswer { failures: number.map(failure).into_iter().collect() }
+        BatchResponse { failures: number.map(failure).into_iter().collect() }
     }
 }
 

@@ -1,43 +1,52 @@
-//! audit-log: an immutable record of what happened, on AWS Lambda, API Gateway and DynamoDB.
+//! audit-log: an immutable record of events, on AWS Lambda, API Gateway and DynamoDB.
 //!
 //! # The map
 //!
-//! Data flows one way: a request is read by [`http`], becomes something valid in [`event`], meets the table in
-//! [`log`] and [`count`], and leaves through [`http`] as an answer.
+//! Data flows one way. [`http`] reads a request, [`event`] validates it, [`store`] and [`count`] talk to the tables, and
+//! [`http`] writes the response.
 //!
-//! | module | what it is about |
+//! | module | subject |
 //! |---|---|
 //! | [`create_event`] | `POST /events` |
 //! | [`list_events`] | `GET /events` and `GET /events/{id}` |
-//! | [`index_events`] | the events table's stream |
-//! | [`event`] | a document, its id, its timestamp: parsing and rules, no I/O |
-//! | [`log`] | the events table: append, get, list |
-//! | [`count`] | totals, and from a page number to an id: the live window, and the index in the counts table |
-//! | [`http`] | API Gateway's payloads, query parameters, links, and problems: errors as callers see them |
-//! | [`boot`] | settings from the environment, the DynamoDB client, the clock and chance |
+//! | [`index_events`] | the stream of the events table |
+//! | [`event`] | a document, its id and its timestamp: parsing and rules, no I/O |
+//! | [`store`] | the events and keys tables: append, get, list |
+//! | [`count`] | totals, and from a page number to an id: the live window, and the count index in the counts table |
+//! | [`http`] | API Gateway payloads, query parameters, links, and problems, which are errors as callers see them |
+//! | [`config`] | settings from the environment |
+//! | [`dynamodb`] | the DynamoDB client, what it uses, and the check of each response |
+//! | [`telemetry`] | log lines and metrics |
+//! | [`effects`] | the clock, random numbers and metrics, as parameters |
 //!
-//! The functions' `main`s in `bin/` only wire these together.
+//! The `main` functions in `bin/` only connect these.
 //!
-//! # What always holds
+//! # Invariants
 //!
-//! - An event that was answered with 201 or 200 is in the table, as it was sent, and nothing here can change or
-//!   delete it: the only write to it is conditional on there being none.
-//! - An id is made from the event's own timestamp, so sorting ids sorts events. It says where its item lies, and it is
-//!   the cursor.
-//! - An Idempotency-Key and its event are written in one transaction, so a retry finds the first event, and no key is
-//!   taken for an event that is not there.
-//! - A type that exists is valid: a [`NewEvent`](event::NewEvent) keeps every rule, an
+//! - An acknowledged event is in the table as it was sent. Nothing here can change or delete it: each write of an event
+//!   is conditional on the absence of its key.
+//! - An id is made from the event's own timestamp, so sorting ids sorts events. The id also says where the item is
+//!   stored, and it is the cursor.
+//! - An Idempotency-Key and its event are written in one transaction. A retry finds the first event, and a key never
+//!   refers to an event that does not exist.
+//! - A value whose type exists is valid. A [`NewEvent`](event::NewEvent) keeps every rule, and an
 //!   [`EventId`](event::EventId) is a UUIDv7.
-//! - A handler always returns an answer. What the caller reads and what the log reads about an error are two texts.
-//! - The index can be late, never wrong: where it is not ready, or cannot be right, the events are counted.
-//! - Only `log`, `count`'s table and `boot` name the AWS SDK, only the handlers and `http` name HTTP, only `boot` reads the clock,
-//!   the environment and random numbers.
+//! - A handler always returns a response. An `Err` to the Lambda runtime would become API Gateway's bare 500, without
+//!   our body.
+//! - The message for the caller and the cause for the logs are two texts.
+//! - The count index can be late, and it is never wrong. Where it is not ready, events are counted from the table.
+//! - Only `store`, the counts table of `count`, and `dynamodb` name the AWS SDK. Only the handlers and `http` name HTTP.
+//! - The clock and random numbers are parameters. Clippy's `disallowed-methods` holds this.
+//! - Each environment variable is read in one place, [`config`].
 
-pub mod boot;
+pub mod config;
 pub mod count;
 pub mod create_event;
+pub mod dynamodb;
+pub mod effects;
 pub mod event;
 pub mod http;
 pub mod index_events;
 pub mod list_events;
-pub mod log;
+pub mod store;
+pub mod telemetry;

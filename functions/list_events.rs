@@ -3,37 +3,37 @@
 use std::fmt::Write;
 
 use futures_util::future::try_join;
-use lambda_http::http::{Response, StatusCode};
+use lambda_http::http::{Response, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt};
 
-use crate::boot::Sources;
 use crate::count::{Count, CountsTable, Located, Total};
+use crate::effects::Effects;
 use crate::event::{EventId, IdRange};
 use crate::http::{
-    ANSWER_BYTES_MAX, LIST_LINKS, ListLinks, ListQuery, Origin, Problem, Purpose, answer, json_string_bytes, serve,
+    ListLinks, ListQuery, MAX_EVENTS_BYTES, Problem, Purpose, RequestContext, json_response, json_string_bytes, serve,
 };
-use crate::log::{Error, EventLog, Page, Scope, StoredEvent};
+use crate::store::{Error, EventStore, Page, Scope, StoredEvent};
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
 pub struct ListEvents {
-    log: EventLog,
+    store: EventStore,
     count: Count,
-    sources: Sources,
+    effects: Effects,
 }
 
 impl ListEvents {
     /// A handler that reads from `log`, with the index in `counts`.
-    pub fn new(log: EventLog, counts: CountsTable, sources: Sources) -> ListEvents {
-        ListEvents { count: Count::new(log.clone(), counts), log, sources }
+    pub fn new(store: EventStore, counts: CountsTable, effects: Effects) -> ListEvents {
+        ListEvents { count: Count::new(store.clone(), counts), store, effects }
     }
 
     /// Answers a request; an error, too, is an answer.
     pub async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Purpose::Read, &self.sources, &request, |request, origin| async move {
-            match &origin.id {
+        serve(Purpose::Read, &self.effects, &request, |request, context| async move {
+            match &context.id {
                 Some(id) => self.get(id).await,
-                None => self.list(request, &origin).await,
+                None => self.list(request, &context).await,
             }
         })
         .await
@@ -41,12 +41,12 @@ impl ListEvents {
 
     /// A malformed id is told like one that does not exist: both are no event.
     async fn get(&self, id: &str) -> Result<Response<Body>, Problem> {
-        let id = EventId::parse(id).ok_or_else(Problem::no_such_event)?;
-        let event = self.log.get(id).await.map_err(unread)?.ok_or_else(Problem::no_such_event)?;
-        Ok(answer(StatusCode::OK, None, event.json))
+        let id = EventId::parse(id).ok_or_else(Problem::event_not_found)?;
+        let event = self.store.get(id).await.map_err(unread)?.ok_or_else(Problem::event_not_found)?;
+        Ok(json_response(StatusCode::OK, None, event.json))
     }
 
-    async fn list(&self, request: &Request, origin: &Origin) -> Result<Response<Body>, Problem> {
+    async fn list(&self, request: &Request, context: &RequestContext) -> Result<Response<Body>, Problem> {
         let query = ListQuery::parse(&request.query_string_parameters(), request.uri().query())?;
         let scope = query.user_id.clone().map_or(Scope::Everyone, Scope::User);
         let range = IdRange::ALL;
@@ -60,9 +60,9 @@ impl ListEvents {
         }
         let total = total.filter(|_| query.total).map(|total| at_least(total, proven(&query, &page)));
         let total_pages = total.map(|total| total.events.div_ceil(query.per_page));
-        let links = ListLinks { origin, query: &query, total_pages, next: page.next_cursor() }.header();
+        let links = ListLinks { context, query: &query, total_pages, next: page.next_cursor() }.header();
         let json = render(&query, &page, total, total_pages);
-        Ok(answer(StatusCode::OK, links.map(|links| (LIST_LINKS, links)), json))
+        Ok(json_response(StatusCode::OK, links.map(|links| (header::LINK, links)), json))
     }
 
     /// The page, and the total where it is known.
@@ -80,21 +80,21 @@ impl ListEvents {
         scope: &Scope,
         range: IdRange,
     ) -> Result<(Option<Total>, Page), Error> {
-        let now = self.sources.now();
+        let now = self.effects.now();
         let of_page = query.cursor.map_or(range, |cursor| range.below(cursor));
-        let mut reader = self.log.page_reader(scope, self.log.partitions(scope), of_page, per_page(query));
+        let mut reader = self.store.page_reader(scope, self.store.partitions(scope), of_page, per_page(query));
         // The roots of the index tell whether there are more shards than the settings name.
         let (index, ()) = try_join(self.count.index(scope), reader.start()).await?;
         reader.extend(index.unlisted());
         let mut fits = fits();
         let rows = reader.read(&mut fits).await?;
         if !query.total {
-            return Ok((None, self.log.page(rows, fits).await?));
+            return Ok((None, self.store.page(rows, fits).await?));
         }
         // The first page has read some of what is counted live, or all of it.
         let seen = if query.cursor.is_none() { reader.seen() } else { Vec::new() };
         let total = self.count.total(&index, range, &seen, now);
-        let (page, total) = try_join(self.log.page(rows, fits), total).await?;
+        let (page, total) = try_join(self.store.page(rows, fits), total).await?;
         Ok((Some(total), page))
     }
 
@@ -106,16 +106,16 @@ impl ListEvents {
         range: IdRange,
         rank: u64,
     ) -> Result<(Option<Total>, Page), Error> {
-        let now = self.sources.now();
+        let now = self.effects.now();
         let (index, live) = try_join(self.count.index(scope), self.count.live(scope, range, now)).await?;
         let unlisted = index.unlisted();
         let Located { total, id } = self.count.locate(&index, live, range, rank, now).await?;
         let Some(id) = id else { return Ok((Some(total), Page::default())) };
-        let partitions = [self.log.partitions(scope), unlisted].concat();
-        let mut reader = self.log.page_reader(scope, partitions, range.below(id), per_page(query));
+        let partitions = [self.store.partitions(scope), unlisted].concat();
+        let mut reader = self.store.page_reader(scope, partitions, range.below(id), per_page(query));
         let mut fits = fits();
         let rows = reader.read(&mut fits).await?;
-        Ok((Some(total), self.log.page(rows, fits).await?))
+        Ok((Some(total), self.store.page(rows, fits).await?))
     }
 }
 
@@ -130,7 +130,7 @@ fn skipped(query: &ListQuery) -> u64 {
 
 /// Whether the next event of a page still fits into an answer.
 fn fits() -> impl FnMut(&StoredEvent) -> bool {
-    let mut left = ANSWER_BYTES_MAX;
+    let mut left = MAX_EVENTS_BYTES;
     move |event| {
         let with_comma = json_string_bytes(&event.json) + 1;
         left.checked_sub(with_comma).map(|rest| left = rest).is_some()
@@ -151,7 +151,7 @@ fn at_least(total: Total, proven: u64) -> Total {
 }
 
 fn unread(error: Error) -> Problem {
-    Problem::from_log(Purpose::Read, &error)
+    Problem::from_store(Purpose::Read, &error)
 }
 
 /// Names a smaller page that starts with the same event and fits: `per_page` must divide the events before it.

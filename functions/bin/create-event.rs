@@ -1,10 +1,13 @@
 //! The Lambda function behind `POST /events`.
 
-use audit_log::boot::{Identity, Metrics, Settings, Sources, client, connect, log_to_standard_output};
+use audit_log::config::{Identity, Settings};
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
+use audit_log::dynamodb::{client, connect};
+use audit_log::effects::Effects;
 use audit_log::http::run;
-use audit_log::log::EventLog;
+use audit_log::store::EventStore;
+use audit_log::telemetry::{Metrics, log_to_standard_output};
 use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,8 +19,8 @@ async fn main() -> Result<(), Error> {
     let client = client().map_err(|error| error.to_string())?;
     // An event on time is one call.
     connect(&client, 1).await;
-    let sources = Sources::system().with_metrics(Metrics::standard_output(&identity.service));
-    let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client, &settings));
-    let handler = &CreateEvent::new(log, counts, sources);
+    let effects = Effects::system().with_metrics(Metrics::standard_output(&identity.service));
+    let (store, counts) = (EventStore::new(client.clone(), &settings), CountsTable::new(client, &settings));
+    let handler = &CreateEvent::new(store, counts, effects);
     run(|request| handler.handle(request)).await
 }

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use futures_util::stream::{StreamExt, iter};
 
 use super::trie::{self, Entry, Lane, State, Storage};
-use super::{CountsTable, Lanes, USER_EVENTS_LIVE_MAX, lane_of, started_shards};
+use super::{CountsTable, Lanes, MAX_UNINDEXED_EVENTS, lane_of, started_shards};
 use crate::event::{IdRange, Timestamp};
-use crate::log::{Error, EventKey, EventLog, Partition, Scope};
+use crate::store::{Error, EventKey, EventStore, Partition, Scope};
 
 /// How many partitions a batch is added to at a time.
 const PARTITIONS_AT_ONCE: usize = 64;
@@ -31,7 +31,7 @@ pub type IndexError = trie::Error<Error>;
 /// Adds events to the index.
 #[derive(Clone, Debug)]
 pub struct Indexer {
-    pub(super) log: EventLog,
+    pub(super) store: EventStore,
     counts: CountsTable,
 }
 
@@ -51,8 +51,8 @@ impl Indexer {
     }
 
     /// An indexer of `log`'s events that keeps its index in `counts`.
-    pub fn new(log: EventLog, counts: CountsTable) -> Indexer {
-        Indexer { log, counts }
+    pub fn new(store: EventStore, counts: CountsTable) -> Indexer {
+        Indexer { store, counts }
     }
 
     /// All shards: those that the settings name, and those that have a lane besides.
@@ -62,7 +62,7 @@ impl Indexer {
     /// [`IndexError`], when DynamoDB does not tell.
     pub async fn shards(&self) -> Result<Vec<Partition>, IndexError> {
         let roots = self.counts.lanes(&Scope::Everyone).level(trie::Prefix::ROOT).await?;
-        let shards = started_shards(&roots).max(self.log.shards().get());
+        let shards = started_shards(&roots).max(self.store.shards().get());
         Ok((0..shards).map(Partition::Shard).collect())
     }
 
@@ -84,7 +84,7 @@ impl Indexer {
     pub async fn add(&self, events: &[EventKey], now: Timestamp) -> Added {
         // The positions of each partition's events. Every shard is there, so that its lane is started before it is needed.
         let mut shards: BTreeMap<Lane, Vec<usize>> =
-            (0..self.log.shards().get()).map(|shard| (shard, Vec::new())).collect();
+            (0..self.store.shards().get()).map(|shard| (shard, Vec::new())).collect();
         let mut users: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (position, event) in events.iter().enumerate() {
             shards.entry(event.id.shard()).or_default().push(position);
@@ -149,7 +149,7 @@ impl Indexer {
         match partition {
             Partition::Shard(_) => Ok(true),
             Partition::User(_) if !keys.iter().any(|key| is_sample(*key)) => Ok(false),
-            Partition::User(_) => Ok(self.log.has_more_than(partition, USER_EVENTS_LIVE_MAX).await?),
+            Partition::User(_) => Ok(self.store.has_more_than(partition, MAX_UNINDEXED_EVENTS).await?),
         }
     }
 
@@ -207,7 +207,7 @@ impl Indexer {
     ) -> Result<(), IndexError> {
         let (lanes, lane) = self.lane(partition);
         while more() {
-            let slice = self.log.keys(partition, IdRange::ALL.starting(next), SLICE).await?;
+            let slice = self.store.keys(partition, IdRange::ALL.starting(next), SLICE).await?;
             let keys: Vec<u128> = slice.keys.iter().map(|key| key.id.to_bits()).collect();
             trie::apply(&lanes, lane, &keys).await?;
             if !slice.more {

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 
 use super::size::{BYTES_PER_UNIT, ItemSize};
 use crate::event::{EventId, IdRange, Timestamp};
-use crate::log::{Error, EventLog, Partition, Seen};
+use crate::store::{Error, EventStore, Partition, Seen};
 
 /// How much of the live window may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Budget {
 }
 
 /// A shard is asked for no more keys than this for a total, however small its items are.
-const TOTAL_KEYS_MAX: usize = 100;
+const MAX_TOTAL_KEYS: usize = 100;
 /// How many keys a shard is asked for at most while a total's budget was too small a moment ago.
 const FEW_KEYS: usize = 10;
 /// For so long after a budget that was too small no other is spent.
@@ -85,15 +85,15 @@ impl Live {
 /// Reads live windows. Clones share what they have learned of the load.
 #[derive(Clone, Debug)]
 pub(super) struct LiveReader {
-    log: EventLog,
+    store: EventStore,
     size: ItemSize,
     /// When a total's budget was last too small, in milliseconds since 1970.
     exhausted: Arc<AtomicU64>,
 }
 
 impl LiveReader {
-    pub fn new(log: EventLog) -> LiveReader {
-        LiveReader { log, size: ItemSize::default(), exhausted: Arc::default() }
+    pub fn new(store: EventStore) -> LiveReader {
+        LiveReader { store, size: ItemSize::default(), exhausted: Arc::default() }
     }
 
     /// Reads the live windows of some of `shards` partitions, all at once. What `seen` has of them is not read again.
@@ -126,7 +126,7 @@ impl LiveReader {
     ) -> Result<LivePart, Error> {
         let (mut part, rest) = begun(partition, live, seen);
         if !part.whole {
-            part.add(self.log.newest_ids(partition, rest, budget.index_keys()).await?);
+            part.add(self.store.newest_ids(partition, rest, budget.index_keys()).await?);
         }
         Ok(part)
     }
@@ -147,7 +147,7 @@ impl LiveReader {
         }
         let mut bytes = budget.bytes() / shards.max(1) as f64;
         if !part.whole && self.size.bytes(now).is_none() {
-            let probe = self.log.newest_ids(partition, rest, 1).await?;
+            let probe = self.store.newest_ids(partition, rest, 1).await?;
             self.size.learn(&probe, now);
             bytes -= probe.units * BYTES_PER_UNIT;
             rest = probe.rest(rest);
@@ -156,7 +156,7 @@ impl LiveReader {
         let keys = self.keys(bytes, budget, now);
         // Items that are too large for the budget are left to the index.
         if !part.whole && keys > 0 {
-            let read = self.log.newest_ids(partition, rest, keys).await?;
+            let read = self.store.newest_ids(partition, rest, keys).await?;
             self.size.learn(&read, now);
             part.add(read);
         }
@@ -176,7 +176,7 @@ impl LiveReader {
         match budget {
             Budget::Place => keys,
             Budget::Total if now < exhausted => keys.min(FEW_KEYS),
-            Budget::Total => keys.min(TOTAL_KEYS_MAX),
+            Budget::Total => keys.min(MAX_TOTAL_KEYS),
         }
     }
 }

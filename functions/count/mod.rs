@@ -47,26 +47,26 @@
 //! The index is an accelerator. The events of a lane that is not ready are counted themselves, and all of them where
 //! something is wrong with it: slower, and never wrong.
 
-mod audit;
 mod index;
 mod live;
 mod range;
 mod reader;
+mod reconcile;
 mod size;
 mod table;
 pub mod trie;
 
-pub use audit::Difference;
 pub use index::{Added, IndexError, Indexer, SETTLE};
 pub use range::{AHEAD, EARLY, EDGE, LATE, is_late_or_ahead};
 pub use reader::{Count, Located, ScopeIndex, Total};
+pub use reconcile::Difference;
 pub use table::{CountsTable, Lanes};
 use trie::Lane;
 
-use crate::log::Partition;
+use crate::store::Partition;
 
 /// A user with more events than this gets a trie. Counting so many keys costs at most about 19 read units.
-pub const USER_EVENTS_LIVE_MAX: u64 = 1000;
+pub const MAX_UNINDEXED_EVENTS: u64 = 1000;
 
 /// How many shards have a lane, as far as the roots of everyone's lanes tell: up to the highest one.
 fn started_shards(roots: &[(Lane, trie::Entry)]) -> u8 {

@@ -10,13 +10,13 @@ use super::live::{Budget, Live, LivePart, LiveReader};
 use super::range::Parts;
 use super::trie::{self, Before, Lane, Node, Roots, State, Storage};
 use super::{CountsTable, Lanes, lane_of, started_shards};
-use crate::event::{EventId, IdRange, SHARDS_MAX, Timestamp};
-use crate::log::{Error, EventLog, Partition, Scope, Seen};
+use crate::event::{EventId, IdRange, MAX_SHARDS, Timestamp};
+use crate::store::{Error, EventStore, Partition, Scope, Seen};
 
 /// Counts the events of a log. Clones share what they have learned of its load.
 #[derive(Clone, Debug)]
 pub struct Count {
-    log: EventLog,
+    store: EventStore,
     counts: CountsTable,
     live: LiveReader,
     /// Whether the log has been told that SHARDS is too low: once is enough for a process.
@@ -54,7 +54,7 @@ pub struct ScopeIndex {
 }
 
 /// A partition without a lane is read beside lanes that are ready as if it were a leaf, if it has no more events.
-const LEAF_EVENTS_MAX: usize = 1000;
+const MAX_EVENTS_AS_LEAF: usize = 1000;
 
 type IndexError = trie::Error<Error>;
 
@@ -88,8 +88,8 @@ impl ScopeIndex {
 
 impl Count {
     /// The counts of `log`, with the index in `counts`.
-    pub fn new(log: EventLog, counts: CountsTable) -> Count {
-        Count { live: LiveReader::new(log.clone()), log, counts, warned: Arc::default() }
+    pub fn new(store: EventStore, counts: CountsTable) -> Count {
+        Count { live: LiveReader::new(store.clone()), store, counts, warned: Arc::default() }
     }
 
     /// Reads the roots of a scope's lanes: one call.
@@ -100,7 +100,7 @@ impl Count {
     pub async fn index(&self, scope: &Scope) -> Result<ScopeIndex, Error> {
         let lanes = self.counts.lanes(scope);
         let level = trusted(lanes.level(trie::Prefix::ROOT).await.map_err(trie::Error::Storage))?;
-        let listed = self.log.partitions(scope);
+        let listed = self.store.partitions(scope);
         let unlisted = self.unlisted(scope, &listed, level.as_deref());
         let level = level.unwrap_or_default();
         let is_ready = |(_, root): &(Lane, trie::Entry)| root.state == Some(State::Ready);
@@ -150,7 +150,7 @@ impl Count {
     ///
     /// [`Error`], when DynamoDB does not answer or refuses.
     pub async fn live(&self, scope: &Scope, range: IdRange, now: Timestamp) -> Result<Vec<LivePart>, Error> {
-        let (partitions, parts) = (self.log.partitions(scope), Parts::of(range, now));
+        let (partitions, parts) = (self.store.partitions(scope), Parts::of(range, now));
         self.live.read(&partitions, partitions.len(), parts.live, &[], Budget::Place, now).await
     }
 
@@ -178,7 +178,7 @@ impl Count {
         if let Some(located) = located {
             return Ok(located);
         }
-        let walk = self.log.id_at(index.partitions(), range, rank);
+        let walk = self.store.id_at(index.partitions(), range, rank);
         let (total, id) = try_join(self.total(index, range, &[], now), walk).await?;
         Ok(Located { total, id })
     }
@@ -263,7 +263,7 @@ impl Count {
     /// read, all that there can be.
     fn unlisted(&self, scope: &Scope, listed: &[Partition], roots: Option<&[(Lane, trie::Entry)]>) -> Vec<Partition> {
         let Scope::Everyone = scope else { return Vec::new() };
-        let shards = roots.map_or(SHARDS_MAX, started_shards);
+        let shards = roots.map_or(MAX_SHARDS, started_shards);
         let unlisted = (0..shards).map(Partition::Shard).filter(|partition| !listed.contains(partition));
         let unlisted: Vec<Partition> = unlisted.collect();
         if roots.is_some() && !unlisted.is_empty() && !self.warned.swap(true, Ordering::Relaxed) {
@@ -285,18 +285,18 @@ impl Count {
                 return Ok(met);
             }
             let rest = seen.map_or(range, |seen| seen.rest(range));
-            Ok(met + self.log.count_in(std::slice::from_ref(partition), rest).await?)
+            Ok(met + self.store.count_in(std::slice::from_ref(partition), rest).await?)
         });
         Ok(try_join_all(counts).await?.into_iter().sum())
     }
 
     /// Counts all events without the index.
     async fn count_themselves(&self, index: &ScopeIndex, range: IdRange) -> Result<Total, Error> {
-        Ok(Total { events: self.log.count_in(&index.partitions(), range).await?, exact: true })
+        Ok(Total { events: self.store.count_in(&index.partitions(), range).await?, exact: true })
     }
 
     /// The keys of the partitions whose lanes are not ready, oldest first; `None` where one has more than
-    /// [`LEAF_EVENTS_MAX`].
+    /// [`MAX_EVENTS_AS_LEAF`].
     async fn leaves(
         &self,
         index: &ScopeIndex,
@@ -304,13 +304,13 @@ impl Count {
     ) -> Result<Option<Vec<(Partition, Vec<EventId>)>>, Error> {
         let leaves = index.unready.iter().map(|partition| async move {
             let (mut ids, mut more) = (Vec::<EventId>::new(), true);
-            while more && ids.len() <= LEAF_EVENTS_MAX {
+            while more && ids.len() <= MAX_EVENTS_AS_LEAF {
                 let rest = ids.last().map_or(range, |last| range.starting(last.to_bits() + 1));
-                let slice = self.log.keys(partition, rest, LEAF_EVENTS_MAX + 1 - ids.len()).await?;
+                let slice = self.store.keys(partition, rest, MAX_EVENTS_AS_LEAF + 1 - ids.len()).await?;
                 ids.extend(slice.keys.iter().map(|key| key.id));
                 more = slice.more;
             }
-            Ok((ids.len() <= LEAF_EVENTS_MAX).then(|| (partition.clone(), ids)))
+            Ok((ids.len() <= MAX_EVENTS_AS_LEAF).then(|| (partition.clone(), ids)))
         });
         try_join_all(leaves).await.map(|leaves| leaves.into_iter().collect())
     }
@@ -351,9 +351,9 @@ async fn before_and_count(lanes: &Lanes, roots: &Roots, range: IdRange) -> Resul
 
 /// What the index says. A database that does not answer is an error; an index that cannot be right is not used, as if
 /// it were not ready.
-fn trusted<T>(answer: Result<T, IndexError>) -> Result<Option<T>, Error> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
+fn trusted<T>(response: Result<T, IndexError>) -> Result<Option<T>, Error> {
+    match response {
+        Ok(response) => Ok(Some(response)),
         Err(trie::Error::Storage(error)) if !matches!(error, Error::Corrupt { .. } | Error::UnknownKind { .. }) => {
             Err(error)
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::event::Timestamp;
-use crate::log::Seen;
+use crate::store::Seen;
 
 /// The bytes that one unit of a strongly consistent read stands for:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>.
@@ -54,7 +54,7 @@ impl ItemSize {
 mod tests {
     use super::*;
     use crate::event::EventId;
-    use crate::log::Partition;
+    use crate::store::Partition;
 
     fn seen(units: f64, count: usize) -> Seen {
         let ids = vec![EventId::lowest_at(Timestamp::EPOCH); count];

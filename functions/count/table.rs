@@ -11,8 +11,8 @@ use futures_util::stream::{StreamExt, iter};
 
 use super::lane_of;
 use super::trie::{Entry, Lane, Node, Prefix, State, Storage, Swap, Unpackable};
-use crate::boot::Settings;
-use crate::log::{BATCH_KEYS_MAX, Error, Partition, Scope, batch_get};
+use crate::config::Settings;
+use crate::store::{Error, MAX_BATCH_KEYS, Partition, Scope, batch_get};
 
 /// The names of the table's attributes, as `template.yaml` declares the keys among them.
 mod schema {
@@ -65,7 +65,7 @@ impl CountsTable {
     ///
     /// Strongly consistent: to whom a root does not show, its lane misses an event for ever.
     pub(super) async fn roots(&self, partitions: &[Partition]) -> Vec<Result<Option<Entry>, Error>> {
-        let batches = partitions.chunks(BATCH_KEYS_MAX).map(|partitions| self.batch_of_roots(partitions));
+        let batches = partitions.chunks(MAX_BATCH_KEYS).map(|partitions| self.batch_of_roots(partitions));
         let batches: Vec<_> = iter(batches.collect::<Vec<_>>()).buffered(ROOT_BATCHES_AT_ONCE).collect().await;
         batches.into_iter().flatten().collect()
     }
@@ -119,8 +119,8 @@ impl CountsTable {
             .expression_attribute_values(":node", AttributeValue::S(BUILDING_USERS.to_owned()))
             .limit(limit)
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = Box::pin(query.send()).await.map_err(|error| Error::from_sdk("Query", &error))?;
-        let users = answer.items.unwrap_or_default();
+        let response = Box::pin(query.send()).await.map_err(|error| Error::from_sdk("Query", &error))?;
+        let users = response.items.unwrap_or_default();
         Ok(users.iter().filter_map(|item| string(item, schema::LANE)).map(str::to_owned).collect())
     }
 
@@ -187,15 +187,15 @@ impl Storage for Lanes {
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         let mut level = Vec::new();
         loop {
-            let answer = Box::pin(query.clone().send()).await.map_err(|error| Error::from_sdk("Query", &error))?;
-            for item in answer.items.unwrap_or_default() {
+            let response = Box::pin(query.clone().send()).await.map_err(|error| Error::from_sdk("Query", &error))?;
+            for item in response.items.unwrap_or_default() {
                 let lane = string(&item, schema::LANE).and_then(|lane| Lane::from_str_radix(lane, 16).ok());
                 level.push((lane.ok_or(corrupt(schema::LANE))?, entry(prefix, &item)?));
             }
-            if answer.last_evaluated_key.is_none() {
+            if response.last_evaluated_key.is_none() {
                 return Ok(level);
             }
-            query = query.set_exclusive_start_key(answer.last_evaluated_key);
+            query = query.set_exclusive_start_key(response.last_evaluated_key);
         }
     }
 
@@ -209,8 +209,8 @@ impl Storage for Lanes {
             .key(schema::LANE, lane_key(lane))
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = Box::pin(get.send()).await.map_err(|error| Error::from_sdk("GetItem", &error))?;
-        answer.item().map(|item| entry(prefix, item)).transpose()
+        let response = Box::pin(get.send()).await.map_err(|error| Error::from_sdk("GetItem", &error))?;
+        response.item().map(|item| entry(prefix, item)).transpose()
     }
 
     async fn swap(&self, lane: Lane, prefix: Prefix, new: &Entry) -> Result<Swap, Error> {

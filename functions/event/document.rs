@@ -8,11 +8,11 @@ use super::json::{self, Value};
 use super::{Timestamp, TimestampError};
 
 /// The largest document, in bytes. Beyond it a request is a 413.
-pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// The longest `user_id`, `event_type` and `src_service`, in bytes.
-pub const FIELD_BYTES_MAX: usize = 256;
+pub const MAX_FIELD_BYTES: usize = 256;
 /// How far ahead of the service's clock an event may be.
-pub const FUTURE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_AHEAD_OF_CLOCK: Duration = Duration::from_secs(24 * 60 * 60);
 
 const USER_ID: &str = "user_id";
 const EVENT_TYPE: &str = "event_type";
@@ -57,7 +57,7 @@ pub enum Rejection {
 }
 
 fn at_least(fields: &[FieldProblem]) -> &'static str {
-    if fields.len() < json::PROBLEMS_MAX { "" } else { "at least " }
+    if fields.len() < json::MAX_PROBLEMS { "" } else { "at least " }
 }
 
 impl NewEvent {
@@ -100,8 +100,8 @@ impl NewEvent {
 /// What is wrong, completing the sentence "`user_id` …".
 pub fn check_user_id(user_id: &str) -> Result<(), String> {
     match user_id.len() {
-        1..=FIELD_BYTES_MAX => Ok(()),
-        _ => Err(format!("must be 1 to {FIELD_BYTES_MAX} bytes long")),
+        1..=MAX_FIELD_BYTES => Ok(()),
+        _ => Err(format!("must be 1 to {MAX_FIELD_BYTES} bytes long")),
     }
 }
 
@@ -123,8 +123,8 @@ impl Fields<'_> {
 
 fn short_string(value: &Value<'_>) -> Result<String, String> {
     match value {
-        Value::String(text) if (1..=FIELD_BYTES_MAX).contains(&text.len()) => Ok(text.to_string()),
-        _ => Err(format!("must be a string of 1 to {FIELD_BYTES_MAX} bytes")),
+        Value::String(text) if (1..=MAX_FIELD_BYTES).contains(&text.len()) => Ok(text.to_string()),
+        _ => Err(format!("must be a string of 1 to {MAX_FIELD_BYTES} bytes")),
     }
 }
 
@@ -137,7 +137,7 @@ fn user_id(value: &Value<'_>) -> Result<String, String> {
     };
     check_user_id(text)
         .map(|()| text.to_owned())
-        .map_err(|_| format!("must be a string of 1 to {FIELD_BYTES_MAX} bytes, or an integer of as many digits"))
+        .map_err(|_| format!("must be a string of 1 to {MAX_FIELD_BYTES} bytes, or an integer of as many digits"))
 }
 
 fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {
@@ -145,7 +145,7 @@ fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {
         return Err(TimestampError::Format.to_string());
     };
     let timestamp = Timestamp::parse(text).map_err(|error| error.to_string())?;
-    if timestamp > now.plus(FUTURE_MAX) {
+    if timestamp > now.plus(MAX_AHEAD_OF_CLOCK) {
         return Err("must not be more than 24 hours ahead of the service's clock".to_owned());
     }
     Ok(timestamp)

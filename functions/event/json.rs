@@ -13,14 +13,14 @@ use serde_json::value::RawValue;
 use super::FieldProblem;
 
 /// How deep objects and arrays may be nested; the document itself is the first level.
-pub const DEPTH_MAX: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// A document can be wrong in very many places; an answer that names this many is long enough.
-pub(super) const PROBLEMS_MAX: usize = 100;
+pub(super) const MAX_PROBLEMS: usize = 100;
 /// The white space of RFC 8259 §2.
 pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 /// A path of up to 64 long keys is cut here, in bytes.
-const PATH_BYTES_MAX: usize = 256;
+const MAX_PATH_BYTES: usize = 256;
 
 /// The value of a top-level member, as far as the rules look into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +53,8 @@ pub(super) fn scan(text: &str) -> Result<Members<'_>, String> {
     loop {
         match parser.parse_next() {
             Ok(JsonEvent::Eof) => return Ok(scan.members),
-            Ok(_) if scan.open.len() > DEPTH_MAX => {
-                return Err(format!("{} is nested deeper than {DEPTH_MAX} levels", scan.path()));
+            Ok(_) if scan.open.len() > MAX_DEPTH => {
+                return Err(format!("{} is nested deeper than {MAX_DEPTH} levels", scan.path()));
             }
             Ok(event) => scan.see(event),
             Err(_) => return Err(syntax_problem(text)),
@@ -129,7 +129,7 @@ impl<'a> Scan<'a> {
     }
 
     fn problem(&mut self, problem: &str) {
-        if self.members.problems.len() < PROBLEMS_MAX {
+        if self.members.problems.len() < MAX_PROBLEMS {
             self.members.problems.push(FieldProblem { field: self.path(), problem: problem.to_owned() });
         }
     }
@@ -147,8 +147,8 @@ impl<'a> Scan<'a> {
                 }
                 Level::Array { index } => path.push_str(&format!("[{}]", index.saturating_sub(1))),
             }
-            if path.len() > PATH_BYTES_MAX {
-                path.truncate(path.floor_char_boundary(PATH_BYTES_MAX));
+            if path.len() > MAX_PATH_BYTES {
+                path.truncate(path.floor_char_boundary(MAX_PATH_BYTES));
                 path.push('…');
                 break;
             }
@@ -176,8 +176,8 @@ pub fn first_difference(a: &str, b: &str) -> Option<String> {
     let (Ok(mut a), Ok(mut b)) = (members(a), members(b)) else { return Some(String::new()) };
     let first = member_difference(FIRST, a.remove(FIRST), b.remove(FIRST));
     let mut path = first.or_else(|| object_difference(&a, &b))?;
-    if path.len() > PATH_BYTES_MAX {
-        path.truncate(path.floor_char_boundary(PATH_BYTES_MAX));
+    if path.len() > MAX_PATH_BYTES {
+        path.truncate(path.floor_char_boundary(MAX_PATH_BYTES));
         path.push('…');
     }
     Some(path)
@@ -322,7 +322,7 @@ mod tests {
         ] {
             assert_eq!(first_difference(document, other).as_deref(), Some(path), "{other}");
         }
-        let long = format!(r#"{{"{}":1}}"#, "é".repeat(PATH_BYTES_MAX));
-        assert!(first_difference("{}", &long).unwrap().len() <= PATH_BYTES_MAX + '…'.len_utf8());
+        let long = format!(r#"{{"{}":1}}"#, "é".repeat(MAX_PATH_BYTES));
+        assert!(first_difference("{}", &long).unwrap().len() <= MAX_PATH_BYTES + '…'.len_utf8());
     }
 }

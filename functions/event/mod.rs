@@ -8,8 +8,10 @@ mod json;
 mod shards;
 mod timestamp;
 
-pub use document::{DOCUMENT_BYTES_MAX, FIELD_BYTES_MAX, FUTURE_MAX, FieldProblem, NewEvent, Rejection, check_user_id};
+pub use document::{
+    FieldProblem, MAX_AHEAD_OF_CLOCK, MAX_DOCUMENT_BYTES, MAX_FIELD_BYTES, NewEvent, Rejection, check_user_id,
+};
 pub use id::{EventId, IdRange};
-pub use json::{DEPTH_MAX, first_difference, same_document};
-pub use shards::{SHARDS_MAX, Shards, ShardsError};
+pub use json::{MAX_DEPTH, first_difference, same_document};
+pub use shards::{MAX_SHARDS, Shards, ShardsError};
 pub use timestamp::{Timestamp, TimestampError};

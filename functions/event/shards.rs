@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 /// The most shards: an id ends with one hex digit for them.
-pub const SHARDS_MAX: u8 = 16;
+pub const MAX_SHARDS: u8 = 16;
 
-/// A number of shards, 1 to [`SHARDS_MAX`].
+/// A number of shards, 1 to [`MAX_SHARDS`].
 ///
 /// It may be raised at any moment, because an id carries its own shard. Readers list at least so many shards, and more
 /// where the count index knows of more: see [`Count`](crate::count::Count).
@@ -14,7 +14,7 @@ pub struct Shards(u8);
 
 /// A text that is not a number of shards.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a whole number from 1 to {SHARDS_MAX}")]
+#[error("\"{0}\" is not a whole number from 1 to {MAX_SHARDS}")]
 pub struct ShardsError(String);
 
 impl Shards {
@@ -30,7 +30,7 @@ impl FromStr for Shards {
     fn from_str(text: &str) -> Result<Shards, ShardsError> {
         // `parse` alone would accept a plus sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse().ok().filter(|number| digits && (1..=SHARDS_MAX).contains(number));
+        let number = text.parse().ok().filter(|number| digits && (1..=MAX_SHARDS).contains(number));
         number.map(Shards).ok_or_else(|| ShardsError(text.to_owned()))
     }
 }

@@ -4,11 +4,11 @@ use lambda_http::http::{HeaderName, header};
 use lambda_http::{Body, Request};
 
 use super::Problem;
-use crate::event::DOCUMENT_BYTES_MAX;
+use crate::event::MAX_DOCUMENT_BYTES;
 
 /// The header that makes a retry safe.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
 /// The document's text, if the request declares JSON, is not too large and is UTF-8 (RFC 8259 §8.1).
 ///
@@ -24,10 +24,10 @@ pub fn document_text(request: &Request) -> Result<&str, Problem> {
         Some(_) => {}
     }
     let bytes: &[u8] = request.body();
-    if bytes.len() > DOCUMENT_BYTES_MAX {
+    if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(Problem::too_large(bytes.len()));
     }
-    let invalid = |sentence| Problem::bad_request("invalid_json", sentence);
+    let invalid = |message| Problem::bad_request("invalid_json", message);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         invalid(format!("The body is not UTF-8: the byte at offset {} is wrong.", error.valid_up_to()))
     })?;
@@ -51,7 +51,7 @@ fn content_type(request: &Request) -> Result<Option<&str>, Problem> {
     // A comma within quotes is part of a parameter, not between two values.
     match (single(request, &header::CONTENT_TYPE), sent) {
         (Err(_), Some(quoted)) if quoted.contains('"') => Ok(sent),
-        (one, _) => one.map_err(|sentence| Problem::bad_request("invalid_request", sentence)),
+        (one, _) => one.map_err(|message| Problem::bad_request("invalid_request", message)),
     }
 }
 
@@ -77,14 +77,14 @@ fn is_json(content_type: &str) -> bool {
 /// 400, as a [`Problem`], for one that is not 1 to 255 visible ASCII characters without a comma, and for several that
 /// differ.
 pub fn idempotency_key(request: &Request) -> Result<Option<&str>, Problem> {
-    let invalid = |sentence| Problem::bad_request("invalid_idempotency_key", sentence);
+    let invalid = |message| Problem::bad_request("invalid_idempotency_key", message);
     let Some(key) = single(request, &IDEMPOTENCY_KEY).map_err(invalid)? else { return Ok(None) };
-    let valid = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let valid = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     if valid {
         return Ok(Some(key));
     }
     Err(invalid(format!(
-        "The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters without a comma."
+        "The Idempotency-Key must be 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters without a comma."
     )))
 }
 

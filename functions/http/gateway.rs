@@ -50,7 +50,7 @@ fn caught<T>(read: impl FnOnce() -> T) -> Option<T> {
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GatewayAnswer {
+pub struct GatewayResponse {
     status_code: u16,
     headers: BTreeMap<String, String>,
     body: Body,
@@ -60,12 +60,12 @@ pub struct GatewayAnswer {
     cookies: Option<[String; 0]>,
 }
 
-impl GatewayAnswer {
-    fn new(answer: Response<Body>, cookies: Option<[String; 0]>) -> GatewayAnswer {
-        let (parts, body) = answer.into_parts();
+impl GatewayResponse {
+    fn new(response: Response<Body>, cookies: Option<[String; 0]>) -> GatewayResponse {
+        let (parts, body) = response.into_parts();
         // No header of ours comes twice, and all are ASCII.
         let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
-        GatewayAnswer {
+        GatewayResponse {
             status_code: parts.status.as_u16(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             is_base64_encoded: matches!(body, Body::Binary(_)),
@@ -76,12 +76,12 @@ impl GatewayAnswer {
 }
 
 /// Answers one invocation with `handle`.
-pub async fn invoke<F>(event: LambdaEvent<Payload>, handle: impl FnOnce(Request) -> F) -> GatewayAnswer
+pub async fn invoke<F>(event: LambdaEvent<Payload>, handle: impl FnOnce(Request) -> F) -> GatewayResponse
 where
     F: Future<Output = Response<Body>>,
 {
     let cookies = matches!(event.payload, Payload(Some(LambdaRequest::ApiGatewayV2(_)))).then_some([]);
-    GatewayAnswer::new(handle(event.payload.request(event.context)).await, cookies)
+    GatewayResponse::new(handle(event.payload.request(event.context)).await, cookies)
 }
 
 /// Answers one invocation after the other with `handle`, as long as Lambda keeps the process.
@@ -94,6 +94,6 @@ where
     F: Future<Output = Response<Body>>,
 {
     let handle = &handle;
-    let answer = |event| async move { Ok::<_, Infallible>(invoke(event, handle).await) };
-    lambda_runtime::run(lambda_runtime::service_fn(answer)).await
+    let response = |event| async move { Ok::<_, Infallible>(invoke(event, handle).await) };
+    lambda_runtime::run(lambda_runtime::service_fn(response)).await
 }

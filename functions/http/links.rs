@@ -1,17 +1,14 @@
 //! The Link header of a list (RFC 8288): where its other pages are.
 
-use lambda_http::http::{HeaderName, HeaderValue, header};
+use lambda_http::http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::query::{PAGE_MAX, name};
-use super::{ListQuery, Origin};
+use super::query::{MAX_PAGE, name};
+use super::{ListQuery, RequestContext};
 use crate::event::EventId;
 
-/// The header that carries a list's links.
-pub const LIST_LINKS: HeaderName = header::LINK;
-
 /// The longest header that is sent. Proxies commonly take 4 to 8 KB of headers in all.
-const HEADER_BYTES_MAX: usize = 4096;
+const MAX_HEADER_BYTES: usize = 4096;
 
 const FIRST: &str = "first";
 const PREV: &str = "prev";
@@ -25,7 +22,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[derive(Clone, Copy, Debug)]
 pub struct ListLinks<'a> {
     /// Where the list was asked for.
-    pub origin: &'a Origin,
+    pub context: &'a RequestContext,
     /// What was asked for.
     pub query: &'a ListQuery,
     /// How many pages there are, if the events were counted.
@@ -46,18 +43,18 @@ impl ListLinks<'_> {
         if self.total_pages != Some(0) {
             links.push((FIRST, self.link(FIRST, 1, None)));
             if page > 1 {
-                let last = self.total_pages.unwrap_or(PAGE_MAX);
+                let last = self.total_pages.unwrap_or(MAX_PAGE);
                 links.push((PREV, self.link(PREV, last.min(page - 1), None)));
             }
         }
         if let Some(cursor) = self.next {
-            links.push((NEXT, self.link(NEXT, PAGE_MAX.min(page + 1), Some(cursor))));
+            links.push((NEXT, self.link(NEXT, MAX_PAGE.min(page + 1), Some(cursor))));
         }
         if let Some(last @ 1..) = self.total_pages {
             links.push((LAST, self.link(LAST, last, None)));
         }
         for left_out in [LAST, FIRST, PREV] {
-            if joined(&links).len() > HEADER_BYTES_MAX {
+            if joined(&links).len() > MAX_HEADER_BYTES {
                 links.retain(|(rel, _)| *rel != left_out);
             }
         }
@@ -76,7 +73,7 @@ impl ListLinks<'_> {
         ];
         let filters: String = filters.into_iter().flatten().collect();
         let cursor = cursor.map(|cursor| format!("&{}={cursor}", name::CURSOR)).unwrap_or_default();
-        let (path, per_page) = (encode_path(&self.origin.path), query.per_page);
+        let (path, per_page) = (encode_path(&self.context.path), query.per_page);
         format!("<{path}?{filters}{}={page}&{}={per_page}{cursor}>; rel=\"{rel}\"", name::PAGE, name::PER_PAGE)
     }
 }
@@ -109,10 +106,10 @@ mod tests {
             (1600, next, &["next"]),
             (1600, None, &["prev"]),
         ] {
-            let origin = Origin { path: format!("/{}", "a".repeat(path_bytes)), ..Origin::default() };
+            let context = RequestContext { path: format!("/{}", "a".repeat(path_bytes)), ..RequestContext::default() };
             let query = ListQuery::parse(&format!("user_id={user}&page=2").parse().unwrap(), None).unwrap();
-            let header = ListLinks { origin: &origin, query: &query, total_pages: Some(9), next }.header().unwrap();
-            assert!(header.len() <= HEADER_BYTES_MAX, "{} bytes", header.len());
+            let header = ListLinks { context: &context, query: &query, total_pages: Some(9), next }.header().unwrap();
+            assert!(header.len() <= MAX_HEADER_BYTES, "{} bytes", header.len());
             let rels = header.to_str().unwrap().split(", ").map(|link| link.split('"').nth(1).unwrap().to_owned());
             assert_eq!(rels.collect::<Vec<_>>(), expected, "{path_bytes}");
         }

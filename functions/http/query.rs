@@ -6,20 +6,20 @@ use super::Problem;
 use crate::event::{EventId, FieldProblem, Timestamp, TimestampError, check_user_id};
 
 /// The page that is shown when none is asked for.
-pub const PAGE_DEFAULT: u64 = 1;
+pub const DEFAULT_PAGE: u64 = 1;
 /// How many events a page has when the request does not say.
-pub const PER_PAGE_DEFAULT: u64 = 10;
+pub const DEFAULT_PER_PAGE: u64 = 10;
 /// How many events a page may have.
-pub const PER_PAGE_MAX: u64 = 1000;
+pub const MAX_PER_PAGE: u64 = 1000;
 /// The greatest number that every JSON reader keeps exact (RFC 8259 §6). No page is so far out; one that is asked
 /// for further out is as empty as this one.
-pub(super) const PAGE_MAX: u64 = (1 << 53) - 1;
+pub(super) const MAX_PAGE: u64 = (1 << 53) - 1;
 
 /// The longest `from` and `to`, in bytes: each of a list's links repeats them, and a header is not to become longer than
 /// API Gateway takes one. Nine digits of a second and an offset are 35.
-const INSTANT_BYTES_MAX: usize = 64;
+const MAX_INSTANT_BYTES: usize = 64;
 /// So many parameters that are unknown are named; who sends more has seen enough.
-const UNKNOWN_MAX: usize = 10;
+const MAX_UNKNOWN: usize = 10;
 
 /// U+FFFD as it stands in a query string that really has it.
 const REPLACEMENT_ENCODED: &str = "%EF%BF%BD";
@@ -35,7 +35,7 @@ pub struct ListQuery {
     pub to: Option<(String, Timestamp)>,
     /// 1 to 2⁵³ - 1.
     pub page: u64,
-    /// 1 to [`PER_PAGE_MAX`].
+    /// 1 to [`MAX_PER_PAGE`].
     pub per_page: u64,
     /// Continue right after this event.
     pub cursor: Option<EventId>,
@@ -69,8 +69,8 @@ impl ListQuery {
             user_id: reader.read(name::USER_ID, |text| check_user_id(text).map(|()| text.to_owned())),
             from: reader.read(name::FROM, timestamp),
             to: reader.read(name::TO, timestamp),
-            page: reader.read(name::PAGE, page_number).unwrap_or(PAGE_DEFAULT),
-            per_page: reader.read(name::PER_PAGE, |text| whole_number(text, PER_PAGE_MAX)).unwrap_or(PER_PAGE_DEFAULT),
+            page: reader.read(name::PAGE, page_number).unwrap_or(DEFAULT_PAGE),
+            per_page: reader.read(name::PER_PAGE, |text| whole_number(text, MAX_PER_PAGE)).unwrap_or(DEFAULT_PER_PAGE),
             cursor: reader.read(name::CURSOR, |text| {
                 EventId::parse(text).ok_or_else(|| "must be the id of an event, such as a next_cursor".to_owned())
             }),
@@ -93,7 +93,7 @@ impl Reader<'_> {
             self.parameters.iter().map(|(name, _)| name).filter(|name| !name::ALL.contains(name)).collect();
         unknown.sort_unstable();
         unknown.dedup();
-        for field in unknown.into_iter().take(UNKNOWN_MAX) {
+        for field in unknown.into_iter().take(MAX_UNKNOWN) {
             self.problem(field, format!("is not a parameter; there are {}", name::ALL.join(", ")));
         }
     }
@@ -122,9 +122,9 @@ fn boolean(text: &str) -> Result<bool, String> {
 fn page_number(text: &str) -> Result<u64, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
-        Ok(page) if digits && page > 0 => Ok(PAGE_MAX.min(page)),
+        Ok(page) if digits && page > 0 => Ok(MAX_PAGE.min(page)),
         // More digits than the type has: a page past the end, which is no error.
-        Err(_) if digits => Ok(PAGE_MAX),
+        Err(_) if digits => Ok(MAX_PAGE),
         _ => Err("must be a whole number from 1 on".to_owned()),
     }
 }
@@ -137,8 +137,8 @@ fn whole_number(text: &str, max: u64) -> Result<u64, String> {
 }
 
 fn timestamp(text: &str) -> Result<(String, Timestamp), String> {
-    if text.len() > INSTANT_BYTES_MAX {
-        return Err(format!("must be at most {INSTANT_BYTES_MAX} bytes long"));
+    if text.len() > MAX_INSTANT_BYTES {
+        return Err(format!("must be at most {MAX_INSTANT_BYTES} bytes long"));
     }
     match Timestamp::parse(text) {
         Ok(at) => Ok((text.to_owned(), at)),

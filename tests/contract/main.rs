@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use audit_log_local::{Options, Service};
+use audit_log_cli::{Options, Service};
 use caller::Caller;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -31,7 +31,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 /// A service, and the part of its log that belongs to one test.
-struct Audit {
+struct App {
     url: String,
     caller: Caller,
     http: reqwest::Client,
@@ -47,8 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many seconds belong to a test.
 const SECONDS: u32 = 100;
 
-impl Audit {
-    async fn start() -> Audit {
+impl App {
+    async fn start() -> App {
         let (url, service) = match std::env::var("AUDIT_LOG_URL") {
             Ok(url) => (url.trim_end_matches('/').to_owned(), None),
             Err(_) => {
@@ -63,7 +63,7 @@ impl Audit {
         };
         // Of a billion and more seconds of the past, none that another test has is likely to be drawn.
         let start = rand::random_range(86_400..1_700_000_000);
-        Audit { url, caller: Caller::from_environment(), http: reqwest::Client::new(), start, _service: service }
+        App { url, caller: Caller::from_environment(), http: reqwest::Client::new(), start, _service: service }
     }
 
     /// The test's n-th second: `2001-02-03T04:05:06`, in UTC.
@@ -100,10 +100,10 @@ impl Audit {
         self.caller.authorize(&mut request);
         let mut pause = Duration::from_millis(100);
         loop {
-            let answer = Answer::from(self.http.execute(request.try_clone().unwrap()).await.unwrap()).await;
+            let response = Answer::from(self.http.execute(request.try_clone().unwrap()).await.unwrap()).await;
             // A deployed API's rate is set for its callers, not for a burst of tests.
-            if answer.status != 429 || pause > PATIENCE {
-                return answer;
+            if response.status != 429 || pause > PATIENCE {
+                return response;
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -128,9 +128,9 @@ impl Audit {
 
     /// Records a document and gives its id.
     async fn record(&self, document: String) -> String {
-        let answer = self.post(document).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.id()
+        let response = self.post(document).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        response.id()
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -3,29 +3,29 @@
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 
-use crate::{Audit, json};
+use crate::{App, json};
 
 #[tokio::test]
 async fn every_answer_is_json_that_is_not_to_be_stored_or_sniffed() {
-    let audit = Audit::start().await;
-    for answer in [audit.post("{").await, audit.get("/events?per_page=1").await, audit.get("/events/1").await] {
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let app = App::start().await;
+    for response in [app.post("{").await, app.get("/events?per_page=1").await, app.get("/events/1").await] {
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
     }
 }
 
 #[tokio::test]
 async fn an_error_has_a_sentence_a_code_and_a_request_id() {
-    let audit = Audit::start().await;
-    for (answer, status, code) in [
-        (audit.post("{").await, 400, "invalid_json"),
-        (audit.post("{}").await, 400, "invalid_event"),
-        (audit.get("/events?page=0").await, 400, "invalid_parameter"),
-        (audit.get("/events/x").await, 404, "not_found"),
+    let app = App::start().await;
+    for (response, status, code) in [
+        (app.post("{").await, 400, "invalid_json"),
+        (app.post("{}").await, 400, "invalid_event"),
+        (app.get("/events?page=0").await, 400, "invalid_parameter"),
+        (app.get("/events/x").await, 404, "not_found"),
     ] {
-        assert_eq!(answer.status, status);
-        let error = answer.json();
+        assert_eq!(response.status, status);
+        let error = response.json();
         assert_eq!(error["code"], code);
         assert!(error["error"].as_str().unwrap().ends_with('.'), "{error}");
         assert!(!error["request_id"].as_str().unwrap().is_empty());
@@ -50,10 +50,10 @@ fn with(field: &str, value: Option<&str>) -> String {
 
 #[tokio::test]
 async fn a_document_that_breaks_a_rule_is_refused_and_the_field_is_named() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     let long = format!("\"{}\"", "x".repeat(257));
     let far =
-        format!("\"{}\"", audit_log::boot::Sources::system().now().plus(std::time::Duration::from_secs(25 * 3600)));
+        format!("\"{}\"", audit_log::effects::Effects::system().now().plus(std::time::Duration::from_secs(25 * 3600)));
     for (field, value) in [
         ("user_id", None),
         ("user_id", Some("\"\"")),
@@ -85,9 +85,9 @@ async fn a_document_that_breaks_a_rule_is_refused_and_the_field_is_named() {
     ] {
         let document =
             if field == "app_data.a" { with("app_data", Some(r#"{"a":1,"a":2}"#)) } else { with(field, value) };
-        let answer = audit.post(document).await;
-        assert_eq!(answer.status, 400, "{field} = {value:?}");
-        let error = answer.json();
+        let response = app.post(document).await;
+        assert_eq!(response.status, 400, "{field} = {value:?}");
+        let error = response.json();
         assert_eq!(error["code"], "invalid_event");
         let fields = error["fields"].as_array().unwrap();
         assert_eq!(fields.len(), 1, "{field} = {value:?}: {error}");
@@ -98,9 +98,9 @@ async fn a_document_that_breaks_a_rule_is_refused_and_the_field_is_named() {
 
 #[tokio::test]
 async fn all_problems_of_a_document_are_told_at_once() {
-    let audit = Audit::start().await;
-    let answer = audit.post(r#"{"id":1,"user_id":true,"timestamp":"x","app_data":{"a":1,"a":1}}"#).await;
-    let error = answer.json();
+    let app = App::start().await;
+    let response = app.post(r#"{"id":1,"user_id":true,"timestamp":"x","app_data":{"a":1,"a":1}}"#).await;
+    let error = response.json();
     let mut fields: Vec<_> = error["fields"].as_array().unwrap().iter().map(|f| f["field"].as_str().unwrap()).collect();
     fields.sort_unstable();
     assert_eq!(fields, ["app_data.a", "event_type", "id", "invariant_data", "src_service", "timestamp", "user_id"]);
@@ -108,9 +108,9 @@ async fn all_problems_of_a_document_are_told_at_once() {
 
 #[tokio::test]
 async fn what_is_not_one_json_object_in_utf_8_is_refused() {
-    let audit = Audit::start().await;
-    let valid = audit.event("1", 0, "{}");
-    let deep = |levels: usize| audit.event("1", 0, &("[".repeat(levels) + &"]".repeat(levels)));
+    let app = App::start().await;
+    let valid = app.event("1", 0, "{}");
+    let deep = |levels: usize| app.event("1", 0, &("[".repeat(levels) + &"]".repeat(levels)));
     let documents: Vec<Vec<u8>> = vec![
         b"".to_vec(),
         b"   ".to_vec(),
@@ -130,62 +130,70 @@ async fn what_is_not_one_json_object_in_utf_8_is_refused() {
     ];
     for document in documents {
         let shown = String::from_utf8_lossy(&document).chars().take(200).collect::<String>();
-        let answer = audit.post(document).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_json")), "{shown}: {answer:?}");
+        let response = app.post(document).await;
+        assert_eq!(
+            (response.status, response.json()["code"].as_str()),
+            (400, Some("invalid_json")),
+            "{shown}: {response:?}"
+        );
     }
 }
 
 /// Under `+json`, because API Gateway hands that on byte by byte. Of `application/json` it makes a string first.
 #[tokio::test]
 async fn bytes_that_are_not_utf_8_are_refused_under_plus_json() {
-    let audit = Audit::start().await;
-    let valid = audit.event("1", 0, "{}");
+    let app = App::start().await;
+    let valid = app.event("1", 0, "{}");
     let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/vnd.audit+json"))];
     // Not three bytes of an emoji's four: should they be replaced, nobody could see it.
     for wrong in [b"\xff".as_slice(), b"\xef\xbd"] {
         let at = valid.find("tests").unwrap();
         let document = [&valid.as_bytes()[..at], wrong, &valid.as_bytes()[at..]].concat();
-        let answer = audit.send(Method::POST, "/events", &headers, document).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_json")), "{answer:?}");
-        assert!(answer.json()["error"].as_str().unwrap().contains(&format!("offset {at}")), "{answer:?}");
+        let response = app.send(Method::POST, "/events", &headers, document).await;
+        assert_eq!((response.status, response.json()["code"].as_str()), (400, Some("invalid_json")), "{response:?}");
+        assert!(response.json()["error"].as_str().unwrap().contains(&format!("offset {at}")), "{response:?}");
     }
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_declared_as_json_is_refused() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     for content_type in
         [None, Some("text/plain"), Some("application/json; charset=utf-16"), Some("application/x-www-form-urlencoded")]
     {
         let headers: Vec<_> =
             content_type.map(|text| (CONTENT_TYPE, HeaderValue::from_static(text))).into_iter().collect();
-        let answer = audit.send(Method::POST, "/events", &headers, audit.event("1", 0, "{}")).await;
-        assert_eq!(answer.status, 415, "{content_type:?}");
-        assert_eq!(answer.json()["code"], "unsupported_media_type");
+        let response = app.send(Method::POST, "/events", &headers, app.event("1", 0, "{}")).await;
+        assert_eq!(response.status, 415, "{content_type:?}");
+        assert_eq!(response.json()["code"], "unsupported_media_type");
     }
 }
 
 #[tokio::test]
 async fn a_document_over_256_kib_is_refused() {
-    let audit = Audit::start().await;
-    let rest = audit.event("1", 0, "\"\"").len();
-    let answer = audit.post(audit.event("1", 0, &format!("\"{}\"", "x".repeat(256 * 1024 + 1 - rest)))).await;
-    assert_eq!((answer.status, answer.json()["code"].as_str()), (413, Some("event_too_large")));
+    let app = App::start().await;
+    let rest = app.event("1", 0, "\"\"").len();
+    let response = app.post(app.event("1", 0, &format!("\"{}\"", "x".repeat(256 * 1024 + 1 - rest)))).await;
+    assert_eq!((response.status, response.json()["code"].as_str()), (413, Some("event_too_large")));
 }
 
 #[tokio::test]
 async fn a_key_that_is_not_1_to_255_visible_ascii_characters_is_refused() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     let too_long = "x".repeat(256);
     for key in ["a b", too_long.as_str()] {
-        let answer = audit.post_under(key, audit.event("1", 0, "{}")).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_idempotency_key")), "{key}");
+        let response = app.post_under(key, app.event("1", 0, "{}")).await;
+        assert_eq!(
+            (response.status, response.json()["code"].as_str()),
+            (400, Some("invalid_idempotency_key")),
+            "{key}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_parameter_that_is_unknown_repeated_or_out_of_range_is_named() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     for (query, field) in [
         ("page=0", "page"),
         ("page=-1", "page"),
@@ -209,28 +217,28 @@ async fn a_parameter_that_is_unknown_repeated_or_out_of_range_is_named() {
         ("limit=5", "limit"),
         ("Page=1", "Page"),
     ] {
-        let answer = audit.get(&format!("/events?{query}")).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("invalid_parameter")), "{query}");
-        let error = answer.json();
+        let response = app.get(&format!("/events?{query}")).await;
+        assert_eq!((response.status, response.json()["code"].as_str()), (400, Some("invalid_parameter")), "{query}");
+        let error = response.json();
         assert_eq!(error["fields"].as_array().unwrap().len(), 1, "{error}");
         assert_eq!(error["fields"][0]["field"], field);
         assert!(error["error"].as_str().unwrap().contains(field), "{error}");
     }
     let long = format!("/events?user_id={}", "x".repeat(257));
-    assert_eq!(audit.get(&long).await.status, 400);
-    let several = audit.get("/events?page=0&per_page=0&x=1").await.json();
+    assert_eq!(app.get(&long).await.status, 400);
+    let several = app.get("/events?page=0&per_page=0&x=1").await.json();
     assert_eq!(several["fields"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn an_id_without_an_event_is_not_found_whatever_it_looks_like() {
-    let audit = Audit::start().await;
-    let nobodys = format!("0000000{}-f400-7000-8000-000000000000", audit.start % 10);
+    let app = App::start().await;
+    let nobodys = format!("0000000{}-f400-7000-8000-000000000000", app.start % 10);
     let mut sentences = Vec::new();
     for id in [nobodys.as_str(), "1", "018cc251-f400-4000-8000-000000000000", "'%20OR%201=1"] {
-        let answer = audit.get(&format!("/events/{id}")).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (404, Some("not_found")), "{id}");
-        sentences.push(answer.json()["error"].as_str().unwrap().to_owned());
+        let response = app.get(&format!("/events/{id}")).await;
+        assert_eq!((response.status, response.json()["code"].as_str()), (404, Some("not_found")), "{id}");
+        sentences.push(response.json()["error"].as_str().unwrap().to_owned());
     }
     sentences.dedup();
     assert_eq!(sentences.len(), 1, "a malformed one is told like one that does not exist: {sentences:?}");
@@ -238,12 +246,12 @@ async fn an_id_without_an_event_is_not_found_whatever_it_looks_like() {
 
 #[tokio::test]
 async fn there_is_nothing_to_change_or_delete_an_event_with() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::POST] {
-        let answer = audit.send(method.clone(), "/events/018cc251-f400-7000-8000-000000000000", &[], "").await;
-        assert_eq!(answer.status, 404, "{method}");
+        let response = app.send(method.clone(), "/events/018cc251-f400-7000-8000-000000000000", &[], "").await;
+        assert_eq!(response.status, 404, "{method}");
     }
     for method in [Method::PUT, Method::PATCH, Method::DELETE] {
-        assert_eq!(audit.send(method.clone(), "/events", &[json()], "{}").await.status, 404, "{method}");
+        assert_eq!(app.send(method.clone(), "/events", &[json()], "{}").await.status, 404, "{method}");
     }
 }

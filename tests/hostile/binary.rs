@@ -28,7 +28,7 @@ impl Binary {
         binary: &str,
         dynamodb: impl Fn(&str, &Value) -> Value + Clone + Send + Sync + 'static,
     ) -> Binary {
-        let answer = move |headers: HeaderMap, body: Bytes| async move {
+        let response = move |headers: HeaderMap, body: Bytes| async move {
             let Some(target) = headers.get("x-amz-target") else {
                 // What only opens a connection.
                 return "healthy".to_owned();
@@ -38,7 +38,7 @@ impl Binary {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(response)).await });
 
         let api = RuntimeApi::start().await;
         let mut process = Command::new(binary)
@@ -67,11 +67,11 @@ impl Binary {
     }
 
     /// The answer to a payload: its status, its headers, and its body as JSON.
-    pub async fn answer(&mut self, payload: String) -> Value {
-        let (answer, _) = self.api.invoke(payload).await;
-        let body = answer["body"].as_str().unwrap_or_else(|| panic!("no answer of ours: {answer}"));
+    pub async fn response(&mut self, payload: String) -> Value {
+        let (response, _) = self.api.invoke(payload).await;
+        let body = response["body"].as_str().unwrap_or_else(|| panic!("no answer of ours: {response}"));
         let body: Value = serde_json::from_str(body).unwrap();
-        json!({"status": answer["statusCode"], "headers": answer["headers"], "body": body})
+        json!({"status": response["statusCode"], "headers": response["headers"], "body": body})
     }
 
     /// The most memory that the process had so far, in MB.

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::binary::payload;
-use crate::properties::{Function, HEADER_BYTES_MAX, answer};
+use crate::properties::{Function, MAX_HEADER_BYTES, response};
 
 /// The answer of `GET /events` with this query string.
 fn list(query: &str) -> Value {
     let payload = payload("list-events.json", |p| p["rawQueryString"] = json!(query));
-    answer(Function::List, payload.to_string().as_bytes()).unwrap().0
+    response(Function::List, payload.to_string().as_bytes()).unwrap().0
 }
 
 #[test]
@@ -17,22 +17,22 @@ fn the_longest_query_has_links_that_api_gateway_passes_on() {
     for digits in (1..100).chain([1_000, 4_000]) {
         let from = format!("1970-01-01T00:00:00.{}%2B01:00", "0".repeat(digits));
         let to = from.replace("1970", "2025");
-        let answer = list(&format!(
+        let response = list(&format!(
             "user_id={user}&from={from}&to={to}&cursor=ffffffff-ffff-7fff-bfff-ffffffffffff&page=2&per_page=1"
         ));
-        if let Some(link) = answer["headers"]["link"].as_str() {
+        if let Some(link) = response["headers"]["link"].as_str() {
             assert_eq!(link.split(", ").count(), 4, "{link}");
             longest = longest.max(link.len());
         }
     }
-    assert!((3_500..=HEADER_BYTES_MAX).contains(&longest), "{longest} bytes");
+    assert!((3_500..=MAX_HEADER_BYTES).contains(&longest), "{longest} bytes");
 }
 
 #[test]
 fn a_thousand_unknown_parameters_are_not_a_thousand_sentences() {
     let query: Vec<String> = (0..3_000).map(|number| format!("{number:x}")).collect();
-    let answer = list(&query.join("&"));
-    assert_eq!(answer["statusCode"], 400);
-    let body = answer["body"].as_str().unwrap();
+    let response = list(&query.join("&"));
+    assert_eq!(response["statusCode"], 400);
+    let body = response["body"].as_str().unwrap();
     assert!(body.len() < 10_000, "{} bytes", body.len());
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::properties::{self, Property};
 
 /// More is not kept: the corpus is read on every run of the tests.
-const CORPUS_BYTES_MAX: u64 = 300 * 1024;
+const MAX_CORPUS_BYTES: u64 = 300 * 1024;
 
 fn files(target: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
@@ -46,5 +46,5 @@ fn every_query_of_the_corpus_is_linked_to_as_it_was_understood_or_refused() {
 fn the_corpus_stays_small() {
     let files = ["document", "instant", "payload", "query"].into_iter().flat_map(files);
     let bytes: u64 = files.map(|file| file.metadata().unwrap().len()).sum();
-    assert!(bytes <= CORPUS_BYTES_MAX, "{bytes} bytes");
+    assert!(bytes <= MAX_CORPUS_BYTES, "{bytes} bytes");
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::binary::payload;
-use crate::properties::{Function, answer};
+use crate::properties::{Function, response};
 use crate::support::event_with;
 
 const AT: &str = "2024-01-01T00:00:00Z";
@@ -14,10 +14,10 @@ const KIB: usize = 1024;
 /// The status and the body of the answer to a document, and the document that was recorded.
 fn post(document: &[u8]) -> (u64, Value, Option<String>) {
     let payload = payload("create-event-base64.json", |p| p["body"] = json!(BASE64.encode(document)));
-    let (answer, written) = answer(Function::Create, payload.to_string().as_bytes()).unwrap();
-    let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let (response, written) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
+    let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
     let recorded = written.first().map(|item| item["event"]["S"].as_str().unwrap().to_owned());
-    (answer["statusCode"].as_u64().unwrap(), body, recorded)
+    (response["statusCode"].as_u64().unwrap(), body, recorded)
 }
 
 fn accepted(app_data: &str) {
@@ -131,8 +131,8 @@ fn a_compressed_body_is_not_decompressed() {
         p["headers"]["content-encoding"] = json!("gzip");
         p["body"] = json!(BASE64.encode(&bomb));
     });
-    let (answer, _) = answer(Function::Create, payload.to_string().as_bytes()).unwrap();
-    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let (response, _) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
+    let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
     assert_eq!(body["error"], "The body is not UTF-8: the byte at offset 1 is wrong.");
 }
 
@@ -147,10 +147,10 @@ fn characters_that_hide_or_turn_a_text_are_kept_and_no_header_has_them() {
         p["headers"]["content-length"] = json!(document.len().to_string());
         p["headers"]["idempotency-key"] = json!("k");
     });
-    let (answer, written) = answer(Function::Create, payload.to_string().as_bytes()).unwrap();
-    assert_eq!((&answer["statusCode"], &written[0]["event"]["S"]), (&json!(201), &json!(document)));
+    let (response, written) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
+    assert_eq!((&response["statusCode"], &written[0]["event"]["S"]), (&json!(201), &json!(document)));
     assert_eq!(written[0]["user_id"]["S"], ODD);
-    assert!(answer["headers"].to_string().is_ascii() && !answer.to_string().contains("\\u001b"), "{answer}");
+    assert!(response["headers"].to_string().is_ascii() && !response.to_string().contains("\\u001b"), "{response}");
     for raw in ["\u{0}", "\u{1f}", "\n", "\t"] {
         refused(event_with("1", AT, &format!("\"{raw}\"")).as_bytes(), "invalid_json");
     }

@@ -55,7 +55,7 @@ async fn every_line_is_one_json_object_in_ascii_and_has_no_content() {
             if let Some(context) = request.get_mut("requestContext") {
                 context["requestId"] = json!(format!("{number}{ODD}"));
             }
-            told.push(function.answer(request.to_string()).await["body"]["request_id"].clone());
+            told.push(function.response(request.to_string()).await["body"]["request_id"].clone());
         }
         let lines: Vec<Value> = function.log().await.iter().map(|line| read(line)).collect();
         let logged = lines.iter().filter(|line| line["message"] == "answered").map(|line| &line["request_id"]);

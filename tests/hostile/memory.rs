@@ -41,7 +41,7 @@ fn largest_documents() -> [String; 5] {
 #[tokio::test]
 async fn the_largest_events_and_the_largest_payloads_fit_into_a_small_function() {
     let mut create = Binary::start(CREATE, |_, _| json!({"Count": 0, "ScannedCount": 0, "Items": []})).await;
-    let first = create.answer(payload("create-event.json", |_| {}).to_string()).await;
+    let first = create.response(payload("create-event.json", |_| {}).to_string()).await;
     assert_eq!(first["status"], 201);
     let at_rest = create.most_memory();
     for document in largest_documents() {
@@ -49,12 +49,12 @@ async fn the_largest_events_and_the_largest_payloads_fit_into_a_small_function()
             let body = if encoded { BASE64.encode(&document) } else { document.clone() };
             let payload =
                 payload("create-event.json", |p| (p["body"], p["isBase64Encoded"]) = (json!(body), json!(encoded)));
-            let answer = create.answer(payload.to_string()).await;
-            assert_eq!(answer["status"], 201, "{answer}");
+            let response = create.response(payload.to_string()).await;
+            assert_eq!(response["status"], 201, "{response}");
         }
     }
     let accepted = create.most_memory();
-    // Lambda takes no payload above 6 MB: functions/http/answer.rs.
+    // Lambda takes no payload above 6 MB: functions/http/response.rs.
     for (body, encoded, code) in [
         ("x".repeat(5_900 * KIB), false, "event_too_large"),
         ("eHh4".repeat(1_475 * KIB), true, "event_too_large"),
@@ -62,8 +62,8 @@ async fn the_largest_events_and_the_largest_payloads_fit_into_a_small_function()
     ] {
         let payload =
             payload("create-event.json", |p| (p["body"], p["isBase64Encoded"]) = (json!(body), json!(encoded)));
-        let answer = create.answer(payload.to_string()).await;
-        assert_eq!(answer["body"]["code"], code, "{answer}");
+        let response = create.response(payload.to_string()).await;
+        assert_eq!(response["body"]["code"], code, "{response}");
     }
     let refused = create.most_memory();
     println!("MB: {at_rest} after one event, {accepted} after the largest, {refused} after the largest payloads");
@@ -112,10 +112,10 @@ async fn a_page_of_a_thousand_of_the_largest_events_fits_into_a_function() {
     let dynamodb = move |operation: &str, request: &Value| events_of_a_user(&document, operation, request);
     let mut list = Binary::start(LIST, dynamodb).await;
     let query = "user_id=1&per_page=1000&cursor=018cc252-0000-7000-8000-000000000000";
-    let answer = list.answer(payload("list-events.json", |p| p["rawQueryString"] = json!(query)).to_string()).await;
-    assert_eq!(answer["status"], 200);
+    let response = list.response(payload("list-events.json", |p| p["rawQueryString"] = json!(query)).to_string()).await;
+    assert_eq!(response["status"], 200);
     // What fits into 6 MB, once each quote and backslash is escaped again.
-    assert!(answer["body"]["events"].as_array().unwrap().len() >= 25 + 7);
+    assert!(response["body"]["events"].as_array().unwrap().len() >= 25 + 7);
     let memory = list.most_memory();
     println!("MB: {memory} after a page");
     assert!(memory < PAGE_MB, "{memory} MB");

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::binary::payload;
-use crate::properties::{Function, answer};
+use crate::properties::{Function, response};
 
 /// The headers of a function's answer.
 fn headers(function: Function, payload: &Value) -> Value {
-    answer(function, payload.to_string().as_bytes()).unwrap().0["headers"].clone()
+    response(function, payload.to_string().as_bytes()).unwrap().0["headers"].clone()
 }
 
 /// A path as a client might put it, and how it stands in a reference.
@@ -80,8 +80,8 @@ fn a_users_id_stays_within_its_parameter() {
 fn a_parameter_that_is_not_utf_8_is_refused_and_linked_to_by_nobody() {
     for query in ["user_id=%FF", "user_id=%C3", "user_id=a%ED%A0%80", "from=%FF", "%FF=1"] {
         let payload = payload("list-events.json", |p| p["rawQueryString"] = json!(query));
-        let answer = answer(Function::List, payload.to_string().as_bytes()).unwrap().0;
-        assert_eq!(answer["statusCode"], 400, "{query}");
-        assert!(answer["headers"].get("link").is_none());
+        let response = response(Function::List, payload.to_string().as_bytes()).unwrap().0;
+        assert_eq!(response["statusCode"], 400, "{query}");
+        assert!(response["headers"].get("link").is_none());
     }
 }

@@ -44,21 +44,21 @@ fn unreadable(file: &str) -> Vec<(&'static str, Value)> {
 async fn a_function_answers_what_is_no_request_and_serves_the_next_one() {
     let mut create = Binary::start(CREATE, |_, _| json!({})).await;
     for (wrong, payload) in unreadable("create-event.json") {
-        check(wrong, &create.answer(payload.to_string()).await);
-        let next = create.answer(crate::binary::payload("create-event.json", |_| {}).to_string()).await;
+        check(wrong, &create.response(payload.to_string()).await);
+        let next = create.response(crate::binary::payload("create-event.json", |_| {}).to_string()).await;
         assert_eq!(next["status"], 201, "after {wrong}: {next}");
     }
     let mut list = Binary::start(LIST, |_, _| json!({"Count": 0, "ScannedCount": 0, "Items": []})).await;
     for (wrong, payload) in unreadable("list-events.json") {
-        check(wrong, &list.answer(payload.to_string()).await);
-        let next = list.answer(crate::binary::payload("list-events.json", |_| {}).to_string()).await;
+        check(wrong, &list.response(payload.to_string()).await);
+        let next = list.response(crate::binary::payload("list-events.json", |_| {}).to_string()).await;
         assert_eq!(next["status"], 200, "after {wrong}: {next}");
     }
 }
 
-fn check(wrong: &str, answer: &Value) {
-    let body = &answer["body"];
-    assert_eq!((&answer["status"], &body["code"]), (&json!(400), &json!("invalid_request")), "{wrong}: {answer}");
-    assert_eq!(answer["headers"]["content-type"], "application/json", "{wrong}");
+fn check(wrong: &str, response: &Value) {
+    let body = &response["body"];
+    assert_eq!((&response["status"], &body["code"]), (&json!(400), &json!("invalid_request")), "{wrong}: {response}");
+    assert_eq!(response["headers"]["content-type"], "application/json", "{wrong}");
     assert_eq!(body["request_id"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd", "Lambda's own: {wrong}");
 }

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import schemathesis
 from hypothesis import strategies as st
 
-SHORT_TEXT_MAX = 256
+MAX_SHORT_TEXT_BYTES = 256
 SHORT_TEXTS = ("user_id", "event_type", "src_service")
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -19,8 +19,8 @@ LATEST = datetime.now(timezone.utc)
 UTC_TIMES = st.datetimes(
     datetime(1970, 1, 3), LATEST.replace(tzinfo=None) - timedelta(days=1), timezones=st.just(timezone.utc)
 )
-MINUTES_MAX = 23 * 60 + 59
-OFFSETS = st.integers(-MINUTES_MAX, MINUTES_MAX).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MAX_MINUTES = 23 * 60 + 59
+OFFSETS = st.integers(-MAX_MINUTES, MAX_MINUTES).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 schemathesis.openapi.format(
     "date-time",
     st.one_of(
@@ -45,7 +45,7 @@ def filter_case(context, case):
     query = case.query if isinstance(case.query, dict) else {}
     texts = [body.get(name) for name in SHORT_TEXTS] + [query.get("user_id")]
     too_long = any(
-        isinstance(text, str) and len(text) <= SHORT_TEXT_MAX < len(text.encode("utf-8", "surrogatepass"))
+        isinstance(text, str) and len(text) <= MAX_SHORT_TEXT_BYTES < len(text.encode("utf-8", "surrogatepass"))
         for text in texts
     )
     timestamp = body.get("timestamp")

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use audit_log::boot::Sources;
+use audit_log::effects::Effects;
 use tokio::task::JoinSet;
 
 use crate::Process;
@@ -22,7 +22,7 @@ const EVENTS_SHORT: u64 = 500;
 /// After which part of them all buffers, pools and caches have their size: a fifth.
 const WARM_UP: u64 = 5;
 /// By how much the service may grow after that, in KiB. The events of the long form alone, if they were kept, would be 100 MB.
-const GROWTH_MAX: u64 = 48 * 1024;
+const MAX_GROWTH: u64 = 48 * 1024;
 /// How long the index may take to have everything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -47,7 +47,7 @@ impl Clients {
             if number >= self.events {
                 return;
             }
-            let planned = Planned { number, user: format!("u{}", number % USERS), at: Sources::system().now() };
+            let planned = Planned { number, user: format!("u{}", number % USERS), at: Effects::system().now() };
             let document = event_with(&planned.user, &planned.at.to_string(), &number.to_string());
             loop {
                 let request = self.http.post(&self.url).header("content-type", "application/json");
@@ -75,12 +75,12 @@ impl Clients {
             let filter = user.iter().map(|user| format!("&user_id={user}")).collect::<String>();
             let before = self.ledger.claim();
             let path = format!("{}?per_page={PER_PAGE}&page={page}{filter}", self.url);
-            let answer = Answer::of(self.http.get(path)).await;
-            if answer.status == 503 {
+            let response = Answer::of(self.http.get(path)).await;
+            if response.status == 503 {
                 continue;
             }
-            assert_eq!(answer.status, 200, "{answer:?}");
-            let list = answer.json();
+            assert_eq!(response.status, 200, "{response:?}");
+            let list = response.json();
             let more = !list["next_cursor"].is_null();
             let events = list["events"].as_array().unwrap();
             match page {
@@ -144,5 +144,5 @@ async fn two_hundred_writers_and_fifty_readers_lose_nothing_and_leak_nothing() {
     assert_eq!(clients.ledger.settle(None, &all).len() as u64, events);
     let counted = async { while clients.total().await != events {} };
     tokio::time::timeout(PATIENCE, counted).await.expect("the index has every event");
-    assert!(after <= before + GROWTH_MAX, "it grew from {before} to {after} KiB");
+    assert!(after <= before + MAX_GROWTH, "it grew from {before} to {after} KiB");
 }

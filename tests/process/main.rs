@@ -1,4 +1,4 @@
-//! `audit-log-local` as a process: what it keeps, how it stops, and what it says when it cannot start.
+//! `audit-log` as a process: what it keeps, how it stops, and what it says when it cannot start.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[cfg(target_os = "linux")]
@@ -32,7 +32,7 @@ struct Process {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log"));
     for port in ["--port", "--dynamodb-port"].iter().filter(|port| !arguments.contains(port)) {
         command.args([port, "0"]);
     }
@@ -94,8 +94,8 @@ async fn ctrl_c_and_sigterm_stop_it_cleanly_and_a_restart_has_every_event() {
     for signal in ["-INT", "-TERM"] {
         let mut process = Process::start(folder.path()).await;
         let second = expected.len();
-        let answer = process.post(event("1", &format!("2024-01-01T00:00:0{second}Z"))).await.unwrap();
-        expected.insert(0, answer.id());
+        let response = process.post(event("1", &format!("2024-01-01T00:00:0{second}Z"))).await.unwrap();
+        expected.insert(0, response.id());
         assert_eq!(process.ids().await, expected);
         process.signal(signal).await;
         assert_eq!(process.child.wait().await.unwrap().code(), Some(0), "{signal}");
@@ -121,8 +121,8 @@ async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
                     let Ok(response) = request.send().await else { return };
                     let (status, Ok(text)) = (response.status(), response.text().await) else { return };
                     assert_eq!(status, 201);
-                    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
-                    if report.send(answer["id"].as_str().unwrap().to_owned()).is_err() {
+                    let response: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    if report.send(response["id"].as_str().unwrap().to_owned()).is_err() {
                         return;
                     }
                 }
@@ -245,7 +245,7 @@ async fn run(arguments: &[&str]) -> (i32, String) {
 
 /// The same with more variables in its environment.
 async fn run_with(environment: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log-local"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log"));
     command.args(arguments).envs(environment.iter().copied());
     let Output { status, stdout, stderr } = command.output().await.unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use audit_log::boot::{Settings, Sources};
+use audit_log::config::Settings;
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::list_events::ListEvents;
-use audit_log::log::EventLog;
-use audit_log_local::engine::Address;
+use audit_log::store::EventStore;
+use audit_log_cli::serve::engine::Address;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -103,24 +104,24 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
         counts_table: "RestoredCounts".to_owned(),
         shards: "2".parse().unwrap(),
     };
-    let log = EventLog::new(client.clone(), &settings);
+    let store = EventStore::new(client.clone(), &settings);
     let counts = CountsTable::new(client, &settings);
-    let list = ListEvents::new(log.clone(), counts.clone(), Sources::system());
+    let list = ListEvents::new(store.clone(), counts.clone(), Effects::system());
     let listed = async || {
         let query: QueryMap = "per_page=1000".parse().unwrap();
-        let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(query)).await;
-        let list: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        let response = list.handle(Request::new(Body::Empty).with_query_string_parameters(query)).await;
+        let list: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(list["total"], ids(&list).len());
         ids(&list)
     };
     let original = process.ids().await;
     assert_eq!(listed().await, original[LOST..]);
-    let create = CreateEvent::new(log, counts, Sources::system());
+    let create = CreateEvent::new(store, counts, Effects::system());
     for number in 0..EVENTS + LOST {
         let request = Request::post("/events").header("content-type", "application/json");
         let request = request.header("idempotency-key", format!("key-{number}"));
-        let answer = create.handle(request.body(document(number).into()).unwrap()).await;
-        assert_eq!(answer.status(), if number < EVENTS { 200 } else { 201 }, "{answer:?}");
+        let response = create.handle(request.body(document(number).into()).unwrap()).await;
+        assert_eq!(response.status(), if number < EVENTS { 200 } else { 201 }, "{response:?}");
     }
     // What was reported again has a new id, and its old time.
     let (again, time) = (listed().await, |id: &String| id[..18].to_owned());

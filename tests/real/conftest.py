@@ -144,8 +144,8 @@ class Service:
 
 def build_local():
     """Builds the local service, whose binary also has the command `rebuild`."""
-    subprocess.run(["cargo", "build", "--locked", "-p", "audit-log-local"], cwd=ROOT, check=True)
-    return ROOT / "target" / "debug" / "audit-log-local"
+    subprocess.run(["cargo", "build", "--locked", "-p", "audit-log-cli"], cwd=ROOT, check=True)
+    return ROOT / "target" / "debug" / "audit-log"
 
 
 @pytest.fixture

@@ -682,7 +682,7 @@ def keys(schema):
 
 
 def test_keys_and_indexes_are_those_that_the_code_names():
-    names = dict(re.findall(r'pub const (\w+): &str = "([\w-]+)";', (ROOT / "functions/log/schema.rs").read_text()))
+    names = dict(re.findall(r'pub const (\w+): &str = "([\w-]+)";', (ROOT / "functions/store/schema.rs").read_text()))
     events = DEFAULT["EventsTable"]["Properties"]
     assert keys(events["KeySchema"]) == {"HASH": names["SHARD"], "RANGE": names["ID"]}
     (index,) = events["GlobalSecondaryIndexes"]
@@ -772,7 +772,7 @@ def test_create_event_is_updated_after_its_readers():
 
 
 def test_every_variable_that_is_read_is_set_everywhere():
-    code = (ROOT / "functions/boot/settings.rs").read_text()
+    code = (ROOT / "functions/config.rs").read_text()
     read = set(re.findall(r'const \w+: &str = "([A-Z_]+)"', code))
     # The others are Lambda's own.
     wanted = {name for name in read if not name.startswith("AWS_")}
@@ -851,12 +851,12 @@ def watched_by(alarm):
 
 ALARMS = of_type(DEFAULT, "AWS::CloudWatch::Alarm")
 OWN_METRICS = re.findall(
-    r"\n    (\w+),", (ROOT / "functions/boot/metrics.rs").read_text().split("pub enum Metric")[1].split("}")[0]
+    r"\n    (\w+),", (ROOT / "functions/telemetry/metrics.rs").read_text().split("pub enum Metric")[1].split("}")[0]
 )
 
 
 def test_alarms_on_own_metrics_name_them_as_they_are_written():
-    code = (ROOT / "functions/boot/metrics.rs").read_text()
+    code = (ROOT / "functions/telemetry/metrics.rs").read_text()
     (namespace,) = re.findall(r'NAMESPACE: &str = "(\w+)"', code)
     own = [one for alarm in ALARMS.values() for one in watched_by(alarm) if one["Namespace"] == namespace]
     names = {metric["MetricName"] for metric in own}

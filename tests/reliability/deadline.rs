@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
-use audit_log_local::template::Template;
+use audit_log_cli::serve::template::Template;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -33,12 +33,12 @@ fn timeout(binary: &str) -> Duration {
 }
 
 /// The answer of a function that is given this much time, and takes less.
-async fn answer(faulty: &Faulty, binary: &str, time: Duration, payload: String) -> Value {
+async fn response(faulty: &Faulty, binary: &str, time: Duration, payload: String) -> Value {
     let mut api = RuntimeApi::with_timeout(time).await;
     let _function = api.spawn(binary, &faulty.address);
-    let (answer, took) = api.invoke(payload).await;
+    let (response, took) = api.invoke(payload).await;
     assert!(took < time, "{binary} took {took:?} of {time:?}");
-    answer
+    response
 }
 
 #[tokio::test]
@@ -53,15 +53,15 @@ async fn a_silent_database_is_our_503_before_the_function_is_stopped() {
     ];
     let times = |binary| [Duration::from_secs(1), Duration::from_secs(3), timeout(binary)];
     let cases = requests.iter().flat_map(|request| times(request.0).map(|time| (request, time)));
-    let answers = cases.map(async |((binary, file, sentence), time)| {
-        let answer = answer(&faulty, binary, time, payload(file)).await;
-        assert_eq!(answer["statusCode"], 503, "{file}: {answer}");
-        assert_eq!(answer["headers"]["retry-after"], "1", "{file}: {answer}");
-        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let responses = cases.map(async |((binary, file, sentence), time)| {
+        let response = response(&faulty, binary, time, payload(file)).await;
+        assert_eq!(response["statusCode"], 503, "{file}: {response}");
+        assert_eq!(response["headers"]["retry-after"], "1", "{file}: {response}");
+        let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
         assert_eq!(body["code"], "temporarily_unavailable");
         assert!(body["error"].as_str().unwrap().contains(sentence), "{body}");
     });
-    join_all(answers).await;
+    join_all(responses).await;
 }
 
 /// The users of a batch are added a few at a time, so that many of them take many timeouts of the client.
@@ -70,11 +70,11 @@ async fn a_silent_database_hands_a_batch_back_before_the_function_is_stopped() {
     let (_tables, faulty) = silent(None).await;
     let events = events(600, Duration::from_secs(600));
     let cases = [(600, Duration::from_secs(1)), (600, Duration::from_secs(3)), (1, timeout(INDEX))];
-    let answers = cases.map(async |(count, time)| {
-        let answer = answer(&faulty, INDEX, time, stream_batch(&events[..count]).to_string()).await;
-        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "0"}]}), "{count} events in {time:?}");
+    let responses = cases.map(async |(count, time)| {
+        let response = response(&faulty, INDEX, time, stream_batch(&events[..count]).to_string()).await;
+        assert_eq!(response, json!({"batchItemFailures": [{"itemIdentifier": "0"}]}), "{count} events in {time:?}");
     });
-    join_all(answers).await;
+    join_all(responses).await;
 }
 
 /// It is in the log whatever becomes of the index, so the caller is not told that this is not known.
@@ -82,11 +82,11 @@ async fn a_silent_database_hands_a_batch_back_before_the_function_is_stopped() {
 async fn a_late_event_is_acknowledged_though_the_index_is_silent() {
     let (tables, faulty) = silent(Some("CountsTable")).await;
     let times = [Duration::from_secs(1), Duration::from_secs(3), timeout(CREATE)];
-    let answers = times.map(async |time| {
-        let answer = answer(&faulty, CREATE, time, payload("create-event.json")).await;
-        assert_eq!(answer["statusCode"], 201, "{time:?}: {answer}");
+    let responses = times.map(async |time| {
+        let response = response(&faulty, CREATE, time, payload("create-event.json")).await;
+        assert_eq!(response["statusCode"], 201, "{time:?}: {response}");
     });
-    join_all(answers).await;
+    join_all(responses).await;
     let (list, _) = tables.get("", Timestamp::parse("2024-03-01T00:00:00Z").unwrap()).await;
     assert_eq!(list["total"], times.len());
 }

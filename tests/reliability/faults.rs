@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_log::boot::Sources;
 use audit_log::count::EDGE;
+use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
-use audit_log::log::Partition;
-use audit_log_local::engine::{Address, Storage};
-use audit_log_local::{Options, Service};
+use audit_log::store::Partition;
+use audit_log_cli::serve::engine::{Address, Storage};
+use audit_log_cli::{Options, Service};
 use futures_util::stream::{StreamExt, iter};
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::Request;
@@ -40,11 +40,11 @@ static STARTING: Mutex<()> = Mutex::const_new(());
 const USERS: [&str; 3] = ["ann", "bob", "cy"];
 const WAYS_TO_READ: u64 = 5;
 /// How often a client reads at the most once the writers are done.
-const READS_MAX: u64 = 100;
+const MAX_READS: u64 = 100;
 /// How often a client repeats a request until it is answered.
-const TRIES_MAX: usize = 100;
+const MAX_TRIES: usize = 100;
 /// How often one who goes from page to page is refused before he gives up.
-const REFUSALS_MAX: usize = 5;
+const MAX_REFUSALS: usize = 5;
 /// More than any of these logs has.
 const WIDE: &str = "per_page=1000";
 
@@ -106,25 +106,25 @@ impl World {
     /// A client that repeats its request until the event is recorded; how many attempts that took.
     async fn post_until_recorded(&self, planned: &Planned) -> usize {
         let key = format!("key-{}", planned.number);
-        for tries in 1..=TRIES_MAX {
+        for tries in 1..=MAX_TRIES {
             if self.post(planned, Some(&key)).await {
                 return tries;
             }
         }
-        panic!("{planned:?} was not recorded in {TRIES_MAX} attempts");
+        panic!("{planned:?} was not recorded in {MAX_TRIES} attempts");
     }
 
     /// A job that runs again until its event is recorded, and stamps the time again each time; how many attempts that took.
     /// Each stamp is a planned event of its own, and one of them at most is recorded.
     async fn post_stamped_again(&self, planned: &Planned) -> usize {
         let key = format!("job-{}", planned.number);
-        for tries in 1..=TRIES_MAX {
+        for tries in 1..=MAX_TRIES {
             let at = planned.at.plus(Duration::from_millis(tries as u64));
             if self.post(&Planned { at, ..planned.clone() }, Some(&key)).await {
                 return tries;
             }
         }
-        panic!("{planned:?} was not recorded in {TRIES_MAX} attempts");
+        panic!("{planned:?} was not recorded in {MAX_TRIES} attempts");
     }
 
     /// A client that reports some events, each in one of the ways in which clients do. Every fifth is late, and every fifth
@@ -132,7 +132,7 @@ impl World {
     async fn write(&self, numbers: Range<u64>) -> Figures {
         let mut figures = Figures::default();
         for number in numbers {
-            let (user, now) = (USERS[number as usize % USERS.len()].to_owned(), Sources::system().now());
+            let (user, now) = (USERS[number as usize % USERS.len()].to_owned(), Effects::system().now());
             let away = Duration::from_secs(3600 + number);
             let at = match number % 5 {
                 3 => now.minus(away),
@@ -155,14 +155,14 @@ impl World {
     /// `GET`s a path; `None` where the service says that it cannot tell now.
     async fn get(&self, path: &str, figures: &mut Figures) -> Option<Answer> {
         figures.gets += 1;
-        let answer = Answer::of(self.http.get(format!("{}{path}", self.service.url()))).await;
-        match answer.status {
+        let response = Answer::of(self.http.get(format!("{}{path}", self.service.url()))).await;
+        match response.status {
             200 => figures.listed += 1,
-            503 => assert!(answer.header("retry-after").is_some(), "{answer:?}"),
-            500 => assert_eq!(answer.json()["code"], "internal_error", "{answer:?}"),
-            _ => panic!("{path}: {answer:?}"),
+            503 => assert!(response.header("retry-after").is_some(), "{response:?}"),
+            500 => assert_eq!(response.json()["code"], "internal_error", "{response:?}"),
+            _ => panic!("{path}: {response:?}"),
         }
-        (answer.status == 200).then_some(answer)
+        (response.status == 200).then_some(response)
     }
 
     /// A client that reads in every way in turn until the writers are done, and once more after that; longer, where no fault has been
@@ -181,7 +181,7 @@ impl World {
             rounds_after += u64::from(*done.borrow());
             let met = self.faulty.met();
             let enough = !met.is_empty() && must_meet.iter().all(|fault| met.contains_key(fault));
-            if rounds_after > WAYS_TO_READ && (enough || rounds_after > READS_MAX) {
+            if rounds_after > WAYS_TO_READ && (enough || rounds_after > MAX_READS) {
                 break;
             }
         }
@@ -191,8 +191,8 @@ impl World {
     async fn read_list(&self, user: Option<&str>, figures: &mut Figures) {
         let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
         let before = self.ledger.claim();
-        let Some(answer) = self.get(&format!("/events?{WIDE}{filter}"), figures).await else { return };
-        let list = answer.json();
+        let Some(response) = self.get(&format!("/events?{WIDE}{filter}"), figures).await else { return };
+        let list = response.json();
         self.ledger.check(before, user, list["events"].as_array().unwrap(), false);
         self.ledger.check_total(before, user, &list);
     }
@@ -202,14 +202,14 @@ impl World {
         let (before, mut events, mut cursor) = (self.ledger.claim(), Vec::new(), Some(String::new()));
         let mut refusals = 0;
         while let Some(from) = &cursor {
-            let Some(answer) = self.get(&format!("/events?per_page={per_page}{from}"), figures).await else {
+            let Some(response) = self.get(&format!("/events?per_page={per_page}{from}"), figures).await else {
                 refusals += 1;
-                if refusals == REFUSALS_MAX {
+                if refusals == MAX_REFUSALS {
                     return;
                 }
                 continue;
             };
-            let page = answer.json();
+            let page = response.json();
             events.extend(page["events"].as_array().unwrap().iter().cloned());
             cursor = page["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
         }
@@ -220,8 +220,8 @@ impl World {
     async fn read_page(&self, page: u64, per_page: u64, figures: &mut Figures) {
         let before = self.ledger.claim();
         let path = format!("/events?per_page={per_page}&page={page}");
-        let Some(answer) = self.get(&path, figures).await else { return };
-        let list = answer.json();
+        let Some(response) = self.get(&path, figures).await else { return };
+        let list = response.json();
         self.ledger.check_page(before, None, (page - 1) * per_page, &list);
         self.ledger.check_total(before, None, &list);
     }
@@ -229,8 +229,8 @@ impl World {
     /// An event that was acknowledged; a 404 would be a loss.
     async fn read_one(&self, nth: usize, figures: &mut Figures) {
         let Some((planned, id)) = self.ledger.acknowledged(nth) else { return };
-        let Some(answer) = self.get(&format!("/events/{id}"), figures).await else { return };
-        let event = answer.json();
+        let Some(response) = self.get(&format!("/events/{id}"), figures).await else { return };
+        let event = response.json();
         assert_eq!((&event["id"], &event["app_data"]), (&id.into(), &planned.number.into()));
     }
 
@@ -238,16 +238,16 @@ impl World {
     async fn settle(&self) {
         self.faulty.calm().await;
         // One more batch of the stream takes up what index-events could not end.
-        let last = Planned { number: u64::MAX, user: USERS[0].to_owned(), at: Sources::system().now() };
+        let last = Planned { number: u64::MAX, user: USERS[0].to_owned(), at: Effects::system().now() };
         self.post_until_recorded(&last).await;
         self.service.indexed().await;
         let mut figures = Figures::default();
-        let later = Sources::system().now().plus(EDGE * 2);
+        let later = Effects::system().now().plus(EDGE * 2);
         let tables = Tables::at(self.engine.clone()).await;
         for user in [None].into_iter().chain(USERS.map(Some)) {
             let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
-            let answer = self.get(&format!("/events?{WIDE}{filter}"), &mut figures).await;
-            let list = answer.expect("no fault any more").json();
+            let response = self.get(&format!("/events?{WIDE}{filter}"), &mut figures).await;
+            let list = response.expect("no fault any more").json();
             let ids = self.ledger.settle(user, list["events"].as_array().unwrap());
             assert_eq!(list["total"], ids.len());
             // By the index alone: by then no event is counted live.
@@ -256,7 +256,7 @@ impl World {
                 assert_eq!((support::ids(&list), &list["total"]), (expected.to_vec(), &ids.len().into()), "{user:?}");
             }
         }
-        tables.audit((0..SHARDS).map(Partition::Shard), later).await;
+        tables.reconcile((0..SHARDS).map(Partition::Shard), later).await;
     }
 }
 
@@ -389,13 +389,13 @@ async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
     let list = async || {
         let query: QueryMap = "user_id=1".parse().unwrap();
         let request = Request::new(Body::Empty).with_query_string_parameters(query);
-        ListEvents::new(through.log.clone(), through.counts.clone(), Sources::system()).handle(request).await
+        ListEvents::new(through.store.clone(), through.counts.clone(), Effects::system()).handle(request).await
     };
     assert_eq!(list().await.status(), 200);
     // Of one key, all but one is none.
     faulty.fail(Plan { faults: vec![Fault::Partial], puts: 0.0, others: 1.0, table: None });
-    let answer = list().await;
-    assert_eq!(answer.status(), 503, "{answer:?}");
+    let response = list().await;
+    assert_eq!(response.status(), 503, "{response:?}");
     assert!(faulty.met()[&Fault::Partial] > 3, "{:?}", faulty.met());
     faulty.calm().await;
     assert_eq!(list().await.status(), 200);
@@ -421,7 +421,7 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     for batch in events.chunks(100) {
         let mut from = 0;
         loop {
-            let index = IndexEvents::new(indexer.clone(), Sources::system().with_clock(move || now));
+            let index = IndexEvents::new(indexer.clone(), Effects::system().with_clock(move || now));
             let records = serde_json::from_value(stream_batch(&batch[from..])).unwrap();
             deliveries += 1;
             match index.handle(records, now.plus(Duration::from_secs(60))).await.failures.first() {
@@ -437,5 +437,5 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     println!("{deliveries} deliveries of {batches} batches; {:?}", faulty.met());
     assert!(deliveries > batches, "no batch was handed back");
     let user = Partition::User("1".to_owned());
-    tables.audit((0..SHARDS).map(Partition::Shard).chain([user]), now).await;
+    tables.reconcile((0..SHARDS).map(Partition::Shard).chain([user]), now).await;
 }

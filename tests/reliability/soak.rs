@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
-use audit_log_local::engine::Address;
+use audit_log_cli::serve::engine::Address;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ const WARM_UP: usize = 5;
 /// By how much a function may grow after that, in KiB: the nodes of the count index that a batch meets are larger as the
 /// log is. Of the long form's invocations each function has 20,000 or more after the warm-up: 400 bytes that each of
 /// them leaks are 8 MB.
-const GROWTH_MAX: u64 = 8192;
+const MAX_GROWTH: u64 = 8192;
 
 /// Events that the log has from the start, a month's, so that lists are read by an index with inner nodes.
 const OLD: usize = 3000;
@@ -41,15 +41,15 @@ async fn soak(
     let process = function.id().unwrap();
     let (mut before, started) = (0, Instant::now());
     for number in 0..count {
-        let (answer, _) = api.invoke(payloads(number)).await;
-        check(number, &answer);
+        let (response, _) = api.invoke(payloads(number)).await;
+        check(number, &response);
         if number == count / WARM_UP {
             before = allocated(process);
         }
     }
     let (after, took) = (allocated(process), started.elapsed());
     println!("{binary}: {before} KiB after {}, {after} KiB after {count} invocations in {took:.0?}", count / WARM_UP);
-    assert!(after <= before + GROWTH_MAX, "{binary} grew from {before} to {after} KiB");
+    assert!(after <= before + MAX_GROWTH, "{binary} grew from {before} to {after} KiB");
 }
 
 /// An HTTP API's payload of `file` with something else in its place.
@@ -69,9 +69,9 @@ fn list_of(query: &str) -> String {
 
 /// Payloads in turn, each with the status that its answers have.
 fn in_turn(kinds: &[(String, u64)]) -> (impl Fn(usize) -> String, impl Fn(usize, &Value)) {
-    let check = |number: usize, answer: &Value| {
+    let check = |number: usize, response: &Value| {
         let (payload, status) = &kinds[number % kinds.len()];
-        assert_eq!(answer["statusCode"], *status, "invocation {number}: {answer}, to {payload}");
+        assert_eq!(response["statusCode"], *status, "invocation {number}: {response}, to {payload}");
     };
     (|number| kinds[number % kinds.len()].0.clone(), check)
 }
@@ -110,16 +110,16 @@ async fn a_function_takes_no_more_memory_after_many_requests() {
             with("create-event.json", |payload| payload["body"] = json!(event("1", &at.to_string())))
         }
     };
-    let created = |number: usize, answer: &Value| {
+    let created = |number: usize, response: &Value| {
         let expected = [201, 201, if number == 2 { 201 } else { 200 }, 400][number % 4];
-        assert_eq!(answer["statusCode"], expected, "invocation {number}: {answer}");
+        assert_eq!(response["statusCode"], expected, "invocation {number}: {response}");
     };
     soak(env!("CARGO_BIN_EXE_create-event"), engine, count / 2, create, created).await;
 
     let events = events(count * 2, MONTH);
     let index = |number: usize| stream_batch(&events[number * 8..number * 8 + 8]).to_string();
-    let added = |number: usize, answer: &Value| {
-        assert_eq!(*answer, json!({"batchItemFailures": []}), "invocation {number}");
+    let added = |number: usize, response: &Value| {
+        assert_eq!(*response, json!({"batchItemFailures": []}), "invocation {number}");
     };
     soak(env!("CARGO_BIN_EXE_index-events"), engine, count / 4, index, added).await;
 }

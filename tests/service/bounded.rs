@@ -5,16 +5,16 @@ use std::time::Duration;
 use crate::filled::{LAG, OLD_EVENTS, SHARDS, Tables, events, events_from};
 use crate::support::ids;
 use audit_log::event::{EventId, Timestamp};
-use audit_log::log::EventKey;
+use audit_log::store::EventKey;
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The read units that a list may cost beyond its page.
-const TOTAL_UNITS_MAX: f64 = 64.0;
+const MAX_TOTAL_UNITS: f64 = 64.0;
 /// The read units that a page by number may cost beyond its page.
-const PLACE_UNITS_MAX: f64 = 256.0;
-const ROUNDS_MAX: u32 = 8;
+const MAX_PLACE_UNITS: f64 = 256.0;
+const MAX_ROUNDS: u32 = 8;
 /// To the place of a page by number a level of the index follows another.
-const PLACE_ROUNDS_MAX: u32 = 9;
+const MAX_PLACE_ROUNDS: u32 = 9;
 
 fn now() -> Timestamp {
     Timestamp::parse("2024-03-01T00:00:00Z").unwrap()
@@ -32,10 +32,10 @@ impl Tables {
             let past = format!("per_page=10&cursor={}{user}", EventId::lowest_at(now().minus(MONTH)));
             let second = format!("per_page=10&page=2{user}");
             for (query, alone, most, rounds) in [
-                (&first, &first, TOTAL_UNITS_MAX, ROUNDS_MAX),
-                (&next, &next, TOTAL_UNITS_MAX, ROUNDS_MAX),
-                (&past, &past, TOTAL_UNITS_MAX, ROUNDS_MAX),
-                (&second, &first, PLACE_UNITS_MAX, PLACE_ROUNDS_MAX),
+                (&first, &first, MAX_TOTAL_UNITS, MAX_ROUNDS),
+                (&next, &next, MAX_TOTAL_UNITS, MAX_ROUNDS),
+                (&past, &past, MAX_TOTAL_UNITS, MAX_ROUNDS),
+                (&second, &first, MAX_PLACE_UNITS, MAX_PLACE_ROUNDS),
             ] {
                 let (_, page) = self.get_cold(&format!("{alone}&total=false"), now()).await;
                 let mut usages = vec![self.get_cold(query, now()).await.1];
@@ -67,7 +67,7 @@ async fn a_list_costs_its_page_and_a_little_at_every_rate() {
 #[tokio::test]
 async fn sixteen_shards_share_one_budget() {
     let tables = Tables::start().await;
-    let (log, counts) = crate::tables(&tables.client, "EventsTable", "16");
+    let (store, counts) = crate::tables(&tables.client, "EventsTable", "16");
     let load: Vec<EventKey> = (0..6400_u64)
         .map(|number| {
             let at = now().minus(Duration::from_millis(3 * number));
@@ -75,14 +75,14 @@ async fn sixteen_shards_share_one_budget() {
         })
         .collect();
     tables.write_of(&load, 2 << 10).await;
-    let indexer = audit_log::count::Indexer::new(log.clone(), counts.clone());
+    let indexer = audit_log::count::Indexer::new(store.clone(), counts.clone());
     for batch in load.chunks(1000) {
         let added = indexer.add(batch, now()).await;
         indexer.backfill(added.building, now(), || true).await.unwrap();
     }
-    let page = crate::filled::list(&log, &counts, "per_page=10&total=false", now()).await.1.read.total();
-    for (query, most) in [("per_page=10", TOTAL_UNITS_MAX), ("per_page=10&page=2", PLACE_UNITS_MAX)] {
-        let (list, usage) = crate::filled::list(&log, &counts, query, now()).await;
+    let page = crate::filled::list(&store, &counts, "per_page=10&total=false", now()).await.1.read.total();
+    for (query, most) in [("per_page=10", MAX_TOTAL_UNITS), ("per_page=10&page=2", MAX_PLACE_UNITS)] {
+        let (list, usage) = crate::filled::list(&store, &counts, query, now()).await;
         assert_eq!((&list["total_exact"], ids(&list).len()), (&false.into(), 10));
         // A node of each shard is a part of the level that is read, and a Query of few keys costs a whole unit.
         let beyond = usage.read.total() - page;
@@ -106,7 +106,7 @@ async fn a_list_costs_no_more_for_100000_events_ahead() {
     let page = ahead.len() / 10 + 2;
     let (deep, usage) = tables.get(&format!("per_page=10&page={page}"), now()).await;
     assert_eq!((ids(&deep).len(), &deep["total_exact"]), (10, &true.into()));
-    assert!(usage.read.total() <= PLACE_UNITS_MAX, "{usage:?}");
+    assert!(usage.read.total() <= MAX_PLACE_UNITS, "{usage:?}");
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_lower_number_of_shards_still_lists_every_shard() {
     assert!((0..SHARDS).all(|shard| of_shard(shard) > 200));
     tables.write(&old).await;
     tables.index(now()).await;
-    let (log, counts) = crate::tables(&tables.client, "EventsTable", "1");
+    let (store, counts) = crate::tables(&tables.client, "EventsTable", "1");
     let newest: Vec<String> = old.iter().rev().map(|event| event.id.to_string()).collect();
     for (query, shown) in [
         ("per_page=50", &newest[..50]),
@@ -217,10 +217,10 @@ async fn a_lower_number_of_shards_still_lists_every_shard() {
         ("per_page=50&page=7", &newest[300..350]),
         (&format!("per_page=50&cursor={}", newest[99]), &newest[100..150]),
     ] {
-        let (list, _) = crate::filled::list(&log, &counts, query, now()).await;
+        let (list, _) = crate::filled::list(&store, &counts, query, now()).await;
         assert_eq!(ids(&list), shown, "{query}");
         assert!(list["total"].is_null() || list["total"] == 600, "{query}: {}", list["total"]);
     }
-    let indexer = audit_log::count::Indexer::new(log, counts);
+    let indexer = audit_log::count::Indexer::new(store, counts);
     assert_eq!(indexer.shards().await.unwrap().len(), usize::from(SHARDS), "rebuild compares every shard");
 }

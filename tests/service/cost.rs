@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use audit_log::boot::{Sources, Units, Usage};
 use audit_log::count::LATE;
 use audit_log::create_event::CreateEvent;
+use audit_log::dynamodb::{Units, Usage};
+use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use lambda_http::Body;
 use lambda_http::http::{Method, Request, Response};
@@ -14,19 +15,19 @@ use crate::support::event_with;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 
-fn usage(answer: &Response<Body>) -> Usage {
-    *answer.extensions().get::<Usage>().unwrap()
+fn usage(response: &Response<Body>) -> Usage {
+    *response.extensions().get::<Usage>().unwrap()
 }
 
 impl Tables {
     /// Records a document of about 1 KB, as DynamoDB measures an item, this long after its event happened.
     async fn record(&self, key: Option<&str>, after: Duration) -> Response<Body> {
         let now = Timestamp::parse(AT).unwrap().plus(after);
-        let clock = Sources::system().with_clock(move || now);
+        let clock = Effects::system().with_clock(move || now);
         let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
         let document = event_with("1", AT, &format!("\"{}\"", "x".repeat(700)));
-        let create = CreateEvent::new(self.log.clone(), self.counts.clone(), clock);
+        let create = CreateEvent::new(self.store.clone(), self.counts.clone(), clock);
         create.handle(request.body(document.into()).unwrap()).await
     }
 }
@@ -34,18 +35,18 @@ impl Tables {
 #[tokio::test]
 async fn a_post_of_1_kb_is_one_call_and_two_units() {
     let tables = Tables::start().await;
-    let answer = tables.record(None, LATE).await;
-    assert_eq!(answer.status(), 201);
+    let response = tables.record(None, LATE).await;
+    assert_eq!(response.status(), 201);
     let written = Units { tables: 1.0, indexes: 1.0 };
-    assert_eq!(usage(&answer), Usage { calls: 1, rounds: 1, written, ..Usage::default() });
+    assert_eq!(usage(&response), Usage { calls: 1, rounds: 1, written, ..Usage::default() });
 }
 
 #[tokio::test]
 async fn a_post_under_a_key_is_one_call_and_five_units() {
     let tables = Tables::start().await;
-    let answer = tables.record(Some("k"), LATE).await;
-    assert_eq!(answer.status(), 201);
-    let Usage { calls, rounds, written, .. } = usage(&answer);
+    let response = tables.record(Some("k"), LATE).await;
+    assert_eq!(response.status(), 201);
+    let Usage { calls, rounds, written, .. } = usage(&response);
     // Two for the event and two for its key, within a transaction; one on the index. DynamoDB Local doubles that one, too.
     assert_eq!((calls, rounds, written.tables), (1, 1, 4.0));
     let most = if std::env::var("AUDIT_LOG_TEST_DYNAMODB").is_ok() { 2.0 } else { 1.0 };
@@ -61,9 +62,9 @@ async fn a_late_event_costs_a_write_for_each_node_above_it() {
     let old = events(3000, Duration::from_secs(30 * 24 * 3600));
     tables.write(&old).await;
     tables.index(Timestamp::parse("2024-03-01T00:00:00Z").unwrap()).await;
-    let answer = tables.record(None, LATE + Duration::from_nanos(1)).await;
-    let usage = usage(&answer);
-    assert_eq!(answer.status(), 201);
+    let response = tables.record(None, LATE + Duration::from_nanos(1)).await;
+    let usage = usage(&response);
+    assert_eq!(response.status(), 201);
     assert_eq!(usage.written, Units { tables: 4.0, indexes: 1.0 }, "the event; a leaf and the two nodes above it");
     assert!(usage.rounds <= 8 && usage.calls <= 8, "{usage:?}");
     let again = tables.record(None, LATE + Duration::from_nanos(1)).await;
@@ -74,10 +75,10 @@ async fn a_late_event_costs_a_write_for_each_node_above_it() {
 #[tokio::test]
 async fn a_refused_document_costs_nothing() {
     let tables = Tables::start().await;
-    let create = CreateEvent::new(tables.log.clone(), tables.counts.clone(), Sources::system());
+    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), Effects::system());
     let request = Request::builder().header("content-type", "application/json").body("{}".into()).unwrap();
-    let answer = create.handle(request).await;
-    assert_eq!((answer.status().as_u16(), usage(&answer)), (400, Usage::default()));
+    let response = create.handle(request).await;
+    assert_eq!((response.status().as_u16(), usage(&response)), (400, Usage::default()));
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use audit_log::boot::Sources;
+use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 
 use crate::support::{event, ids};
-use crate::{Audit, filled};
+use crate::{App, filled};
 
 const WRITERS: u32 = 20;
 const EVENTS_OF_A_WRITER: u32 = 9;
@@ -18,7 +18,7 @@ const OLD_SPAN: Duration = Duration::from_secs(3600);
 
 /// A time for the writer's n-th event that no other event has: on time, late, or years ago.
 fn time(writer: u32, number: u32) -> Timestamp {
-    let now = Sources::system().now();
+    let now = Effects::system().now();
     let own = Duration::from_nanos(u64::from(writer * EVENTS_OF_A_WRITER + number));
     let whole = Timestamp::from_millis(now.millis()).plus(own);
     match number % 3 {
@@ -33,7 +33,7 @@ fn text(at: Timestamp) -> String {
     at.to_string().replace('Z', &format!("{:06}Z", at.nanos_of_milli()))
 }
 
-impl Audit {
+impl App {
     /// Walks the whole log by its `next` links: no id twice.
     async fn walk(&self) -> Vec<String> {
         let (mut ids, mut next) = (Vec::new(), Some("/events?per_page=1000".to_owned()));
@@ -49,37 +49,37 @@ impl Audit {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exact() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     // So many that the lanes have inner nodes, among which the late events and the historic ones fall.
-    let old = filled::events_from(Sources::system().now().minus(OLD_SPAN), OLD, OLD_SPAN);
-    filled::write(&audit.service.client, &old).await;
-    audit.service.indexed().await;
+    let old = filled::events_from(Effects::system().now().minus(OLD_SPAN), OLD, OLD_SPAN);
+    filled::write(&app.service.client, &old).await;
+    app.service.indexed().await;
     let (acknowledged, unhurried) = (AtomicU64::new(OLD as u64), AtomicU64::new(0));
     let writer = |writer: u32| {
-        let (audit, acknowledged, unhurried) = (&audit, &acknowledged, &unhurried);
+        let (app, acknowledged, unhurried) = (&app, &acknowledged, &unhurried);
         async move {
             for number in 0..EVENTS_OF_A_WRITER {
                 let at = time(writer, number);
-                audit.record(event(&(writer % 3).to_string(), &text(at))).await;
+                app.record(event(&(writer % 3).to_string(), &text(at))).await;
                 let own = format!("/events?from={}&to={}", text(at), text(at.plus(Duration::from_nanos(1))));
-                if audit.get(&own).await.json()["total"] == 0 {
+                if app.get(&own).await.json()["total"] == 0 {
                     // A late event that could not be counted within the request's time, on a machine that has other
                     // things to do: the stream counts it.
                     unhurried.fetch_add(1, Ordering::SeqCst);
-                    audit.service.indexed().await;
+                    app.service.indexed().await;
                 }
-                let list = audit.get(&own).await.json();
+                let list = app.get(&own).await.json();
                 assert_eq!(list["total"], 1, "{own}: {list}");
                 let before = acknowledged.fetch_add(1, Ordering::SeqCst) + 1;
-                let total = audit.get("/events?per_page=1").await.json()["total"].as_u64().unwrap();
+                let total = app.get("/events?per_page=1").await.json()["total"].as_u64().unwrap();
                 assert!(total >= before, "{total} in all, {before} were acknowledged");
             }
         }
     };
     let reader = async {
         while acknowledged.load(Ordering::SeqCst) < OLD as u64 + u64::from(WRITERS * EVENTS_OF_A_WRITER) {
-            let walked = audit.walk().await.len();
-            let page = audit.get("/events?per_page=10&page=3").await;
+            let walked = app.walk().await.len();
+            let page = app.get("/events?per_page=10&page=3").await;
             // Each writer may have an event that is stored and not counted yet: it is not acknowledged either.
             let total = page.json()["total"].as_u64().unwrap() as usize;
             assert!(total + WRITERS as usize >= walked, "{total} in all, {walked} were seen");
@@ -93,14 +93,14 @@ async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exac
         "{unhurried} events were acknowledged uncounted"
     );
 
-    audit.service.indexed().await;
-    let all = audit.walk().await;
+    app.service.indexed().await;
+    let all = app.walk().await;
     assert_eq!(all.len(), OLD + (WRITERS * EVENTS_OF_A_WRITER) as usize);
     // A minute later nothing is counted live any more: all of it comes from the index.
-    let later = Sources::system().now().plus(Duration::from_secs(60));
-    let (log, counts) = audit.tables("2");
+    let later = Effects::system().now().plus(Duration::from_secs(60));
+    let (store, counts) = app.tables("2");
     for page in 1..=all.len().div_ceil(50) {
-        let (list, _) = filled::list(&log, &counts, &format!("per_page=50&page={page}"), later).await;
+        let (list, _) = filled::list(&store, &counts, &format!("per_page=50&page={page}"), later).await;
         assert_eq!(list["total"], all.len());
         assert_eq!(ids(&list), all.chunks(50).nth(page - 1).unwrap());
     }

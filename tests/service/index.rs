@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use audit_log::boot::{Sources, Usage};
 use audit_log::count::{Indexer, SETTLE, trie};
+use audit_log::dynamodb::Usage;
+use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
-use audit_log::index_events::{BatchAnswer, IndexEvents, StreamBatch};
-use audit_log::log::{EventKey, Partition};
+use audit_log::index_events::{BatchResponse, IndexEvents, StreamBatch};
+use audit_log::store::{EventKey, Partition};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{StreamExt, iter};
@@ -29,11 +30,11 @@ fn batch(events: &[EventKey]) -> StreamBatch {
 
 impl Tables {
     fn index_events(&self, now: Timestamp) -> IndexEvents {
-        IndexEvents::new(self.indexer.clone(), Sources::system().with_clock(move || now))
+        IndexEvents::new(self.indexer.clone(), Effects::system().with_clock(move || now))
     }
 
     /// Delivers a batch at `now`, with a minute's time.
-    async fn deliver(&self, events: &[EventKey], now: Timestamp) -> BatchAnswer {
+    async fn deliver(&self, events: &[EventKey], now: Timestamp) -> BatchResponse {
         self.index_events(now).handle(batch(events), now.plus(Duration::from_secs(60))).await
     }
 
@@ -134,7 +135,7 @@ async fn a_batch_that_comes_twice_late_or_in_pieces_counts_once() {
     tables.write(&events).await;
     for (events, times) in [(&events[900..], 2), (&events[..1000], 1), (&events[400..401], 3)] {
         for _ in 0..times {
-            assert_eq!(tables.deliver(events, now).await, BatchAnswer { failures: Vec::new() });
+            assert_eq!(tables.deliver(events, now).await, BatchResponse { failures: Vec::new() });
         }
     }
     tables.check(&events, now).await;
@@ -191,12 +192,12 @@ async fn a_log_whose_shards_were_raised_is_whole_at_once_and_is_soon_read_by_its
     tables.write(&old).await;
     tables.index(now).await;
     let raise = at("2024-02-01T00:00:00Z");
-    let (log, counts) = crate::tables(&tables.client, "EventsTable", "4");
+    let (store, counts) = crate::tables(&tables.client, "EventsTable", "4");
     let new = (0..600).map(|number| {
         let id = EventId::new(
             raise.plus(Duration::from_secs(number)),
             number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
-            log.shards().get(),
+            store.shards().get(),
         );
         EventKey { id, user_id: "1".to_owned() }
     });
@@ -207,7 +208,7 @@ async fn a_log_whose_shards_were_raised_is_whole_at_once_and_is_soon_read_by_its
         ids
     };
     let check = async |expected: &[String], page: usize| {
-        let (list, usage) = filled::list(&log, &counts, &format!("per_page=100&page={page}"), now).await;
+        let (list, usage) = filled::list(&store, &counts, &format!("per_page=100&page={page}"), now).await;
         assert_eq!(
             (&list["total"], ids(&list)),
             (&json!(expected.len()), expected[page * 100 - 100..page * 100].to_vec())
@@ -221,7 +222,7 @@ async fn a_log_whose_shards_were_raised_is_whole_at_once_and_is_soon_read_by_its
     assert!(first.read.total() < 100.0 && deep.read.total() < 100.0, "{first:?}, {deep:?}");
 
     tables.write(&new).await;
-    let indexer = Indexer::new(log.clone(), counts.clone());
+    let indexer = Indexer::new(store.clone(), counts.clone());
     let (in_old_shards, in_new): (Vec<EventKey>, Vec<EventKey>) =
         new.iter().cloned().partition(|event| event.id.shard() < SHARDS);
     assert!(tables.indexer.add(&in_old_shards, now).await.failed.is_empty());
@@ -267,36 +268,36 @@ async fn an_audit_tells_what_is_missing_extra_or_miscounted_and_puts_it_right() 
     use audit_log::count::Difference;
     use audit_log::count::trie::{Entry, Node, Prefix, Storage, apply, remove};
     use audit_log::event::EventId;
-    use audit_log::log::{Partition, Scope};
+    use audit_log::store::{Partition, Scope};
 
     let (tables, events, now) = (Tables::start().await, events(3000, MONTH), at(LATER));
     tables.write(&events).await;
     tables.index(now).await;
     let (partition, lanes) = (Partition::Shard(1), tables.counts.lanes(&Scope::Everyone));
-    let audit = async || {
+    let reconciled = async || {
         let mut found = Vec::new();
-        tables.indexer.audit(&partition, || now, |_| {}, |difference| found.push(difference)).await.unwrap();
+        tables.indexer.reconcile(&partition, || now, |_| {}, |difference| found.push(difference)).await.unwrap();
         found
     };
-    assert_eq!(audit().await, []);
+    assert_eq!(reconciled().await, []);
 
     let missing = events.iter().find(|event| event.id.shard() == 1).unwrap().id;
     remove(&lanes, 1, missing.to_bits()).await.unwrap();
-    let found = audit().await;
+    let found = reconciled().await;
     assert!(found.contains(&Difference::Missing(missing)), "{found:?}");
     let no_event =
         (0..).map(|random| EventId::new(at("2024-01-09T00:00:00Z"), random, SHARDS)).find(|id| id.shard() == 1);
     let no_event = no_event.unwrap().to_bits();
     apply(&lanes, 1, &[no_event]).await.unwrap();
-    assert!(audit().await.contains(&Difference::Extra(no_event)));
+    assert!(reconciled().await.contains(&Difference::Extra(no_event)));
     let root = lanes.node(1, Prefix::ROOT).await.unwrap().unwrap();
     let Node::Inner { greatest, mut counts } = root.node.clone() else { panic!("{root:?}") };
     *counts.values_mut().next().unwrap() += 5;
     lanes.swap(1, Prefix::ROOT, &Entry { node: Node::Inner { greatest, counts }, ..root }).await.unwrap();
     assert!(
-        matches!(audit().await.as_slice(), [Difference::Miscount(miscount)] if miscount.counted == miscount.found + 5)
+        matches!(reconciled().await.as_slice(), [Difference::Miscount(miscount)] if miscount.counted == miscount.found + 5)
     );
-    assert_eq!(audit().await, []);
+    assert_eq!(reconciled().await, []);
     tables.check(&events, now).await;
 }
 
@@ -313,7 +314,7 @@ async fn an_audit_leaves_what_is_live_by_then_to_the_stream() {
     let clock = || now.plus(Duration::from_secs(30) * slices.fetch_add(1, std::sync::atomic::Ordering::SeqCst) as u32);
     let mut found = Vec::new();
     let tell = |difference| found.push(difference);
-    tables.indexer.audit(&Partition::Shard(0), clock, |_| {}, tell).await.unwrap();
+    tables.indexer.reconcile(&Partition::Shard(0), clock, |_| {}, tell).await.unwrap();
     assert_eq!(found, []);
     assert!(slices.into_inner() >= 2);
 }
@@ -332,8 +333,8 @@ async fn a_node_of_a_newer_version_is_kept_and_not_used() {
     tables.client.put_item().table_name("CountsTable").set_item(Some(newer.clone())).send().await.unwrap();
 
     tables.check(&old, now).await;
-    let answer = tables.deliver(std::slice::from_ref(sample(&old)), now).await;
-    assert_eq!(answer.failures.len(), 1, "the batch waits for the version that knows it");
+    let response = tables.deliver(std::slice::from_ref(sample(&old)), now).await;
+    assert_eq!(response.failures.len(), 1, "the batch waits for the version that knows it");
     let key = ["node", "lane"].map(|name| (name.to_owned(), root[name].clone()));
     let get = tables.client.get_item().table_name("CountsTable").set_key(Some(key.into())).send().await.unwrap();
     assert_eq!(get.item.unwrap(), newer);
@@ -401,8 +402,8 @@ async fn what_is_no_event_does_not_hold_up_the_stream() {
         {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "4"}},
     ]});
     let batch: StreamBatch = serde_json::from_value(batch).unwrap();
-    let answer = tables.index_events(now).handle(batch, now.plus(Duration::from_secs(60))).await;
-    assert_eq!(answer, BatchAnswer { failures: Vec::new() });
+    let response = tables.index_events(now).handle(batch, now.plus(Duration::from_secs(60))).await;
+    assert_eq!(response, BatchResponse { failures: Vec::new() });
 }
 
 /// The index may hold events that are still counted live: each counts once, on whatever side of the edge it is.

@@ -2,55 +2,55 @@
 
 use std::collections::HashSet;
 
-use crate::Audit;
+use crate::App;
 use crate::support::event_with;
 
 /// Records `count` events of about `kib` KiB, one second apart, and gives their ids, newest first.
-async fn fill(audit: &Audit, count: usize, kib: usize) -> Vec<String> {
+async fn fill(app: &App, count: usize, kib: usize) -> Vec<String> {
     let app_data = format!("\"{}\"", "x".repeat(kib * 1024));
     let mut ids = Vec::new();
     for number in 0..count {
         let at = format!("2024-01-01T00:{:02}:{:02}Z", number / 60, number % 60);
-        ids.insert(0, audit.record(event_with("1", &at, &app_data)).await);
+        ids.insert(0, app.record(event_with("1", &at, &app_data)).await);
     }
     ids
 }
 
 #[tokio::test]
 async fn more_than_1_mb_a_shard_is_counted_and_listed_whole() {
-    let audit = Audit::start().await;
-    let ids = fill(&audit, 64, 100).await;
+    let app = App::start().await;
+    let ids = fill(&app, 64, 100).await;
     let shards: HashSet<_> = ids.iter().map(|id| &id[35..]).collect();
     assert_eq!(shards.len(), 2);
     for filter in ["", "&user_id=1"] {
         let mut paged = Vec::new();
         for page in 1..=5 {
-            let list = audit.get(&format!("/events?per_page=15&page={page}{filter}")).await;
+            let list = app.get(&format!("/events?per_page=15&page={page}{filter}")).await;
             assert_eq!(list.json()["total"], 64);
             paged.extend(list.ids());
         }
         assert_eq!(paged, ids);
     }
     // More than one invocation can carry: the stream delivers it in parts.
-    audit.service.indexed().await;
-    assert_eq!(audit.get("/events?per_page=1&page=64").await.ids(), ids[63..]);
+    app.service.indexed().await;
+    assert_eq!(app.get("/events?per_page=1&page=64").await.ids(), ids[63..]);
     // 50 events of 100 KiB are 5 MB, some 25 of them in each shard: each needs a second query.
-    assert_eq!(audit.get("/events?per_page=50").await.ids(), ids[..50]);
+    assert_eq!(app.get("/events?per_page=50").await.ids(), ids[..50]);
 }
 
 #[tokio::test]
 async fn a_page_over_6_mb_comes_shorter_by_cursor_and_continues() {
-    let audit = Audit::start().await;
-    let ids = fill(&audit, 100, 190).await;
+    let app = App::start().await;
+    let ids = fill(&app, 100, 190).await;
     for filter in ["", "&user_id=1"] {
-        let uncounted = audit.get(&format!("/events?per_page=1000&total=false{filter}")).await;
+        let uncounted = app.get(&format!("/events?per_page=1000&total=false{filter}")).await;
         assert!(uncounted.ids().len() >= 25 && uncounted.ids() == ids[..uncounted.ids().len()]);
         assert_eq!(uncounted.json()["next_cursor"].as_str(), uncounted.ids().last().map(String::as_str));
-        let first = audit.get(&format!("/events?per_page=1{filter}")).await;
+        let first = app.get(&format!("/events?per_page=1{filter}")).await;
         let mut seen = first.ids();
         let mut cursor = first.json()["next_cursor"].as_str().map(str::to_owned);
         while let Some(from) = cursor {
-            let page = audit.get(&format!("/events?per_page=1000&cursor={from}{filter}")).await;
+            let page = app.get(&format!("/events?per_page=1000&cursor={from}{filter}")).await;
             seen.extend(page.ids());
             cursor = page.json()["next_cursor"].as_str().map(str::to_owned);
             assert!(cursor.is_none() || page.ids().len() >= 25, "{} events are fewer than fit", page.ids().len());
@@ -61,14 +61,14 @@ async fn a_page_over_6_mb_comes_shorter_by_cursor_and_continues() {
 
 #[tokio::test]
 async fn a_page_over_6_mb_by_number_is_refused_with_one_that_fits() {
-    let audit = Audit::start().await;
-    let ids = fill(&audit, 80, 190).await;
+    let app = App::start().await;
+    let ids = fill(&app, 80, 190).await;
     for (query, start) in [("per_page=40", 0), ("per_page=40&page=2", 40), ("per_page=40&page=2&user_id=1", 40)] {
-        let answer = audit.get(&format!("/events?{query}")).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (422, Some("page_too_large")), "{query}");
-        let error = answer.json()["error"].as_str().unwrap().to_owned();
+        let response = app.get(&format!("/events?{query}")).await;
+        assert_eq!((response.status, response.json()["code"].as_str()), (422, Some("page_too_large")), "{query}");
+        let error = response.json()["error"].as_str().unwrap().to_owned();
         let advice = error.split_whitespace().find(|word| word.starts_with("per_page=")).unwrap().to_owned();
-        let advised = audit.get(&format!("/events?{advice}")).await.ids();
+        let advised = app.get(&format!("/events?{advice}")).await.ids();
         assert_eq!(advised[0], ids[start], "{query}: {advice} starts with the same event");
         assert!(advised.len() >= 20, "{query}: {advice}");
     }
@@ -77,12 +77,12 @@ async fn a_page_over_6_mb_by_number_is_refused_with_one_that_fits() {
 /// Quotes, backslashes and line breaks double within Lambda's answer.
 #[tokio::test]
 async fn an_event_that_doubles_in_size_still_comes_back() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     let app_data = format!("\"{}\"", r#"\""#.repeat(127 * 1024));
     let mut ids = Vec::new();
     for second in 10..24 {
-        ids.insert(0, audit.record(event_with("1", &format!("2024-01-01T00:00:{second}Z"), &app_data)).await);
+        ids.insert(0, app.record(event_with("1", &format!("2024-01-01T00:00:{second}Z"), &app_data)).await);
     }
-    assert_eq!(audit.get("/events?per_page=14").await.status, 422);
-    assert_eq!(audit.get("/events?per_page=11").await.ids(), ids[..11]);
+    assert_eq!(app.get("/events?per_page=14").await.status, 422);
+    assert_eq!(app.get("/events?per_page=11").await.ids(), ids[..11]);
 }

@@ -28,34 +28,35 @@ mod support;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use audit_log::boot::{Settings, Sources};
+use audit_log::config::Settings;
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::list_events::ListEvents;
-use audit_log::log::EventLog;
-use audit_log_local::{Options, Service};
+use audit_log::store::EventStore;
+use audit_log_cli::{Options, Service};
 use aws_sdk_dynamodb::Client;
 use support::Answer;
 
 /// The tables as a function sees them.
-fn tables(client: &Client, events_table: &str, shards: &str) -> (EventLog, CountsTable) {
+fn tables(client: &Client, events_table: &str, shards: &str) -> (EventStore, CountsTable) {
     let settings = Settings {
         events_table: events_table.to_owned(),
         keys_table: "KeysTable".to_owned(),
         counts_table: "CountsTable".to_owned(),
         shards: shards.parse().unwrap(),
     };
-    (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings))
+    (EventStore::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings))
 }
 
 /// A running service and a client.
-struct Audit {
+struct App {
     service: Service,
     http: reqwest::Client,
 }
 
-impl Audit {
-    async fn start() -> Audit {
+impl App {
+    async fn start() -> App {
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
         let options = Options {
             host: Ipv4Addr::LOCALHOST.into(),
@@ -66,7 +67,7 @@ impl Audit {
             lambda_url: None,
         };
         let service = Service::start(&options).await.unwrap();
-        Audit { service, http: reqwest::Client::new() }
+        App { service, http: reqwest::Client::new() }
     }
 
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
@@ -87,9 +88,9 @@ impl Audit {
 
     /// Records a document and gives its id.
     async fn record(&self, document: String) -> String {
-        let answer = self.post(document).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.id()
+        let response = self.post(document).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        response.id()
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -97,17 +98,17 @@ impl Audit {
     }
 
     /// The tables of this service's engine, under other settings than the template's.
-    fn tables(&self, shards: &str) -> (EventLog, CountsTable) {
+    fn tables(&self, shards: &str) -> (EventStore, CountsTable) {
         tables(&self.service.client, "EventsTable", shards)
     }
 
     fn create_event(&self, shards: &str) -> CreateEvent {
-        let (log, counts) = self.tables(shards);
-        CreateEvent::new(log, counts, Sources::system())
+        let (store, counts) = self.tables(shards);
+        CreateEvent::new(store, counts, Effects::system())
     }
 
     fn list_events(&self, shards: &str) -> ListEvents {
-        let (log, counts) = self.tables(shards);
-        ListEvents::new(log, counts, Sources::system())
+        let (store, counts) = self.tables(shards);
+        ListEvents::new(store, counts, Effects::system())
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::boot::{Metrics, NAMESPACE, Sources};
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
+use audit_log::telemetry::{Metrics, NAMESPACE};
 use lambda_http::http::{Method, Request};
 use serde_json::{Value, json};
 
@@ -22,11 +23,11 @@ const AT: &str = "2024-01-01T00:00:00Z";
 struct Lines(Arc<Mutex<Vec<Value>>>);
 
 impl Lines {
-    fn sources(&self) -> Sources {
+    fn effects(&self) -> Effects {
         let lines = self.0.clone();
         let metrics = Metrics::to(SERVICE, move |line| lines.lock().unwrap().push(serde_json::from_str(line).unwrap()));
         let now = Timestamp::parse(AT).unwrap().plus(Duration::from_secs(3));
-        Sources::system().with_clock(move || now).with_metrics(metrics)
+        Effects::system().with_clock(move || now).with_metrics(metrics)
     }
 
     fn take(&self) -> Vec<(String, f64, String, Option<String>)> {
@@ -55,7 +56,7 @@ fn noted(name: &str, value: f64, code: Option<&str>) -> (String, f64, String, Op
 #[tokio::test]
 async fn what_happens_is_counted_and_content_is_not_in_it() {
     let (tables, lines) = (Tables::start().await, Lines::default());
-    let create = CreateEvent::new(tables.log.clone(), tables.counts.clone(), lines.sources());
+    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), lines.effects());
     let post = |document: String| {
         let request = Request::builder().method(Method::POST).header("content-type", "application/json");
         create.handle(request.header("idempotency-key", "k").body(document.into()).unwrap())
@@ -66,11 +67,11 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
     assert_eq!(lines.take(), [noted("EventsReplayed", 1.0, None)]);
     post(event("2", AT)).await;
     assert_eq!(lines.take(), [noted("RequestsRefused", 1.0, Some("idempotency_key_reused"))]);
-    let list = ListEvents::new(tables.log.clone(), tables.counts.clone(), lines.sources());
+    let list = ListEvents::new(tables.store.clone(), tables.counts.clone(), lines.effects());
     list.handle(Request::new("".into())).await;
     assert_eq!(lines.take(), [], "a page is no event");
 
-    let index = IndexEvents::new(tables.indexer.clone(), lines.sources());
+    let index = IndexEvents::new(tables.indexer.clone(), lines.effects());
     let mut batch = stream_batch(&events(2, Duration::from_secs(2)));
     batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"] = json!(1_704_067_201);
     batch["Records"][1]["dynamodb"]["ApproximateCreationDateTime"] = json!(1_704_067_202.5);
@@ -83,10 +84,10 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
 async fn a_late_event_that_could_not_be_counted_is_acknowledged_and_noted() {
     let (tables, lines) = (Tables::start().await, Lines::default());
     tables.client.delete_table().table_name("CountsTable").send().await.unwrap();
-    let create = CreateEvent::new(tables.log.clone(), tables.counts.clone(), lines.sources());
+    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), lines.effects());
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let answer = create.handle(request.body(event("1", "2023-12-31T00:00:00Z").into()).unwrap()).await;
-    assert_eq!(answer.status(), 201);
+    let response = create.handle(request.body(event("1", "2023-12-31T00:00:00Z").into()).unwrap()).await;
+    assert_eq!(response.status(), 201);
     let expected = ["EventsRecorded", "LateEventsUncounted"].map(|name| noted(name, 1.0, None));
     assert_eq!(lines.take(), expected);
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use audit_log_local::functions::Function;
-use audit_log_local::template::Template;
+use audit_log_cli::serve::functions::Function;
+use audit_log_cli::serve::template::Template;
 use serde_json::{Value, json};
 
-use crate::Audit;
+use crate::App;
 
 /// The functions as the template declares them, on one engine.
 struct Functions {
-    audit: Audit,
+    app: App,
     create: Function,
     list: Function,
     index: Function,
@@ -28,11 +28,11 @@ fn payload(file: &str) -> Value {
 
 impl Functions {
     async fn start() -> Functions {
-        let audit = Audit::start().await;
+        let app = App::start().await;
         let template = Template::read(&root().join("template.yaml")).unwrap();
-        let function = |name: &str| Function::new(&template.functions[name], &audit.service.client).unwrap();
+        let function = |name: &str| Function::new(&template.functions[name], &app.service.client).unwrap();
         let (create, list) = (function("CreateEventFunction"), function("ListEventsFunction"));
-        Functions { index: function("IndexEventsFunction"), audit, create, list }
+        Functions { index: function("IndexEventsFunction"), app, create, list }
     }
 
     /// The status, the headers and the body with which the function for this payload answers.
@@ -40,13 +40,13 @@ impl Functions {
         let method = &payload["requestContext"]["http"]["method"];
         let post = method == "POST" || payload["httpMethod"] == "POST";
         let function = if post { &self.create } else { &self.list };
-        let answer: Value = serde_json::from_str(&function.invoke(payload.to_string()).await.unwrap()).unwrap();
-        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        (answer["statusCode"].as_u64().unwrap(), answer["headers"].clone(), body)
+        let response: Value = serde_json::from_str(&function.invoke(payload.to_string()).await.unwrap()).unwrap();
+        let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+        (response["statusCode"].as_u64().unwrap(), response["headers"].clone(), body)
     }
 
     async fn recorded(&self, id: &Value) -> Value {
-        self.audit.get(&format!("/events/{}", id.as_str().unwrap())).await.json()["recorded"].clone()
+        self.app.get(&format!("/events/{}", id.as_str().unwrap())).await.json()["recorded"].clone()
     }
 }
 
@@ -78,9 +78,9 @@ async fn every_file_of_events_is_answered_as_it_should_be() {
     let mut oldest = payload("list-events-by-cursor.json");
     oldest["rawQueryString"] = json!("cursor=018cc251-0000-7000-8000-000000000000&page=2");
     assert_eq!(functions.invoke(&oldest).await.2["events"], json!([]), "the cursor is older than any event");
-    let answer: Value =
+    let response: Value =
         serde_json::from_str(&functions.index.invoke(payload(STREAM).to_string()).await.unwrap()).unwrap();
-    assert_eq!(answer, expected[STREAM]["answer"]);
+    assert_eq!(response, expected[STREAM]["answer"]);
 }
 
 /// The stream's payload: it has no status.
@@ -133,9 +133,9 @@ async fn location_and_links_have_the_prefix_that_the_client_used() {
 #[tokio::test]
 async fn an_answer_has_the_members_that_its_kind_of_api_takes() {
     let functions = Functions::start().await;
-    let members = |answer: String| -> BTreeSet<String> {
-        let answer: serde_json::Map<String, Value> = serde_json::from_str(&answer).unwrap();
-        answer.into_iter().map(|(name, _)| name).collect()
+    let members = |response: String| -> BTreeSet<String> {
+        let response: serde_json::Map<String, Value> = serde_json::from_str(&response).unwrap();
+        response.into_iter().map(|(name, _)| name).collect()
     };
     let set = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<BTreeSet<_>>();
     let every = set(&["body", "headers", "isBase64Encoded", "statusCode"]);

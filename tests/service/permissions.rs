@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::boot::Sources;
 use audit_log::count::{Indexer, SETTLE};
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
-use audit_log::log::EventKey;
-use audit_log_local::engine::Address;
+use audit_log::store::EventKey;
+use audit_log_cli::serve::engine::Address;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -83,8 +83,8 @@ impl Witness {
 async fn pass_on(State(witness): State<Witness>, headers: HeaderMap, body: Bytes) -> (StatusCode, Bytes) {
     let target = headers["x-amz-target"].to_str().unwrap();
     witness.note(target.split_once('.').unwrap().1, &serde_json::from_slice(&body).unwrap());
-    let answer = witness.http.post(&witness.engine).headers(headers).body(body).send().await.unwrap();
-    (answer.status(), answer.bytes().await.unwrap())
+    let response = witness.http.post(&witness.engine).headers(headers).body(body).send().await.unwrap();
+    (response.status(), response.bytes().await.unwrap())
 }
 
 /// What a policy of the template allows.
@@ -118,26 +118,26 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     let tables = Tables::start().await;
     let witness = Witness::new(&tables.dynamodb);
     let client = witness.serve(&tables.dynamodb).await.client().await;
-    let (log, counts) = crate::tables(&client, "EventsTable", "2");
+    let (store, counts) = crate::tables(&client, "EventsTable", "2");
 
     let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
     let now = start.plus(Duration::from_secs(3600));
-    let sources = |now: Timestamp| Sources::system().with_clock(move || now);
+    let effects = |now: Timestamp| Effects::system().with_clock(move || now);
     // Enough for user 1 to get a trie.
     let filled = events(2_400, Duration::from_secs(2_400));
     tables.write(&filled).await;
 
     // The first batch starts the lanes and fills them; the user's follows once the index of users has settled.
     for now in [now, now.plus(SETTLE)] {
-        let index = IndexEvents::new(Indexer::new(log.clone(), counts.clone()), sources(now));
+        let index = IndexEvents::new(Indexer::new(store.clone(), counts.clone()), effects(now));
         let batch: &[EventKey] = std::slice::from_ref(sample(&filled));
         let batch = serde_json::from_value(stream_batch(batch)).unwrap();
-        let answer = index.handle(batch, now.plus(Duration::from_secs(60))).await;
-        assert!(answer.failures.is_empty());
+        let response = index.handle(batch, now.plus(Duration::from_secs(60))).await;
+        assert!(response.failures.is_empty());
     }
     assert_eq!(witness.take(), allowed("IndexEventsTables"));
 
-    let create = CreateEvent::new(log.clone(), counts.clone(), sources(now));
+    let create = CreateEvent::new(store.clone(), counts.clone(), effects(now));
     for (at, status) in [("2024-01-01T01:00:00Z", 201), ("2024-01-01T00:10:00Z", 201), ("2024-01-01T00:10:00Z", 200)] {
         let request = Request::builder().method(Method::POST).header("content-type", "application/json");
         let request = request.header("idempotency-key", at).body(event("1", at).into()).unwrap();
@@ -149,12 +149,12 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     assert_eq!(witness.take(), allowed("CreateEventTables"));
 
     for query in ["", "user_id=1", "user_id=2", "page=100", "user_id=1&page=50"] {
-        list(&log, &counts, query, now).await;
+        list(&store, &counts, query, now).await;
     }
     let id = filled[0].id.to_string();
     let request =
         Request::new(Body::Empty).with_path_parameters(std::collections::HashMap::from([("id".to_owned(), id)]));
-    let answer = audit_log::list_events::ListEvents::new(log, counts, sources(now)).handle(request).await;
-    assert_eq!(answer.status(), 200, "{answer:?}");
+    let response = audit_log::list_events::ListEvents::new(store, counts, effects(now)).handle(request).await;
+    assert_eq!(response.status(), 200, "{response:?}");
     assert_eq!(witness.take(), allowed("ListEventsTables"));
 }

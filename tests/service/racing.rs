@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use audit_log::boot::{Metrics, Sources};
 use audit_log::count::SETTLE;
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
-use audit_log::log::{EventKey, Partition};
+use audit_log::store::{EventKey, Partition};
+use audit_log::telemetry::Metrics;
 use futures_util::future::{join, join_all};
 use lambda_http::http::Request;
 use rand::rngs::StdRng;
@@ -25,7 +26,7 @@ const STEPS: usize = 60;
 /// Clocks are up to two seconds apart.
 const SKEW_MILLIS: i64 = 1000;
 /// How long the stream takes to deliver an event, at most.
-const LAG_MILLIS_MAX: u64 = 9000;
+const MAX_LAG_MILLIS: u64 = 9000;
 const USERS: [&str; 2] = ["ann", "bob"];
 
 /// An event that a writer has in mind.
@@ -81,16 +82,16 @@ async fn record(tables: &Tables, plan: &Plan) -> (EventId, bool) {
             uncounted.fetch_or(line.contains("LateEventsUncounted"), Ordering::SeqCst);
         }
     });
-    let sources = Sources::system().with_clock(move || clock).with_random(move || random).with_metrics(metrics);
-    let create = CreateEvent::new(tables.log.clone(), counts, sources);
+    let effects = Effects::system().with_clock(move || clock).with_random(move || random).with_metrics(metrics);
+    let create = CreateEvent::new(tables.store.clone(), counts, effects);
     // So large that a burst exceeds the budget of a total.
     let filling = format!("\"{}\"", "x".repeat(6000));
     let request = Request::post("/events").header("content-type", "application/json");
-    let answer =
+    let response =
         create.handle(request.body(event_with(plan.user, &plan.at.to_string(), &filling).into()).unwrap()).await;
-    assert_eq!(answer.status(), 201, "{answer:?}");
-    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
-    (EventId::parse(answer["id"].as_str().unwrap()).unwrap(), uncounted.load(Ordering::SeqCst))
+    assert_eq!(response.status(), 201, "{response:?}");
+    let response: Value = serde_json::from_slice(response.body()).unwrap();
+    (EventId::parse(response["id"].as_str().unwrap()).unwrap(), uncounted.load(Ordering::SeqCst))
 }
 
 /// Tables whose shards and users have tries from the first event on.
@@ -145,7 +146,7 @@ async fn run(seed: u64) -> (usize, usize) {
         for (plan, (id, uncounted)) in plans.iter().zip(recorded) {
             let recorded = Recorded {
                 key: EventKey { id, user_id: plan.user.to_owned() },
-                due: shifted(now, rng.random_range(0..=LAG_MILLIS_MAX) as i64),
+                due: shifted(now, rng.random_range(0..=MAX_LAG_MILLIS) as i64),
                 uncounted,
             };
             all.push(recorded.clone());

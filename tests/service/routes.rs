@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use audit_log_local::template::Template;
+use audit_log_cli::serve::template::Template;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::Audit;
+use crate::App;
 use crate::support::Answer;
 
 /// `GET /events/{id}`, and the function that serves it.
@@ -19,8 +19,8 @@ fn read(file: &str) -> String {
 
 fn of_the_template() -> Routes {
     let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
-    let of = |function: audit_log_local::template::Function| {
-        let key = |route: audit_log_local::template::Route| format!("{} {}", route.method, route.path);
+    let of = |function: audit_log_cli::serve::template::Function| {
+        let key = |route: audit_log_cli::serve::template::Route| format!("{} {}", route.method, route.path);
         function.routes.into_iter().map(move |route| (key(route), function.binary.clone()))
     };
     template.functions.into_values().flat_map(of).collect()
@@ -55,16 +55,16 @@ fn cargo_lambda_watch_has_the_templates_routes() {
 
 #[tokio::test]
 async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     let routes = of_the_template();
     assert_eq!(routes.len(), 3);
     for method in [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
         for path in ["/events", "/events/{id}", "/events/{id}/x", "/event", "/"] {
-            let answer = Answer::of(audit.request(method.clone(), &path.replace("{id}", "1"))).await;
+            let response = Answer::of(app.request(method.clone(), &path.replace("{id}", "1"))).await;
             // Handlers say so of every answer.
-            let handled = answer.header("x-content-type-options").is_some();
+            let handled = response.header("x-content-type-options").is_some();
             let declared = routes.iter().any(|(route, _)| *route == format!("{method} {path}"));
-            assert_eq!(handled, declared, "{method} {path}: {answer:?}");
+            assert_eq!(handled, declared, "{method} {path}: {response:?}");
         }
     }
 }

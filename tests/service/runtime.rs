@@ -6,23 +6,23 @@ use std::time::Duration;
 use audit_log::event::Timestamp;
 use serde_json::{Value, json};
 
-use crate::Audit;
+use crate::App;
 use crate::filled::{Tables, events, stream_batch};
 use crate::runtime_api::{RuntimeApi, payload};
 use crate::support::ids;
 
 /// The status and the body with which the function answers an API Gateway payload.
 async fn request(api: &mut RuntimeApi, payload: String) -> Value {
-    let (answer, _) = api.invoke(payload).await;
-    json!({"status": answer["statusCode"], "body": serde_json::from_str::<Value>(answer["body"].as_str().unwrap()).unwrap()})
+    let (response, _) = api.invoke(payload).await;
+    json!({"status": response["statusCode"], "body": serde_json::from_str::<Value>(response["body"].as_str().unwrap()).unwrap()})
 }
 
 #[tokio::test]
 async fn the_binaries_answer_api_gateways_payloads_through_the_lambda_runtime() {
-    let audit = Audit::start().await;
+    let app = App::start().await;
     let (mut create_api, mut list_api) = (RuntimeApi::start().await, RuntimeApi::start().await);
-    let _create = create_api.spawn(env!("CARGO_BIN_EXE_create-event"), &audit.service.dynamodb);
-    let _list = list_api.spawn(env!("CARGO_BIN_EXE_list-events"), &audit.service.dynamodb);
+    let _create = create_api.spawn(env!("CARGO_BIN_EXE_create-event"), &app.service.dynamodb);
+    let _list = list_api.spawn(env!("CARGO_BIN_EXE_list-events"), &app.service.dynamodb);
 
     let created = request(&mut create_api, payload("create-event.json")).await;
     assert_eq!(created["status"], 201);

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use audit_log::boot::Sources;
 use audit_log::count::{LATE, SETTLE};
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
-use audit_log::log::{EventKey, Partition};
+use audit_log::store::{EventKey, Partition};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::Body;
@@ -38,10 +38,10 @@ fn indexed() -> Vec<EventKey> {
 
 impl Tables {
     async fn post_under_a_key(&self, random: u64) -> Response<Body> {
-        let sources = Sources::system().with_clock(|| at(LATE)).with_random(move || random);
+        let effects = Effects::system().with_clock(|| at(LATE)).with_random(move || random);
         let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
         let request = request.header("idempotency-key", "order-4711").body(event("1", AT).into()).unwrap();
-        CreateEvent::new(self.log.clone(), self.counts.clone(), sources).handle(request).await
+        CreateEvent::new(self.store.clone(), self.counts.clone(), effects).handle(request).await
     }
 
     async fn items(&self, table: &str) -> Value {
@@ -124,5 +124,5 @@ async fn what_another_version_wrote_is_read_and_added_to() {
         let shown = expected.chunks(100).nth(page - 1).unwrap_or_default();
         assert_eq!((&list["total"], ids(&list)), (&json!(expected.len()), shown.to_vec()));
     }
-    tables.audit((0..SHARDS).map(Partition::Shard).chain([Partition::User("1".to_owned())]), now).await;
+    tables.reconcile((0..SHARDS).map(Partition::Shard).chain([Partition::User("1".to_owned())]), now).await;
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use audit_log::boot::Sources;
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::http::{Purpose, serve};
 use audit_log::list_events::ListEvents;
-use audit_log::log::EventLog;
-use audit_log_local::engine::Address;
+use audit_log::store::EventStore;
+use audit_log_cli::serve::engine::Address;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use lambda_http::http::{Method, Request, Response};
@@ -22,25 +22,25 @@ use crate::support::event;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 
-type Tables = (EventLog, CountsTable);
+type Tables = (EventStore, CountsTable);
 
 /// The tables in a DynamoDB that answers the n-th request with `answer(n)`.
-async fn scripted(answer: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static) -> Tables {
-    scripted_by_operation(move |_, request| answer(request)).await
+async fn scripted(response: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static) -> Tables {
+    scripted_by_operation(move |_, request| response(request)).await
 }
 
 /// The same, where the answer depends on the operation, such as `GetItem`, too.
 async fn scripted_by_operation(
-    answer: impl Fn(&str, usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
+    response: impl Fn(&str, usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
 ) -> Tables {
     let (listener, requests) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicUsize::new(0)));
     let address = listener.local_addr().unwrap();
-    let answer = Arc::new(answer);
+    let response = Arc::new(response);
     let app = Router::new().fallback(move |headers: HeaderMap| {
         let target = headers.get("x-amz-target").map(|target| target.to_str().unwrap()).unwrap_or_default();
         let operation = target.split_once('.').unwrap_or_default().1;
-        let answer = answer(operation, requests.fetch_add(1, Ordering::SeqCst));
-        async move { answer }
+        let response = response(operation, requests.fetch_add(1, Ordering::SeqCst));
+        async move { response }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     let client = Address::new(format!("http://{address}")).client().await;
@@ -74,25 +74,25 @@ async fn post_under_a_key(tables: &Tables) -> Response<Body> {
 }
 
 async fn post_with(tables: &Tables, headers: &[(&str, &str)]) -> Response<Body> {
-    post_from(tables, Sources::system(), headers).await
+    post_from(tables, Effects::system(), headers).await
 }
 
-async fn post_from((log, counts): &Tables, sources: Sources, headers: &[(&str, &str)]) -> Response<Body> {
+async fn post_from((store, counts): &Tables, effects: Effects, headers: &[(&str, &str)]) -> Response<Body> {
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(event("1", AT).into()).unwrap();
-    CreateEvent::new(log.clone(), counts.clone(), sources).handle(request).await
+    CreateEvent::new(store.clone(), counts.clone(), effects).handle(request).await
 }
 
-async fn get((log, counts): &Tables) -> Response<Body> {
-    ListEvents::new(log.clone(), counts.clone(), Sources::system()).handle(Request::new("".into())).await
+async fn get((store, counts): &Tables) -> Response<Body> {
+    ListEvents::new(store.clone(), counts.clone(), Effects::system()).handle(Request::new("".into())).await
 }
 
 /// Checks status and code, and that the sentence says this, and gives nothing of the inside away.
-fn check(answer: &http::Response<Body>, status: u16, code: &str, sentence: &str) {
-    assert_eq!(answer.status(), status);
-    assert_eq!(answer.headers().get("retry-after").is_some(), status == 503);
-    let error: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+fn check(response: &http::Response<Body>, status: u16, code: &str, sentence: &str) {
+    assert_eq!(response.status(), status);
+    assert_eq!(response.headers().get("retry-after").is_some(), status == 503);
+    let error: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(error["code"], code);
     let text = error["error"].as_str().unwrap();
     assert!(text.contains(sentence), "{text}");
@@ -101,8 +101,8 @@ fn check(answer: &http::Response<Body>, status: u16, code: &str, sentence: &str)
 
 #[tokio::test]
 async fn a_broken_database_is_a_503_that_says_what_is_not_known() {
-    let log = scripted(|_| BROKEN).await;
-    let (post, get) = tokio::join!(post(&log), get(&log));
+    let store = scripted(|_| BROKEN).await;
+    let (post, get) = tokio::join!(post(&store), get(&store));
     check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
     check(&get, 503, "temporarily_unavailable", "try again");
 }
@@ -114,21 +114,21 @@ async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_reco
     // Asked first by the frame around the handler, and then by the handler.
     let panics_within = || {
         let asked = AtomicUsize::new(0);
-        Sources::system().with_clock(move || {
+        Effects::system().with_clock(move || {
             assert_ne!(asked.fetch_add(1, Ordering::SeqCst), 1, "injected");
-            Sources::system().now()
+            Effects::system().now()
         })
     };
     check(&post_from(&tables, panics_within(), &[]).await, 500, "internal_error", NOT_KNOWN);
-    let (log, counts) = tables;
-    let get = ListEvents::new(log, counts, panics_within()).handle(Request::new("".into())).await;
+    let (store, counts) = tables;
+    let get = ListEvents::new(store, counts, panics_within()).handle(Request::new("".into())).await;
     check(&get, 500, "internal_error", "report it with the request_id");
 }
 
 #[tokio::test]
 async fn a_busy_database_is_a_503_that_says_that_nothing_was_recorded() {
-    let log = scripted(|_| BUSY).await;
-    let (post, get) = tokio::join!(post(&log), get(&log));
+    let store = scripted(|_| BUSY).await;
+    let (post, get) = tokio::join!(post(&store), get(&store));
     check(&post, 503, "temporarily_unavailable", NOT_RECORDED);
     check(&get, 503, "temporarily_unavailable", "try again");
 }
@@ -136,20 +136,20 @@ async fn a_busy_database_is_a_503_that_says_that_nothing_was_recorded() {
 /// The trap: what the SDK reports in the end is the last attempt's error, which says nothing about the first.
 #[tokio::test]
 async fn a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_recorded() {
-    let log = scripted(|request| if request == 0 { BROKEN } else { BUSY }).await;
-    check(&post(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    let store = scripted(|request| if request == 0 { BROKEN } else { BUSY }).await;
+    check(&post(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
 }
 
 #[tokio::test]
 async fn a_success_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
-    let log = scripted(|_| UNREADABLE).await;
-    check(&post(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    let store = scripted(|_| UNREADABLE).await;
+    check(&post(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
 }
 
 #[tokio::test]
 async fn an_empty_success_is_neither_a_recorded_event_nor_an_empty_list() {
-    let log = scripted(|_| EMPTY).await;
-    let (post, get) = tokio::join!(post(&log), get(&log));
+    let store = scripted(|_| EMPTY).await;
+    let (post, get) = tokio::join!(post(&store), get(&store));
     check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
     check(&get, 503, "temporarily_unavailable", "try again");
 }
@@ -157,16 +157,16 @@ async fn an_empty_success_is_neither_a_recorded_event_nor_an_empty_list() {
 /// It may have been a throttle, or the condition that finds the event there.
 #[tokio::test]
 async fn a_refusal_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
-    let log = scripted(|_| (StatusCode::BAD_REQUEST, "{\"__ty")).await;
-    let (post, get) = tokio::join!(post(&log), get(&log));
+    let store = scripted(|_| (StatusCode::BAD_REQUEST, "{\"__ty")).await;
+    let (post, get) = tokio::join!(post(&store), get(&store));
     check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
     check(&get, 503, "temporarily_unavailable", "try again");
 }
 
 #[tokio::test]
 async fn a_missing_table_is_a_500_that_shows_nothing_of_it() {
-    let log = scripted(|_| MISSING).await;
-    let (post, get) = tokio::join!(post(&log), get(&log));
+    let store = scripted(|_| MISSING).await;
+    let (post, get) = tokio::join!(post(&store), get(&store));
     check(&post, 500, "internal_error", "report it");
     check(&get, 500, "internal_error", "report it");
 }
@@ -200,8 +200,8 @@ fn cancelled(reasons: &str) -> (StatusCode, &'static str) {
 
 #[tokio::test]
 async fn a_transaction_that_meets_another_is_tried_again() {
-    let log = scripted(|request| if request < 3 { CONFLICT } else { NO_ITEM }).await;
-    assert_eq!(post_under_a_key(&log).await.status(), 201);
+    let store = scripted(|request| if request < 3 { CONFLICT } else { NO_ITEM }).await;
+    assert_eq!(post_under_a_key(&store).await.status(), 201);
 }
 
 /// The first attempt was done and its answer lost. The transaction that follows a conflict has a token of its own.
@@ -212,38 +212,38 @@ async fn a_key_that_names_the_requests_own_event_is_a_201() {
         r#"{{"Code":"ConditionalCheckFailed","Item":{{"key":{{"S":"h"}},"id":{{"S":"{id}"}}}}}},{{"Code":"None"}}"#
     ));
     let tables = scripted(move |request| [BROKEN, CONFLICT, taken][request.min(2)]).await;
-    let sources = Sources::system().with_random(|| 1).with_clock(|| Timestamp::parse(AT).unwrap());
-    let answer = post_from(&tables, sources, &[("idempotency-key", "k")]).await;
-    let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
-    assert_eq!((answer.status().as_u16(), body["id"].as_str()), (201, Some(id.as_str())), "{body}");
+    let effects = Effects::system().with_random(|| 1).with_clock(|| Timestamp::parse(AT).unwrap());
+    let response = post_from(&tables, effects, &[("idempotency-key", "k")]).await;
+    let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!((response.status().as_u16(), body["id"].as_str()), (201, Some(id.as_str())), "{body}");
 }
 
 #[tokio::test]
 async fn conflicts_without_end_are_a_503_that_recorded_nothing() {
-    let log = scripted(|_| CONFLICT).await;
-    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_RECORDED);
+    let store = scripted(|_| CONFLICT).await;
+    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_RECORDED);
 }
 
 #[tokio::test]
 async fn conflicts_after_a_lost_answer_are_a_503_not_known() {
-    let log = scripted(|request| if request == 0 { BROKEN } else { CONFLICT }).await;
-    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    let store = scripted(|request| if request == 0 { BROKEN } else { CONFLICT }).await;
+    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
 }
 
 /// Its writer is between two commits, or one table was restored without the other.
 #[tokio::test]
 async fn a_key_whose_event_is_missing_is_a_503_not_a_201() {
-    let log = scripted_by_operation(|operation, _| if operation == "GetItem" { NO_ITEM } else { KEY_TAKEN }).await;
-    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_RECORDED);
+    let store = scripted_by_operation(|operation, _| if operation == "GetItem" { NO_ITEM } else { KEY_TAKEN }).await;
+    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_RECORDED);
 }
 
 #[tokio::test]
 async fn an_id_that_is_taken_is_drawn_again_under_the_same_key() {
     let taken = cancelled(r#"{"Code":"None"},{"Code":"ConditionalCheckFailed","Item":{}}"#);
-    let log = scripted(move |request| if request == 0 { taken } else { NO_ITEM }).await;
-    assert_eq!(post_under_a_key(&log).await.status(), 201);
-    let log = scripted(move |_| taken).await;
-    check(&post_under_a_key(&log).await, 500, "internal_error", "report it");
+    let store = scripted(move |request| if request == 0 { taken } else { NO_ITEM }).await;
+    assert_eq!(post_under_a_key(&store).await.status(), 201);
+    let store = scripted(move |_| taken).await;
+    check(&post_under_a_key(&store).await, 500, "internal_error", "report it");
 }
 
 #[tokio::test]
@@ -251,34 +251,34 @@ async fn a_cancellation_without_its_reasons_is_a_503_not_known() {
     for reasons in
         ["", r#"{"Code":"None"}"#, r#"{"Code":"None"},{"Code":"None"}"#, r#"{"Code":"ConditionalCheckFailed"},{}"#]
     {
-        let answer = cancelled(reasons);
-        let log = scripted(move |_| answer).await;
-        check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+        let response = cancelled(reasons);
+        let store = scripted(move |_| response).await;
+        check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
     }
     let progress = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException","Message":"wait"}"#;
-    let log = scripted(move |_| (StatusCode::BAD_REQUEST, progress)).await;
-    check(&post_under_a_key(&log).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    let store = scripted(move |_| (StatusCode::BAD_REQUEST, progress)).await;
+    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
 }
 
 #[tokio::test]
 async fn a_transaction_that_dynamodb_calls_invalid_is_a_500() {
     let invalid = cancelled(r#"{"Code":"None"},{"Code":"ValidationError","Message":"secret-name"}"#);
-    let log = scripted(move |_| invalid).await;
-    check(&post_under_a_key(&log).await, 500, "internal_error", "report it");
+    let store = scripted(move |_| invalid).await;
+    check(&post_under_a_key(&store).await, 500, "internal_error", "report it");
 }
 
 /// Where DynamoDB is slow, lists must not hold the functions that those who record need.
 #[tokio::test(start_paused = true)]
 async fn a_list_gives_up_before_it_has_used_its_whole_time() {
     let now = Timestamp::parse(AT).unwrap();
-    let sources = Sources::system().with_clock(move || now);
+    let effects = Effects::system().with_clock(move || now);
     for (purpose, seconds) in [(Purpose::Read, 5.0), (Purpose::Record, 9.5)] {
         let mut context = lambda_http::Context::default();
         context.deadline = now.plus(Duration::from_secs(10)).millis();
         let request = Request::new(Body::Empty).with_lambda_context(context);
         let started = tokio::time::Instant::now();
-        let answer = serve(purpose, &sources, &request, |_, _| std::future::pending()).await;
+        let response = serve(purpose, &effects, &request, |_, _| std::future::pending()).await;
         let took = started.elapsed().as_secs_f64();
-        assert_eq!((answer.status().as_u16(), (took * 10.0).round() / 10.0), (503, seconds), "{purpose:?}");
+        assert_eq!((response.status().as_u16(), (took * 10.0).round() / 10.0), (503, seconds), "{purpose:?}");
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::Audit;
+use crate::App;
 
 /// JSON text, spelled in every way that the grammar allows.
 fn json_text() -> impl Strategy<Value = String> {
@@ -47,7 +47,7 @@ fn space() -> impl Strategy<Value = &'static str> {
 #[test]
 fn any_json_comes_back_byte_for_byte() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let audit = runtime.block_on(Audit::start());
+    let app = runtime.block_on(App::start());
     let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
     let strategy = (json_text(), json_text(), json_text(), space());
     let outcome = runner.run(&strategy, |(invariant_data, app_data, extra, space)| {
@@ -55,9 +55,9 @@ fn any_json_comes_back_byte_for_byte() {
             r#"{space}"extra":{extra},{space}"app_data":{app_data},"src_service":"s","timestamp":"2024-01-01T00:00:00Z",{space}"user_id":7,"event_type":"t","invariant_data":{invariant_data}{space}}}"#
         );
         let (id, one, list) = runtime.block_on(async {
-            let id = audit.record(format!("{space}{{{members}{space}")).await;
-            let one = audit.get(&format!("/events/{id}")).await;
-            (id, one.text, audit.get("/events?per_page=1000&user_id=7").await.text)
+            let id = app.record(format!("{space}{{{members}{space}")).await;
+            let one = app.get(&format!("/events/{id}")).await;
+            (id, one.text, app.get("/events?per_page=1000&user_id=7").await.text)
         });
         let rest = one.strip_prefix(&format!(r#"{{"id":"{id}","recorded":{{"at":""#)).unwrap();
         let (_, rest) = rest.split_once(r#"","by":null,"from":"127.0.0.1"},"#).unwrap();

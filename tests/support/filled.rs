@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::boot::{Settings, Sources, Usage};
+use audit_log::config::Settings;
 use audit_log::count::{CountsTable, Indexer, SETTLE};
+use audit_log::dynamodb::Usage;
+use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::list_events::ListEvents;
-use audit_log::log::{EventKey, EventLog, Partition};
-use audit_log_local::engine::{Address, Engine, Storage};
-use audit_log_local::tables::{Table, create_tables};
-use audit_log_local::template::Template;
+use audit_log::store::{EventKey, EventStore, Partition};
+use audit_log_cli::serve::engine::{Address, Engine, Storage};
+use audit_log_cli::serve::tables::{Table, create_tables};
+use audit_log_cli::serve::template::Template;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use futures_util::stream::{StreamExt, iter};
@@ -31,15 +33,15 @@ const LOAD: Duration = Duration::from_secs(30);
 /// How far the index trails a load: the stream's window, its poll and the work.
 pub const LAG: Duration = Duration::from_secs(7);
 /// The events of a load are so many bytes at most.
-const LOAD_BYTES_MAX: usize = 16 << 20;
+const MAX_LOAD_BYTES: usize = 16 << 20;
 /// How often a batch is delivered before that counts as a fault.
-const DELIVERIES_MAX: usize = 5;
+const MAX_DELIVERIES: usize = 5;
 
 pub struct Tables {
     /// Where the engine answers.
     pub dynamodb: Address,
     pub client: Client,
-    pub log: EventLog,
+    pub store: EventStore,
     pub counts: CountsTable,
     pub indexer: Indexer,
     lists: ListEvents,
@@ -62,12 +64,12 @@ impl Tables {
     pub async fn at(dynamodb: Address) -> Tables {
         let client = dynamodb.client().await;
         let settings = settings("CountsTable");
-        let (log, counts) = (EventLog::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings));
+        let (store, counts) = (EventStore::new(client.clone(), &settings), CountsTable::new(client.clone(), &settings));
         let now = Arc::new(Mutex::new(Timestamp::EPOCH));
         let clock = now.clone();
-        let sources = Sources::system().with_clock(move || *clock.lock().unwrap());
-        let lists = ListEvents::new(log.clone(), counts.clone(), sources);
-        Tables { dynamodb, client, indexer: Indexer::new(log.clone(), counts.clone()), log, counts, lists, now }
+        let effects = Effects::system().with_clock(move || *clock.lock().unwrap());
+        let lists = ListEvents::new(store.clone(), counts.clone(), effects);
+        Tables { dynamodb, client, indexer: Indexer::new(store.clone(), counts.clone()), store, counts, lists, now }
     }
 
     /// The count index in another table.
@@ -113,7 +115,7 @@ impl Tables {
         }
         let all = events_from(now.minus(LOAD), (per_second * LOAD.as_secs() as u32) as usize, LOAD);
         // Of large events the newest alone: a list that reads further is too dear all the same.
-        let load = all[all.len() - all.len().min(LOAD_BYTES_MAX / item_bytes)..].to_vec();
+        let load = all[all.len() - all.len().min(MAX_LOAD_BYTES / item_bytes)..].to_vec();
         self.write_of(&load, item_bytes).await;
         let delivered = EventId::lowest_at(now.minus(LAG));
         let delivered: Vec<EventKey> = load.iter().filter(|event| event.id < delivered).cloned().collect();
@@ -140,7 +142,7 @@ impl Tables {
     /// answer too late, the next takes up, as with a stream.
     async fn deliver_all(&self, events: &[EventKey], now: Timestamp) {
         let mut failures = Vec::new();
-        while failures.len() < DELIVERIES_MAX {
+        while failures.len() < MAX_DELIVERIES {
             let added = self.indexer.add(events, now).await;
             let filled = self.indexer.backfill(added.building, now, || true).await;
             if added.failed.is_empty() && filled.is_ok() {
@@ -152,11 +154,11 @@ impl Tables {
     }
 
     /// Compares the index with the events: there is no difference.
-    pub async fn audit(&self, partitions: impl Iterator<Item = Partition>, now: Timestamp) {
+    pub async fn reconcile(&self, partitions: impl Iterator<Item = Partition>, now: Timestamp) {
         for partition in partitions {
             let mut differences = Vec::new();
             let tell = |difference| differences.push(difference);
-            self.indexer.audit(&partition, || now, |_| {}, tell).await.unwrap();
+            self.indexer.reconcile(&partition, || now, |_| {}, tell).await.unwrap();
             assert_eq!(differences, [], "{partition:?}");
         }
     }
@@ -170,7 +172,7 @@ impl Tables {
 
     /// The same, as a function does that has just been started.
     pub async fn get_cold(&self, query: &str, now: Timestamp) -> (Value, Usage) {
-        list(&self.log, &self.counts, query, now).await
+        list(&self.store, &self.counts, query, now).await
     }
 }
 
@@ -197,15 +199,15 @@ pub async fn engine() -> Address {
 }
 
 /// Answers `GET /events?query` from these tables at `now`, and gives what it used.
-pub async fn list(log: &EventLog, counts: &CountsTable, query: &str, now: Timestamp) -> (Value, Usage) {
-    ask(&ListEvents::new(log.clone(), counts.clone(), Sources::system().with_clock(move || now)), query).await
+pub async fn list(store: &EventStore, counts: &CountsTable, query: &str, now: Timestamp) -> (Value, Usage) {
+    ask(&ListEvents::new(store.clone(), counts.clone(), Effects::system().with_clock(move || now)), query).await
 }
 
 async fn ask(list: &ListEvents, query: &str) -> (Value, Usage) {
     let parameters: lambda_http::aws_lambda_events::query_map::QueryMap = query.parse().unwrap();
-    let answer = list.handle(Request::new(Body::Empty).with_query_string_parameters(parameters)).await;
-    assert_eq!(answer.status(), 200, "{answer:?}");
-    (serde_json::from_slice(answer.body()).unwrap(), *answer.extensions().get::<Usage>().unwrap())
+    let response = list.handle(Request::new(Body::Empty).with_query_string_parameters(parameters)).await;
+    assert_eq!(response.status(), 200, "{response:?}");
+    (serde_json::from_slice(response.body()).unwrap(), *response.extensions().get::<Usage>().unwrap())
 }
 
 /// Writes events past the API, as a table that is older than the index has them.
@@ -232,8 +234,8 @@ async fn write_of(client: &Client, events: &[EventKey], item_bytes: usize) {
             WriteRequest::builder().put_request(put).build()
         };
         let requests = events.iter().map(put).collect();
-        let answer = client.batch_write_item().request_items("EventsTable", requests).send().await.unwrap();
-        assert!(answer.unprocessed_items().is_none_or(HashMap::is_empty));
+        let response = client.batch_write_item().request_items("EventsTable", requests).send().await.unwrap();
+        assert!(response.unprocessed_items().is_none_or(HashMap::is_empty));
     });
     iter(batches).buffer_unordered(4).collect::<Vec<()>>().await;
 }

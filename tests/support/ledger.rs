@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use audit_log::boot::Sources;
 use audit_log::count::{EARLY, EDGE};
+use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use serde_json::Value;
 
@@ -62,38 +62,38 @@ impl Ledger {
 
     /// Notes an answer; `uncertain` is what [`trying`](Ledger::trying) said. Gives whether the event is recorded for
     /// certain.
-    pub fn answered(&self, planned: &Planned, uncertain: bool, answer: &Answer) -> bool {
-        let says = |sentence: &str| answer.json()["error"].as_str().is_some_and(|error| error.contains(sentence));
-        let unknown = match answer.status {
+    pub fn answered(&self, planned: &Planned, uncertain: bool, response: &Answer) -> bool {
+        let says = |sentence: &str| response.json()["error"].as_str().is_some_and(|error| error.contains(sentence));
+        let unknown = match response.status {
             200 | 201 => false,
             // The key recorded the event before, under another time.
             422 => {
-                assert!(uncertain && says("differs from it in \"timestamp\""), "{answer:?}");
+                assert!(uncertain && says("differs from it in \"timestamp\""), "{response:?}");
                 false
             }
             503 => {
-                assert!(answer.header("retry-after").is_some(), "{answer:?}");
+                assert!(response.header("retry-after").is_some(), "{response:?}");
                 let unknown = says("not known whether the event was recorded");
-                assert!(unknown || says("this request recorded nothing"), "{answer:?}");
+                assert!(unknown || says("this request recorded nothing"), "{response:?}");
                 unknown
             }
             500 => {
-                assert_eq!(answer.json()["code"], "internal_error", "{answer:?}");
+                assert_eq!(response.json()["code"], "internal_error", "{response:?}");
                 says("not known whether the event was recorded")
             }
-            _ => panic!("{answer:?}"),
+            _ => panic!("{response:?}"),
         };
-        let owed = match answer.status {
-            200 | 201 => Owed::Once(answer.id()),
-            422 => Owed::Once(first_id(&answer.json())),
+        let owed = match response.status {
+            200 | 201 => Owed::Once(response.id()),
+            422 => Owed::Once(first_id(&response.json())),
             _ if unknown || uncertain => Owed::AtMostOnce,
             _ => Owed::Never,
         };
         let recorded = matches!(owed, Owed::Once(_));
         let mut books = self.books();
         if let Owed::Once(id) = &owed {
-            let answers = books.acknowledged.len();
-            books.by_id.entry(id.clone()).or_insert((answers, planned.number));
+            let responses = books.acknowledged.len();
+            books.by_id.entry(id.clone()).or_insert((responses, planned.number));
             books.acknowledged.push(planned.number);
         }
         books.entries.insert(planned.number, (planned.clone(), owed));
@@ -200,7 +200,7 @@ fn first_id(error: &Value) -> String {
 
 /// The ids between which every list counts events live that is asked for now: the first, and the one after the last.
 fn live_range() -> (String, String) {
-    let now = Sources::system().now();
+    let now = Effects::system().now();
     (EventId::lowest_at(now.minus(EDGE)).to_string(), EventId::lowest_at(now.plus(EARLY)).to_string())
 }
 
@@ -214,7 +214,7 @@ impl Books {
 
     /// What had been acknowledged by then, from the id `oldest` on.
     fn before(&self, claim: Claim, user: Option<&str>, oldest: &str) -> impl Iterator<Item = (&Planned, &str)> {
-        let answered = self.by_id.range(oldest.to_owned()..).filter(move |(_, (answer, _))| *answer < claim.0);
+        let answered = self.by_id.range(oldest.to_owned()..).filter(move |(_, (response, _))| *response < claim.0);
         let acknowledged = answered.filter_map(|(_, (_, number))| self.acknowledged(*number));
         acknowledged.filter(move |(planned, _)| user.is_none_or(|user| user == planned.user))
     }

@@ -1,6 +1,6 @@
 //! What all black-box tests use: an engine, an answer, and documents to send.
 
-use audit_log_local::engine::{Address, Storage};
+use audit_log_cli::serve::engine::{Address, Storage};
 use serde_json::Value;
 
 /// Where a test keeps its tables: in memory, or, where `AUDIT_LOG_TEST_DYNAMODB` has the URL of a DynamoDB Local, there.

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_log::boot::Sources;
-use audit_log_local::engine::Address;
+use audit_log::effects::Effects;
+use audit_log_cli::serve::engine::Address;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
@@ -25,7 +25,7 @@ pub struct RuntimeApi {
     pub payloads: mpsc::Sender<String>,
     polls: mpsc::UnboundedReceiver<Instant>,
     sent: mpsc::UnboundedReceiver<Instant>,
-    answers: mpsc::UnboundedReceiver<(Instant, String)>,
+    responses: mpsc::UnboundedReceiver<(Instant, String)>,
 }
 
 #[derive(Clone)]
@@ -33,7 +33,7 @@ struct Shared {
     payloads: Arc<Mutex<mpsc::Receiver<String>>>,
     polls: mpsc::UnboundedSender<Instant>,
     sent: mpsc::UnboundedSender<Instant>,
-    answers: mpsc::UnboundedSender<(Instant, String)>,
+    responses: mpsc::UnboundedSender<(Instant, String)>,
     time: Duration,
 }
 
@@ -48,14 +48,14 @@ impl RuntimeApi {
         let (payloads, queue) = mpsc::channel(1);
         let (polled, polls) = mpsc::unbounded_channel();
         let (noted, sent) = mpsc::unbounded_channel();
-        let (answered, answers) = mpsc::unbounded_channel();
+        let (answered, responses) = mpsc::unbounded_channel();
         let payload = Arc::new(Mutex::new(queue));
-        let shared = Shared { payloads: payload, polls: polled, sent: noted, answers: answered, time };
+        let shared = Shared { payloads: payload, polls: polled, sent: noted, responses: answered, time };
         // Nobody may be left to hear any of these.
         let next = |State(shared): State<Shared>| async move {
             shared.polls.send(Instant::now()).ok();
             let payload = shared.payloads.lock().await.recv().await.unwrap_or_default();
-            let deadline = Sources::system().now().plus(shared.time);
+            let deadline = Effects::system().now().plus(shared.time);
             let headers = [
                 ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
                 ("lambda-runtime-deadline-ms", deadline.millis().to_string()),
@@ -65,7 +65,7 @@ impl RuntimeApi {
             (headers, payload)
         };
         let respond = |State(shared): State<Shared>, body: String| async move {
-            shared.answers.send((Instant::now(), body)).ok();
+            shared.responses.send((Instant::now(), body)).ok();
         };
         let app = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -77,7 +77,7 @@ impl RuntimeApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        RuntimeApi { address, payloads, polls, sent, answers }
+        RuntimeApi { address, payloads, polls, sent, responses }
     }
 
     /// The variables that Lambda itself sets for a function.
@@ -122,9 +122,10 @@ impl RuntimeApi {
     /// The function's answer, and how long it took.
     pub async fn invoke(&mut self, payload: String) -> (Value, Duration) {
         self.payloads.send(payload).await.unwrap();
-        let (answered, answer) = timeout(PATIENCE, self.answers.recv()).await.expect("the function answers").unwrap();
+        let (answered, response) =
+            timeout(PATIENCE, self.responses.recv()).await.expect("the function answers").unwrap();
         let sent = self.sent.recv().await.unwrap();
-        (serde_json::from_str(&answer).unwrap(), answered - sent)
+        (serde_json::from_str(&response).unwrap(), answered - sent)
     }
 }
 

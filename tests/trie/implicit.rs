@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use audit_log::count::trie::{Entry, KEY_BYTES, LEAF_KEYS_MAX, Lane, Node, Prefix, State, Step, Storage, Swap};
+use audit_log::count::trie::{Entry, KEY_BYTES, Lane, MAX_LEAF_KEYS, Node, Prefix, State, Step, Storage, Swap};
 
 use crate::memory::{Cost, Fault, read_units};
 use crate::turns::turn;
@@ -93,13 +93,13 @@ impl Implicit {
         let path: Vec<Prefix> =
             Prefix::path(prefix.first()).take_while(|step| step.bytes() <= prefix.bytes()).collect();
         for child in path {
-            if count <= LEAF_KEYS_MAX as u64 {
+            if count <= MAX_LEAF_KEYS as u64 {
                 return None;
             }
             count = self.children(lane, at, count).get(&at.step(child.first())).copied()?;
             at = child;
         }
-        if count <= LEAF_KEYS_MAX as u64 {
+        if count <= MAX_LEAF_KEYS as u64 {
             let mut keys = Vec::new();
             self.keys(lane, prefix, count, &mut keys);
             return Some(Node::Leaf(keys));

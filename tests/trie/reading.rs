@@ -14,10 +14,10 @@ struct Reading {
 }
 
 impl Reading {
-    fn of<T>(log: &Implicit, future: impl Future<Output = T>) -> (T, Reading) {
-        log.cost();
+    fn of<T>(store: &Implicit, future: impl Future<Output = T>) -> (T, Reading) {
+        store.cost();
         let (output, rounds) = count_turns(future);
-        let Cost { read_units, .. } = log.cost();
+        let Cost { read_units, .. } = store.cost();
         (output, Reading { rounds, units: read_units })
     }
 
@@ -28,26 +28,26 @@ impl Reading {
 
 /// The most that reading the roots, the rank of a key or the way to it, and the key at a rank cost, over many places in
 /// the log.
-fn measure(log: &Implicit, total: u64) -> (Reading, Reading, Reading) {
-    let (level, root) = Reading::of(log, log.level(Prefix::ROOT));
+fn measure(store: &Implicit, total: u64) -> (Reading, Reading, Reading) {
+    let (level, root) = Reading::of(store, store.level(Prefix::ROOT));
     let roots = Roots(level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect());
     let (mut ranked, mut selected) = (Reading::default(), Reading::default());
-    let all = count_turns(Before::read(log, &roots, u128::MAX)).0.unwrap();
+    let all = count_turns(Before::read(store, &roots, u128::MAX)).0.unwrap();
     for part in 0..8 {
         let position = (total - 1) * part / 7;
-        let (key, reading) = Reading::of(log, all.select(log, total - 1 - position));
+        let (key, reading) = Reading::of(store, all.select(store, total - 1 - position));
         let key = key.unwrap().unwrap();
         selected = selected.most(reading);
-        let (found, reading) = Reading::of(log, rank(log, &roots, key));
+        let (found, reading) = Reading::of(store, rank(store, &roots, key));
         assert_eq!(found, Ok(position), "the rank of the key at {position}");
         ranked = ranked.most(reading);
-        let (before, reading) = Reading::of(log, Before::read(log, &roots, key));
+        let (before, reading) = Reading::of(store, Before::read(store, &roots, key));
         let before = before.unwrap();
         assert_eq!(before.count(), position);
         ranked = ranked.most(reading);
-        let (found, reading) = Reading::of(log, before.select(log, position / 2));
+        let (found, reading) = Reading::of(store, before.select(store, position / 2));
         let expected = position.checked_sub(1 + position / 2).map(|position| total - 1 - position);
-        let expected = expected.and_then(|rank| count_turns(all.select(log, rank)).0.unwrap());
+        let expected = expected.and_then(|rank| count_turns(all.select(store, rank)).0.unwrap());
         assert_eq!(found, Ok(expected), "at {} before the key at {position}", position / 2);
         selected = selected.most(reading);
     }
@@ -70,8 +70,8 @@ fn a_billion_events_cost_what_ten_thousand_cost() {
         (1_000_000_000, 50, 16),
         (1_000_000_000, 3650, 1),
     ] {
-        let log = Implicit::new(lanes, total, days, 7);
-        let (root, ranked, selected) = measure(&log, total);
+        let store = Implicit::new(lanes, total, days, 7);
+        let (root, ranked, selected) = measure(&store, total);
         let show = |reading: Reading| format!("{} rounds, {} units", reading.rounds, reading.units);
         println!("| {total} | {days} | {lanes} | {} | {} | {} |", show(root), show(ranked), show(selected));
         // Page 1 waits for the roots and a rank; another page for the roots, two ranks side by side, a selection,

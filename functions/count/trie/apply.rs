@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
-use super::{Below, Entry, Error, LEAF_KEYS_MAX, Lane, Node, Prefix, SWAPS_MAX, State, Step, Storage, Swap};
+use super::{Below, Entry, Error, Lane, MAX_LEAF_KEYS, MAX_SWAPS, Node, Prefix, State, Step, Storage, Swap};
 
 /// How many children of a node are written at a time.
 const CHILDREN_AT_ONCE: usize = 16;
@@ -60,11 +60,11 @@ fn merge<'a, S: Storage>(
     Box::pin(async move {
         // What the children that hold `keys` answered, once they have been asked.
         let mut children: Option<BTreeMap<Step, Below>> = None;
-        for _ in 0..SWAPS_MAX {
+        for _ in 0..MAX_SWAPS {
             let node = match &entry.node {
                 Node::Leaf(held) => {
                     let union = union(held, keys);
-                    if union.len() <= LEAF_KEYS_MAX {
+                    if union.len() <= MAX_LEAF_KEYS {
                         Node::Leaf(union)
                     } else {
                         // The children first: a reader that sees the counts must find what they count.

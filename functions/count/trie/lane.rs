@@ -1,6 +1,6 @@
 //! The life of a lane: started, building, ready.
 
-use super::{Entry, Error, Lane, Prefix, SWAPS_MAX, State, Storage, Swap};
+use super::{Entry, Error, Lane, MAX_SWAPS, Prefix, State, Storage, Swap};
 
 /// Starts a lane, unless it has been. From then on [`apply`](super::apply) adds to it.
 ///
@@ -53,7 +53,7 @@ async fn change<S: Storage>(
     change: impl Fn(State) -> Option<State>,
 ) -> Result<(), Error<S::Error>> {
     let mut root = storage.node(lane, Prefix::ROOT).await?;
-    for _ in 0..SWAPS_MAX {
+    for _ in 0..MAX_SWAPS {
         let Some(found) = root else { return Ok(()) };
         let Some(state) = found.state.and_then(&change) else { return Ok(()) };
         match storage.swap(lane, Prefix::ROOT, &Entry { state: Some(state), ..found }).await? {

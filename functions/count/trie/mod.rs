@@ -3,7 +3,7 @@
 //! # The structure
 //!
 //! A scope has one trie for each of its **lanes**. A **leaf** holds the set of keys below its [`Prefix`]; one that
-//! would exceed [`LEAF_KEYS_MAX`] becomes an **inner** node, which holds how many keys lie below each next step.
+//! would exceed [`MAX_LEAF_KEYS`] becomes an **inner** node, which holds how many keys lie below each next step.
 //! Every write is a compare-and-swap of one node on its version. [`Storage`] is all that is asked of a database.
 //!
 //! # Why it is exact
@@ -28,29 +28,29 @@
 //! No order, no checkpoint, no transaction and no deduplication is needed of whoever delivers.
 
 mod apply;
-mod audit;
 mod lane;
 mod node;
 mod prefix;
 mod read;
+mod repair;
 mod select;
 mod storage;
 
 pub use apply::{apply, apply_from};
-pub use audit::{Miscount, keys, recount, remove};
 pub use lane::{advance, finish, start};
 pub use node::{Below, Node, Side, Unpackable};
 pub use prefix::{Prefix, Step};
 pub use read::{Roots, count, rank};
+pub use repair::{Miscount, keys, recount, remove};
 pub use select::Before;
 pub use storage::{Entry, Lane, State, Storage, Swap};
 
 /// How many keys a leaf holds at most. Packed, a full one takes 4 or 5 write units, and so does every write to it.
-pub const LEAF_KEYS_MAX: usize = 256;
+pub const MAX_LEAF_KEYS: usize = 256;
 /// The bytes of a key.
 pub const KEY_BYTES: usize = 16;
 /// How often a compare-and-swap is repeated. Each loss means that somebody else's write succeeded.
-const SWAPS_MAX: usize = 64;
+const MAX_SWAPS: usize = 64;
 
 /// What can go wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum Error<E> {
     #[error("the lane was deleted")]
     Deleted,
     /// Others write to this node without end. Try again later.
-    #[error("the node at \"{0}\" was changed by others {SWAPS_MAX} times in a row")]
+    #[error("the node at \"{0}\" was changed by others {MAX_SWAPS} times in a row")]
     Contended(Prefix),
     /// A node is missing, or holds less than is counted above it. Rebuild the index.
     #[error("the node at \"{0}\" is missing or incomplete; rebuild the index")]

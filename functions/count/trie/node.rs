@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{KEY_BYTES, LEAF_KEYS_MAX, Prefix, Step};
+use super::{KEY_BYTES, MAX_LEAF_KEYS, Prefix, Step};
 
 /// What lies below a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
-    /// The keys themselves, sorted: at most [`LEAF_KEYS_MAX`].
+    /// The keys themselves, sorted: at most [`MAX_LEAF_KEYS`].
     Leaf(Vec<u128>),
     /// How many keys lie below each child that has any.
     Inner {
@@ -125,7 +125,7 @@ impl Node {
                 let suffixes = rest.chunks_exact(suffix_bytes);
                 let keys: Vec<u128> =
                     if suffixes.remainder().is_empty() { suffixes.map(key).collect() } else { return None };
-                (keys.is_sorted_by(|a, b| a < b) && keys.len() <= LEAF_KEYS_MAX).then_some(Node::Leaf(keys))
+                (keys.is_sorted_by(|a, b| a < b) && keys.len() <= MAX_LEAF_KEYS).then_some(Node::Leaf(keys))
             }
             (&INNER, rest) => {
                 let (greatest, mut rest) = rest.split_at_checked(suffix_bytes)?;
@@ -179,7 +179,7 @@ mod tests {
         #[test]
         fn what_was_packed_is_unpacked(
             prefix in prefixes(),
-            keys in proptest::collection::btree_set(any::<u128>(), 0..=LEAF_KEYS_MAX),
+            keys in proptest::collection::btree_set(any::<u128>(), 0..=MAX_LEAF_KEYS),
             counts in proptest::collection::btree_map(any::<u16>(), 1..u64::MAX >> 1, 1..300),
             greatest: u128,
         ) {
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_key_takes_twelve_bytes_of_a_leaf_of_typical_depth_and_a_count_three_of_an_inner_node() {
         let prefix = Prefix::path(KEY).nth(2).unwrap();
-        let leaf = Node::Leaf((0..LEAF_KEYS_MAX as u128).map(|low| prefix.first() + low).collect());
+        let leaf = Node::Leaf((0..MAX_LEAF_KEYS as u128).map(|low| prefix.first() + low).collect());
         assert_eq!((prefix.bytes(), leaf.pack(prefix).len()), (4, 1 + 256 * 12));
         let inner = Node::Inner { greatest: KEY, counts: (0..=255).map(|step| (step, 6553)).collect() };
         assert_eq!(inner.pack(prefix).len(), 1 + 12 + 256 * 3);

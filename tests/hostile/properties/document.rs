@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use audit_log::event::{DEPTH_MAX, NewEvent, Rejection, Timestamp, same_document};
+use audit_log::event::{MAX_DEPTH, NewEvent, Rejection, Timestamp, same_document};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::now;
 
 /// What a rejection may take up in an answer, whatever the document is.
-const REJECTION_BYTES_MAX: usize = 64 * 1024;
+const MAX_REJECTION_BYTES: usize = 64 * 1024;
 
 /// A document is taken if and only if it keeps the rules; it is then kept to the byte, and reads back with the members
 /// that it had. Any other is refused in few words.
@@ -28,7 +28,7 @@ pub fn document(bytes: &[u8]) {
 
 fn check_kept(text: &str, event: &NewEvent, members: &[(String, &RawValue)]) {
     assert_eq!(event.document, text.trim_matches([' ', '\t', '\n', '\r']));
-    // As it is read back: functions/log/stored.rs.
+    // As it is read back: functions/store/stored.rs.
     let spliced = format!(r#"{{"id":"x","recorded":null,{}"#, event.document.strip_prefix('{').unwrap());
     let read = object(&spliced).unwrap();
     let raw = |(name, value): &(String, &RawValue)| (name.clone(), value.get().to_owned());
@@ -58,11 +58,11 @@ fn check_refused(text: &str, rejection: &Rejection) {
             fields.iter().map(|field| field.field.len() + field.problem.len()).sum()
         }
     };
-    assert!(sentence.len() + fields <= REJECTION_BYTES_MAX, "{} bytes", sentence.len() + fields);
+    assert!(sentence.len() + fields <= MAX_REJECTION_BYTES, "{} bytes", sentence.len() + fields);
 }
 
 /// The members of a text that is one JSON object, strict at any depth: no key twice, no lone surrogate, at most
-/// [`DEPTH_MAX`] levels. `None` for any other text.
+/// [`MAX_DEPTH`] levels. `None` for any other text.
 fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
     let members = object(text)?;
     members.iter().all(|(_, value)| is_strict(value.get(), 1)).then_some(members)
@@ -70,10 +70,10 @@ fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
 
 fn is_strict(json: &str, depth: usize) -> bool {
     match json.as_bytes()[0] {
-        b'{' if depth < DEPTH_MAX => {
+        b'{' if depth < MAX_DEPTH => {
             object(json).is_some_and(|members| members.iter().all(|(_, value)| is_strict(value.get(), depth + 1)))
         }
-        b'[' if depth < DEPTH_MAX => {
+        b'[' if depth < MAX_DEPTH => {
             let items: Vec<&RawValue> = serde_json::from_str(json).unwrap();
             items.iter().all(|value| is_strict(value.get(), depth + 1))
         }

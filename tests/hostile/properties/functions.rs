@@ -1,15 +1,15 @@
 //! The handlers behind API Gateway's payloads, on a store that always answers.
 
-use audit_log::boot::Sources;
 use audit_log::create_event::CreateEvent;
+use audit_log::effects::Effects;
 use audit_log::http::{Payload, invoke};
 use audit_log::list_events::ListEvents;
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::fake_dynamodb::FakeDynamoDb;
 use super::now;
-use super::store::Store;
 
 /// One of the two functions behind API Gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,32 +20,33 @@ pub enum Function {
 
 struct Functions {
     runtime: Runtime,
-    store: Store,
+    dynamodb: FakeDynamoDb,
     create: CreateEvent,
     list: ListEvents,
 }
 
 thread_local! {
     static FUNCTIONS: Functions = {
-        let store = Store::default();
-        let ((log, counts), sources) = (store.tables(), Sources::system().with_clock(now));
+        let dynamodb = FakeDynamoDb::default();
+        let (store, counts) = dynamodb.tables();
+        let effects = Effects::system().with_clock(now);
         Functions {
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
-            create: CreateEvent::new(log.clone(), counts.clone(), sources.clone()),
-            list: ListEvents::new(log, counts, sources),
-            store,
+            create: CreateEvent::new(store.clone(), counts.clone(), effects.clone()),
+            list: ListEvents::new(store, counts, effects),
+            dynamodb,
         }
     };
 }
 
 /// What a function answers to a payload, and the items that it wrote to the events table; an error for what is not JSON.
-pub fn answer(function: Function, payload: &[u8]) -> serde_json::Result<(Value, Vec<Value>)> {
+pub fn response(function: Function, payload: &[u8]) -> serde_json::Result<(Value, Vec<Value>)> {
     let event = LambdaEvent::new(serde_json::from_slice::<Payload>(payload)?, Context::default());
-    FUNCTIONS.with(|Functions { runtime, store, create, list }| {
-        let answer = match function {
+    FUNCTIONS.with(|Functions { runtime, dynamodb, create, list }| {
+        let response = match function {
             Function::Create => runtime.block_on(invoke(event, |request| create.handle(request))),
             Function::List => runtime.block_on(invoke(event, |request| list.handle(request))),
         };
-        Ok((serde_json::to_value(&answer)?, store.take()))
+        Ok((serde_json::to_value(&response)?, dynamodb.take()))
     })
 }

@@ -3,14 +3,14 @@
 //! Each takes bytes and panics if something does not hold.
 
 mod document;
+mod fake_dynamodb;
 mod functions;
 mod instant;
 mod payload;
 mod query;
-mod store;
 
 pub use document::document;
-pub use functions::{Function, answer};
+pub use functions::{Function, response};
 pub use instant::instant;
 pub use payload::payload;
 pub use query::query;
@@ -23,7 +23,7 @@ pub type Property = fn(&[u8]);
 
 /// What API Gateway lets the headers of a request have altogether; of an answer's it says nothing, so no more than that:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
-pub const HEADER_BYTES_MAX: usize = 10_240;
+pub const MAX_HEADER_BYTES: usize = 10_240;
 
 /// The service's clock.
 fn now() -> Timestamp {

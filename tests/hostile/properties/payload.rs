@@ -4,16 +4,16 @@ use audit_log::event::NewEvent;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Function, answer, check_error, check_reference, now};
+use super::{Function, check_error, check_reference, now, response};
 
 /// JSON of any kind is answered in our own form, by either function, and never with a 500.
 pub fn payload(bytes: &[u8]) {
     for function in [Function::Create, Function::List] {
-        let Ok((answer, written)) = answer(function, bytes) else {
+        let Ok((response, written)) = response(function, bytes) else {
             assert!(serde_json::from_slice::<Box<RawValue>>(bytes).is_err(), "this is JSON");
             return;
         };
-        let status = check(&answer);
+        let status = check(&response);
         let recorded = function == Function::Create && status == 201;
         assert_eq!(written.len(), usize::from(recorded), "what is acknowledged is recorded, and nothing else");
         written.iter().for_each(check_recorded);
@@ -21,15 +21,15 @@ pub fn payload(bytes: &[u8]) {
 }
 
 /// Checks an answer's form, and gives its status.
-fn check(answer: &Value) -> u64 {
-    let status = answer["statusCode"].as_u64().unwrap();
-    assert!((200..500).contains(&status), "{answer}");
-    assert_eq!(answer["isBase64Encoded"], false);
-    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+fn check(response: &Value) -> u64 {
+    let status = response["statusCode"].as_u64().unwrap();
+    assert!((200..500).contains(&status), "{response}");
+    assert_eq!(response["isBase64Encoded"], false);
+    let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
     if status >= 400 {
         check_error(&body);
     }
-    let headers = answer["headers"].as_object().unwrap();
+    let headers = response["headers"].as_object().unwrap();
     for (name, value) in headers {
         let value = value.as_str().unwrap();
         assert!(!value.is_empty() && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{name}: {value:?}");

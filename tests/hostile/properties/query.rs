@@ -1,51 +1,51 @@
 //! A path and a query string, and the links that an answer to them has.
 
 use audit_log::event::EventId;
-use audit_log::http::{ListLinks, ListQuery, Origin};
+use audit_log::http::{ListLinks, ListQuery, RequestContext};
 use lambda_http::RequestExt;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::Request;
 use serde_json::Value;
 
-use super::{HEADER_BYTES_MAX, check_error, check_reference, now};
+use super::{MAX_HEADER_BYTES, check_error, check_reference, now};
 
 /// What an answer that names wrong parameters may have, for a query string of the length that API Gateway takes.
-const PROBLEM_BYTES_MAX: usize = 128 * 1024;
+const MAX_PROBLEM_BYTES: usize = 128 * 1024;
 /// The longest Link header.
-const LINKS_BYTES_MAX: usize = 4096;
+const MAX_LINKS_BYTES: usize = 4096;
 /// The longest path that a route of ours has: a stage or a base path, and `/events`.
-const PATH_BYTES_MAX: usize = 128;
+const MAX_PATH_BYTES: usize = 128;
 
 /// A query is understood, and then each of its links asks for the same but for the page; or it is refused in few words.
 pub fn query(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let (path, raw) = text.split_once('?').unwrap_or((text, ""));
-    if raw.len() > HEADER_BYTES_MAX || path.len() > PATH_BYTES_MAX {
+    if raw.len() > MAX_HEADER_BYTES || path.len() > MAX_PATH_BYTES {
         return;
     }
     let parameters: QueryMap = raw.parse().unwrap();
     let query = match ListQuery::parse(&parameters, Some(raw)) {
         Ok(query) => query,
         Err(problem) => {
-            let answer = problem.answer("request");
-            assert!(answer.body().len() <= PROBLEM_BYTES_MAX, "{} bytes", answer.body().len());
-            check_error(&serde_json::from_slice::<Value>(answer.body()).unwrap());
+            let response = problem.response("request");
+            assert!(response.body().len() <= MAX_PROBLEM_BYTES, "{} bytes", response.body().len());
+            check_error(&serde_json::from_slice::<Value>(response.body()).unwrap());
             return;
         }
     };
     assert!(query.page >= 1 && (1..=1000).contains(&query.per_page));
-    let origin = Origin::of(&Request::new("".into()).with_raw_http_path(path));
+    let context = RequestContext::of(&Request::new("".into()).with_raw_http_path(path));
     let next = EventId::new(now(), u64::MAX, 16);
     let header =
-        ListLinks { origin: &origin, query: &query, total_pages: query.total.then_some(u64::MAX), next: Some(next) }
+        ListLinks { context: &context, query: &query, total_pages: query.total.then_some(u64::MAX), next: Some(next) }
             .header()
             .unwrap();
-    assert!(header.len() <= LINKS_BYTES_MAX, "{} bytes", header.len());
+    assert!(header.len() <= MAX_LINKS_BYTES, "{} bytes", header.len());
     let links: Vec<(&str, &str)> = header.to_str().unwrap().split(", ").map(link).collect();
     let found: Vec<&str> = links.iter().map(|(_, rel)| *rel).collect();
     let longest = links.iter().map(|(target, rel)| target.len() + rel.len()).max().unwrap_or_default();
     // So long that not all of them fit: each has a few bytes of its own.
-    let too_long = 4 * (longest + 16) > LINKS_BYTES_MAX;
+    let too_long = 4 * (longest + 16) > MAX_LINKS_BYTES;
     assert!(found.iter().copied().eq(relations(&query)) || (too_long && found.contains(&"next")), "{links:?}");
     for (target, rel) in links {
         // Without a path, a link leads to where the list was asked for.

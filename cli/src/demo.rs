@@ -1,0 +1,136 @@
+//! `audit-log demo`: fills a running log with realistic events, through its HTTP API.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use audit_log::effects::Effects;
+use futures_util::stream::{StreamExt, iter};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use reqwest::{Client, StatusCode};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::say;
+
+/// Fills a running log with realistic events, through its HTTP API.
+///
+/// Exit code: 0 when all were recorded, 1 when some were not, 2 when there is no log at the URL.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How many events to report.
+    #[arg(long, default_value_t = 10_000)]
+    events: u64,
+    /// How many users they are about. Some do much more than others.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    users: u32,
+    /// Where the log is, over plain HTTP.
+    #[arg(long, default_value = "http://127.0.0.1:5001")]
+    url: String,
+    /// How many requests are under way at a time.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+}
+
+/// How often an event is sent that the log could not take at once.
+const TRIES: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What happens, where, and how often beside the others.
+const KINDS: [(&str, &str, u32); 10] = [
+    ("user_logged_in", "auth", 40),
+    ("user_logged_out", "auth", 20),
+    ("login_failed", "auth", 8),
+    ("document_viewed", "documents", 60),
+    ("document_edited", "documents", 25),
+    ("document_shared", "documents", 6),
+    ("invoice_paid", "billing", 5),
+    ("payment_failed", "billing", 1),
+    ("permission_granted", "admin", 2),
+    ("account_deleted", "user_service", 1),
+];
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let http = Client::new();
+    let events = format!("{}/events", arguments.url.trim_end_matches('/'));
+    if let Err(error) =
+        http.get(&events).query(&[("per_page", "1")]).send().await.and_then(reqwest::Response::error_for_status)
+    {
+        eprintln!("audit-log: there is no log at {events}: {error}; start one with cargo run, or name it with --url.");
+        return ExitCode::from(crate::EXIT_USAGE);
+    }
+    let bar = ProgressBar::new(arguments.events);
+    if let Ok(style) =
+        ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    let (failed, started) = (AtomicU64::new(0), Effects::system().now());
+    let reports = iter(0..arguments.events).for_each_concurrent(usize::from(arguments.connections), |_| async {
+        if let Err(problem) = report(&http, &events, arguments.users).await
+            && failed.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            bar.println(format!("An event was not recorded: {problem}"));
+        }
+        bar.inc(1);
+    });
+    reports.await;
+    bar.finish_and_clear();
+    let failed = failed.into_inner();
+    let recorded = arguments.events - failed;
+    let seconds = Effects::system().now().since(started).as_secs_f64();
+    say(&format!("Recorded {recorded} events in {seconds:.1} s, {:.0} a second.", recorded as f64 / seconds));
+    if failed == 0 {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("audit-log: {failed} events were not recorded.");
+    ExitCode::from(1)
+}
+
+/// Reports one event until it is recorded: its key makes repeating it safe.
+async fn report(http: &Client, events: &str, users: u32) -> Result<(), String> {
+    let (document, key) = (event(users), Uuid::new_v4().to_string());
+    let mut problem = String::new();
+    for attempt in 0..TRIES {
+        tokio::time::sleep(PAUSE * attempt).await;
+        let request = http.post(events).header("content-type", "application/json").header("idempotency-key", &key);
+        match request.body(document.clone()).send().await {
+            Ok(response) if response.status().is_success() => return Ok(()),
+            Ok(response) => {
+                let status = response.status();
+                problem = format!("{status}: {}", response.text().await.unwrap_or_default());
+                if status != StatusCode::SERVICE_UNAVAILABLE {
+                    break;
+                }
+            }
+            Err(error) => problem = error.to_string(),
+        }
+    }
+    Err(problem)
+}
+
+fn event(users: u32) -> String {
+    let rng = &mut rand::rng();
+    let (event_type, service, _) = KINDS.choose_weighted(rng, |(_, _, weight)| *weight).unwrap_or(&KINDS[0]);
+    // Squared, so that the first users do most of it.
+    let share: f64 = rng.random();
+    let user = 1 + (share * share * f64::from(users)) as u32;
+    let agent = ["web", "ios", "android", "api"].choose(rng);
+    json!({
+        "user_id": user.to_string(),
+        "event_type": event_type,
+        "timestamp": Effects::system().now().to_string(),
+        "src_service": service,
+        "invariant_data": { "trace": format!("{:016x}", rng.random::<u64>()), "priority": rng.random_range(1..=3) },
+        "app_data": {
+            "ip": format!("203.0.113.{}", rng.random_range(1..255)),
+            "session": format!("{:08x}", rng.random::<u32>()),
+            "object": format!("obj_{}", rng.random_range(1..100_000)),
+            "agent": agent,
+        },
+    })
+    .to_string()
+}

@@ -1,0 +1,15 @@
+//! The whole audit log on one machine: what `cargo run` starts, and what the tests talk to.
+//!
+//! A request takes the same path as on AWS. [`gateway`] turns it into an API Gateway payload, [`functions`] passes the
+//! payload to the handler, and the handler's DynamoDB client talks HTTP to [`engine`]. Routes, functions, environments
+//! and tables come from `template.yaml`, which [`template`] reads.
+
+pub mod engine;
+pub mod functions;
+pub mod gateway;
+pub mod service;
+pub mod stream;
+pub mod tables;
+pub mod template;
+
+pub use service::{Options, Service, StartError};

@@ -1,0 +1,8 @@
+//! The DynamoDB client: how it is configured, what it uses, and the check of each response.
+
+mod checksum;
+mod client;
+mod usage;
+
+pub use client::{client, client_from, connect};
+pub use usage::{Units, Usage};
