@@ -19,7 +19,7 @@ ENV CARGO_PROFILE_RELEASE_LTO=off \
 # `cp`: a cache mount is no part of the layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,id=audit-log-target-$TARGETARCH,target=/src/target,sharing=locked \
-    find functions local -name '*.rs' -exec touch {} + \
+    find functions cli -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p audit-log-cli \
     && cp target/release/audit-log /usr/local/bin/audit-log
 # Made here, because the last stage runs nothing: an empty volume takes its owner from the folder it covers.

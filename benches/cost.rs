@@ -1,10 +1,7 @@
 //! What each kind of request costs, from an empty log to 100,000 events: `cargo bench --bench cost`.
 //!
-//! DynamoDB's calls, rounds and units, as the engine charges them, are the same on every machine; it fails when they
-//! are not what README.md promises. The last columns are US dollars a million requests: DynamoDB's alone, those of the
-//! logs, and both with the gateway and the function. Not in them: what is charged by the month or by the gigabyte (storage,
-//! backups, traffic, traces), and what `index-events` writes for an event later, which depends on the rate
-//! (docs/performance.md).
+//! DynamoDB's calls, round trips and units, as the engine charges them, are the same on every machine.
+//! The bench fails if they are not those of benches/results/cost.md, which also explains the columns.
 //!
 //! `-- --short` stops at 1,000 events.
 #![allow(
@@ -38,7 +35,7 @@ use lambda_http::{Body, RequestExt};
 use report::Report;
 use support::event_with;
 
-/// The events of each size are spread over this time from [`START`] on, as in docs/performance.md.
+/// The events of each size are spread over this time from [`START`] on, as benches/results/cost.md says.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const START: &str = "2024-01-01T00:00:00Z";
 const NOW: &str = "2024-03-01T00:00:00Z";
@@ -148,7 +145,7 @@ impl Tables {
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
         let request = request.body(document.into()).unwrap();
         let effects = Effects::system().with_clock(|| at(NOW));
-        CreateEvent::new(self.store.clone(), self.counts.clone(), effects).handle(request).await
+        CreateEvent::new(audit_log::deps::Deps { store: self.store.clone(), counts: self.counts.clone(), effects }).handle(request).await
     }
 
     /// Reports an event of about 1 KB, as DynamoDB measures an item. `status` tells whether it is a replay.
@@ -164,7 +161,7 @@ impl Tables {
         let request =
             Request::new(Body::Empty).with_path_parameters(HashMap::from([("id".to_owned(), id.to_string())]));
         let response =
-            ListEvents::new(self.store.clone(), self.counts.clone(), Effects::system()).handle(request).await;
+            ListEvents::new(audit_log::deps::Deps { store: self.store.clone(), counts: self.counts.clone(), effects: Effects::system() }).handle(request).await;
         assert_eq!(response.status(), 200, "{response:?}");
         usage(&response)
     }
@@ -317,7 +314,7 @@ async fn main() {
         }
     }
     let columns =
-        ["events", "request", "calls", "rounds", "read units", "write units", "DynamoDB, $", "logs, $", "all, $"];
+        ["events", "request", "calls", "round trips", "read units", "write units", "DynamoDB, $", "logs, $", "all, $"];
     report.table("A million requests of each kind", &columns, rows);
 
     let mut rows = Vec::new();
@@ -332,7 +329,7 @@ async fn main() {
         rows.extend(measure_under_load("100,000 events 8 h ahead", &tables).await);
     }
     let columns =
-        ["events written", "of", "page", "calls", "rounds", "units, first", "units, then", "exact", "lists a second"];
+        ["events written", "of", "page", "calls", "round trips", "units, first", "units, then", "exact", "lists a second"];
     report.table("A list of ten events of 1 KB while events are written", &columns, rows);
     report.finish();
 }

@@ -144,7 +144,7 @@ mod id {
     /// The hash that makes a retry find its event.
     #[divan::bench]
     fn hash_of_a_key() -> KeyHash {
-        KeyHash::new(black_box(None), black_box("billing"), black_box("order-4711"))
+        KeyHash::new(black_box(None), black_box("billing"), black_box(&"order-4711".parse().unwrap()))
     }
 
     #[divan::bench]
@@ -185,7 +185,7 @@ mod page {
     use audit_log::config::Settings;
     use audit_log::dynamodb::client_from;
     use audit_log::event::IdRange;
-    use audit_log::store::{EventStore, Scope};
+    use audit_log::store::{EventStore, Scope, Selection};
     use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
     use aws_smithy_runtime_api::client::http::{
         HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -246,7 +246,7 @@ mod page {
         bencher.counter(ItemsCount::new(events)).bench_local(|| {
             let read = async {
                 let partitions = store.partitions(&Scope::Everyone);
-                let mut reader = store.page_reader(&Scope::Everyone, partitions, IdRange::ALL, events);
+                let mut reader = store.page_reader(&Selection { scope: Scope::Everyone, range: IdRange::ALL }, partitions, events);
                 reader.start().await.unwrap();
                 let rows = reader.read(|_| true).await.unwrap();
                 store.page(rows, |_| true).await.unwrap()
@@ -291,7 +291,7 @@ mod query {
 /// the time is the trie's.
 mod trie {
     use audit_log::count::trie::{
-        Before, Lane, MAX_LEAF_KEYS, Node, Prefix, Roots, Step, Storage, apply, count, rank, start,
+        Digit, LaneId, MAX_LEAF_KEYS, Node, Prefix, Storage, Trie, Tries,
     };
     use audit_log::event::EventId;
     use divan::Bencher;
@@ -306,22 +306,22 @@ mod trie {
     /// Events in the log.
     const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 
-    fn lane_of(key: u128) -> Lane {
-        (key & 0xf) as Lane
+    fn lane_of(key: u128) -> LaneId {
+        (key & 0xf) as LaneId
     }
 
     /// Adds keys to the lanes that they belong to.
     fn add(storage: &Memory, keys: &[u128]) {
         for lane in 0..SHARDS {
             let keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
-            count_turns(apply(storage, lane, &keys)).0.unwrap();
+            count_turns(Trie::new(storage, lane).apply(&keys)).0.unwrap();
         }
     }
 
     fn started() -> Memory {
         let storage = Memory::new();
         for lane in 0..SHARDS {
-            count_turns(start(&storage, lane, 0)).0.unwrap();
+            count_turns(Trie::new(&storage, lane).start(0)).0.unwrap();
         }
         storage
     }
@@ -337,9 +337,9 @@ mod trie {
         ids(MONTH / events_a_month).map(EventId::to_bits)
     }
 
-    fn roots(storage: &Memory) -> Roots {
+    fn roots(storage: &Memory) -> Vec<(LaneId, Node)> {
         let (level, _) = count_turns(storage.level(Prefix::ROOT));
-        Roots(level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect())
+        level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect()
     }
 
     /// A batch of the stream, added at the end of a log of 10,000 events. It is new each time, so the log grows on.
@@ -374,7 +374,7 @@ mod trie {
         let ((storage, keys), mut rng) = (filled(events), StdRng::seed_from_u64(2));
         let roots = roots(&storage);
         bencher.with_inputs(|| rng.random_range(0..keys.len())).bench_local_values(|position| {
-            let before = count_turns(Before::read(&storage, &roots, u128::MAX)).0.unwrap();
+            let before = count_turns(Tries::new(&storage, &roots).path_to(u128::MAX)).0.unwrap();
             let found = count_turns(before.select(&storage, (keys.len() - 1 - position) as u64)).0.unwrap();
             assert_eq!(found, Some(keys[position]));
         });
@@ -386,7 +386,7 @@ mod trie {
         let ((storage, keys), mut rng) = (filled(events), StdRng::seed_from_u64(2));
         let roots = roots(&storage);
         bencher.with_inputs(|| rng.random_range(0..keys.len())).bench_local_values(|position| {
-            let found = count_turns(rank(&storage, &roots, keys[position])).0.unwrap();
+            let found = count_turns(Tries::new(&storage, &roots).rank(keys[position])).0.unwrap();
             assert_eq!(found, position as u64);
         });
     }
@@ -401,7 +401,7 @@ mod trie {
             (a.min(b), a.max(b))
         };
         bencher.with_inputs(range).bench_local_values(|(first, end)| {
-            let found = count_turns(count(&storage, &roots, keys[first], keys[end])).0.unwrap();
+            let found = count_turns(Tries::new(&storage, &roots).count(keys[first], keys[end])).0.unwrap();
             assert_eq!(found, (end - first) as u64);
         });
     }
@@ -411,7 +411,7 @@ mod trie {
         let keys: Vec<u128> = keys(1_000_000).take(MAX_LEAF_KEYS).collect();
         let prefix = Prefix::path(keys[0]).next().unwrap();
         let greatest = keys[keys.len() - 1];
-        let counts = (0..256).map(|step: Step| (step, 1000 + u64::from(step))).collect();
+        let counts = (0..256).map(|step: Digit| (step, 1000 + u64::from(step))).collect();
         [(prefix, Node::Leaf(keys)), (prefix, Node::Inner { greatest, counts })]
     }
 

@@ -1,7 +1,8 @@
 //! What a page costs by number, from a thousand events to a million: `cargo bench --bench reading`.
 //!
-//! Rounds and read units, as the engine charges them, are the same on every machine; it fails when they are not
-//! what docs/performance.md promises. It takes some minutes and 4 GB, nearly all of it to fill the tables.
+//! Round trips and read units, as the engine charges them, are the same on every machine. The bench
+//! fails if they are beyond the limits of benches/results/reading.md. It takes some minutes and 4 GB,
+//! nearly all of it to fill the tables.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -66,7 +67,7 @@ async fn main() {
             _ => {}
         }
     }
-    let columns = ["events", "of", "page", "total", "rounds", "calls", "read units"];
+    let columns = ["events", "of", "page", "total", "round trips", "calls", "read units"];
     report.table("Ten events a page", &columns, rows);
     report.finish();
 }

@@ -13,7 +13,8 @@ pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
 /// Into how many shards the log is written, 1 to 16: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
 
-/// What the service is called in logs and metrics, after the convention of Powertools for AWS Lambda.
+/// What the service is called in logs and metrics, after the convention of Powertools for AWS
+/// Lambda.
 pub const SERVICE: &str = "POWERTOOLS_SERVICE_NAME";
 
 /// What Lambda calls the function.
@@ -39,19 +40,23 @@ impl Identity {
         Identity {
             service: variable(SERVICE).unwrap_or_else(|| "audit-log".to_owned()),
             function: variable(FUNCTION).unwrap_or_default(),
-            log_level: variable(LOG_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO),
+            log_level: variable(LOG_LEVEL)
+                .and_then(|level| level.parse().ok())
+                .unwrap_or(LevelFilter::INFO),
         }
     }
 }
 
-/// AWS's own variables for where DynamoDB is and who asks: set by Lambda, the endpoint by the template.
+/// AWS's own variables for where DynamoDB is and who asks: set by Lambda, the endpoint by the
+/// template.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 const REGION: &str = "AWS_REGION";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
-/// A file of certificates to trust instead of Amazon's, for an endpoint that has its own; OpenSSL's name for it.
+/// A file of certificates to trust instead of Amazon's, for an endpoint that has its own; OpenSSL's
+/// name for it.
 const CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// How a function reaches DynamoDB.
@@ -80,7 +85,8 @@ impl Access {
     pub fn from_environment() -> Result<Access, SettingsError> {
         let optional = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let required = |name| optional(name).ok_or(SettingsError::NotOnLambda(name));
-        let read = |path| std::fs::read(path).map_err(|error| SettingsError::Tls(error.to_string()));
+        let read =
+            |path| std::fs::read(path).map_err(|error| SettingsError::Tls(error.to_string()));
         Ok(Access {
             region: required(REGION)?,
             key_id: required(KEY_ID)?,
@@ -129,7 +135,11 @@ impl Settings {
     ///
     /// [`SettingsError`], which names the variable.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
-        let read = |name| variable(name).filter(|value| !value.is_empty()).ok_or(SettingsError::Missing(name));
+        let read = |name| {
+            variable(name)
+                .filter(|value| !value.is_empty())
+                .ok_or(SettingsError::Missing(name))
+        };
         Ok(Settings {
             events_table: read(EVENTS_TABLE)?,
             keys_table: read(KEYS_TABLE)?,
@@ -165,8 +175,20 @@ mod tests {
             .map_err(|error| error.to_string())
         };
         assert_eq!(read("events", "4").unwrap().events_table, "events");
-        assert!(read("", "4").unwrap_err().contains("EVENTS_TABLE is not set"));
-        assert!(read("events", "").unwrap_err().contains("SHARDS is not set"));
-        assert!(read("events", "many").unwrap_err().contains("SHARDS is wrong: \"many\""));
+        assert!(
+            read("", "4")
+                .unwrap_err()
+                .contains("EVENTS_TABLE is not set")
+        );
+        assert!(
+            read("events", "")
+                .unwrap_err()
+                .contains("SHARDS is not set")
+        );
+        assert!(
+            read("events", "many")
+                .unwrap_err()
+                .contains("SHARDS is wrong: \"many\"")
+        );
     }
 }

@@ -1,23 +1,17 @@
-//! The stream of the `events` table: adds each new event to the count index.
+//! The stream of the events table: adds each new event to the count index.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::count::Indexer;
+use crate::deps::Deps;
 use crate::dynamodb::Usage;
 use crate::effects::Effects;
 use crate::event::{EventId, Timestamp};
-use crate::store::EventKey;
+use crate::limits::{BACKFILL_RESERVE, BACKFILL_TIME, DEFAULT_BATCH_TIME};
+use crate::store::{EventKey, Partition};
 use crate::telemetry::Metric;
-
-/// How long an invocation may go on filling lanes: meanwhile what is new waits in the stream, and has to be in the
-/// index before it is no longer counted live. The next batch goes on.
-const BACKFILL_TIME: Duration = Duration::from_secs(2);
-/// What is kept of the time that Lambda gives an invocation for the last slice, which takes less as a rule.
-const SLICE_TIME: Duration = Duration::from_secs(10);
-/// The time for a batch that comes without a deadline.
-const DEFAULT_TIME: Duration = Duration::from_secs(60);
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
@@ -26,8 +20,8 @@ pub struct IndexEvents {
     effects: Effects,
 }
 
-/// A batch of a DynamoDB stream, as far as it is read: the documents in the images are skipped unread.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-create-package.html>
+/// A batch of a DynamoDB stream, with the parts that are read. The documents in the images are
+/// skipped. <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-create-package.html>
 #[derive(Debug, Deserialize)]
 pub struct StreamBatch {
     /// Oldest first.
@@ -66,7 +60,7 @@ struct Text {
     text: Option<String>,
 }
 
-/// Which part of a batch Lambda is to deliver again: all from the first of these on.
+/// The part of a batch that Lambda must redeliver: everything from the first of these on.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchResponse {
@@ -83,83 +77,145 @@ pub struct BatchFailure {
     pub sequence_number: String,
 }
 
+/// The name of the change that a new item is. Events are never modified or removed.
 const INSERT: &str = "INSERT";
 
 impl IndexEvents {
-    /// A handler that adds to `indexer`'s index.
-    pub fn new(indexer: Indexer, effects: Effects) -> IndexEvents {
-        IndexEvents { indexer, effects }
+    /// A handler that adds to the count index.
+    pub fn new(deps: Deps) -> IndexEvents {
+        IndexEvents {
+            indexer: Indexer::new(deps.store, deps.counts),
+            effects: deps.effects,
+        }
     }
 
-    /// Adds a batch's events; `deadline` is when Lambda will stop the function.
+    /// Adds the events of a batch. `deadline` is when Lambda will stop the function.
     pub async fn handle(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
         let started = self.effects.now();
         let records = batch.records.len();
-        let (response, usage) = Usage::of(self.add(batch, deadline)).await;
+        let (response, usage) = Usage::of(self.index(batch, deadline)).await;
+        let failed_from = response.failures.first();
         tracing::info!(
             records,
-            failed_from = response.failures.first().map(|failure| failure.sequence_number.as_str()),
+            failed_from = failed_from.map(|failure| failure.sequence_number.as_str()),
             duration_ms = self.effects.now().since(started).as_secs_f64() * 1000.0,
             dynamodb_calls = usage.calls,
             dynamodb_rounds = usage.rounds,
             dynamodb_read_units = usage.read.total(),
             dynamodb_write_units = usage.written.total(),
-            "indexed"
+            "stream batch handled"
         );
         response
     }
 
-    async fn add(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
-        let oldest = batch.records.iter().filter_map(|record| record.dynamodb.created).reduce(f64::min);
-        let (numbers, events): (Vec<String>, Vec<EventKey>) = batch.records.into_iter().filter_map(event).unzip();
-        let now = self.effects.now();
-        let time_left = || self.effects.time_left(deadline).unwrap_or(DEFAULT_TIME);
-        // Lambda would stop it without an answer. Delivered again, it is done sooner: what is in the index is only read.
-        let Ok(added) = tokio::time::timeout(time_left(), self.indexer.add(&events, now)).await else {
-            return self.again_from(numbers.first(), "the time for this batch ran out");
+    /// Adds the events of a batch to the count index, then continues the backfills.
+    async fn index(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
+        let oldest = batch.oldest_change();
+        let mut sequence_numbers = Vec::new();
+        let mut events = Vec::new();
+        for record in batch.records {
+            if let Some((sequence_number, event)) = new_event(record) {
+                sequence_numbers.push(sequence_number);
+                events.push(event);
+            }
+        }
+
+        // Lambda would stop the function without a response. A redelivered batch is done sooner:
+        // events that are in the count index already are only read.
+        let adding = self.indexer.add(&events, self.effects.now());
+        let Ok(added) = tokio::time::timeout(self.time_left(deadline), adding).await else {
+            return self
+                .redeliver_from(sequence_numbers.first(), "the time for this batch ran out");
         };
-        let first = added.failed.into_iter().min_by_key(|(position, _)| *position);
-        if let Some((position, problem)) = first {
-            return self.again_from(numbers.get(position), &problem.to_string());
+        let first_failure = added.failed.iter().min_by_key(|(position, _)| *position);
+        if let Some((position, error)) = first_failure {
+            return self.redeliver_from(sequence_numbers.get(*position), &error.to_string());
         }
+
         if let Some(oldest) = oldest {
-            let lag = self.effects.now().millis() as f64 - oldest * 1000.0;
-            self.effects.note(Metric::IndexLag, lag.max(0.0), None);
+            let now = self.effects.now();
+            let lag_millis = now.millis() as f64 - oldest * 1000.0;
+            let metrics = self.effects.metrics();
+            metrics.gauge(now, Metric::IndexLag, lag_millis.max(0.0));
         }
-        let until = self.effects.now().plus(BACKFILL_TIME.min(time_left().saturating_sub(SLICE_TIME)));
-        let more = || self.effects.now() < until;
-        let filled = tokio::time::timeout(time_left(), self.indexer.backfill(added.building, now, more)).await;
-        // The events of this batch are in the index. The next batch takes the backfill up again.
-        match filled {
-            Ok(Ok(())) => {}
-            Ok(Err(problem)) => tracing::error!(cause = %problem, "a backfill stopped"),
-            Err(_) => tracing::error!(cause = "the time for this batch ran out", "a backfill stopped"),
+        self.backfill(added.building, deadline).await;
+        BatchResponse {
+            failures: Vec::new(),
         }
-        BatchResponse { failures: Vec::new() }
     }
 
-    /// Has a batch delivered again from the record with this number on; a batch without events has none.
-    fn again_from(&self, number: Option<&String>, cause: &str) -> BatchResponse {
-        self.effects.note(Metric::IndexBatchesFailed, 1.0, None);
-        tracing::error!(cause, "the batch is to be delivered again");
-        let failure = |number: &String| BatchFailure { sequence_number: number.clone() };
-        BatchResponse { failures: number.map(failure).into_iter().collect() }
+    /// Continues the backfills. The events of the batch are in the count index already, so a backfill
+    /// that fails does not fail the batch. The next batch continues it.
+    async fn backfill(&self, building: Vec<Partition>, deadline: Timestamp) {
+        let now = self.effects.now();
+        let spare = self.time_left(deadline).saturating_sub(BACKFILL_RESERVE);
+        let until = now.plus(BACKFILL_TIME.min(spare));
+        let has_time = || self.effects.now() < until;
+        let backfill = self.indexer.backfill(building, now, has_time);
+        let cause = match tokio::time::timeout(self.time_left(deadline), backfill).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the time for this batch ran out".to_owned(),
+        };
+        tracing::error!(cause, "a backfill stopped early");
+    }
+
+    fn time_left(&self, deadline: Timestamp) -> Duration {
+        self.effects
+            .time_left(deadline)
+            .unwrap_or(DEFAULT_BATCH_TIME)
+    }
+
+    /// Has a batch redelivered from the record with this sequence number on. A batch without events
+    /// has none.
+    fn redeliver_from(&self, sequence_number: Option<&String>, cause: &str) -> BatchResponse {
+        self.effects.count(Metric::IndexBatchesFailed);
+        tracing::error!(cause, "the stream batch failed and will be redelivered");
+        let failures = sequence_number.map(|number| BatchFailure {
+            sequence_number: number.clone(),
+        });
+        BatchResponse {
+            failures: failures.into_iter().collect(),
+        }
     }
 }
 
-/// A record's sequence number and event; `None` for what is not a new event.
-fn event(record: StreamRecord) -> Option<(String, EventKey)> {
+impl StreamBatch {
+    /// When the oldest change of the batch was written, in seconds since 1970.
+    fn oldest_change(&self) -> Option<f64> {
+        let created = self
+            .records
+            .iter()
+            .filter_map(|record| record.dynamodb.created);
+        created.reduce(f64::min)
+    }
+}
+
+/// The sequence number and the event of a record, or `None` for one that is not a new event.
+fn new_event(record: StreamRecord) -> Option<(String, EventKey)> {
     if record.name != INSERT {
         return None;
     }
-    let Change { sequence_number, image, .. } = record.dynamodb;
-    let text = |attribute: Option<Text>| attribute.and_then(|attribute| attribute.text);
-    let (id, user_id) = image.map_or((None, None), |image| (text(image.id), text(image.user_id)));
-    match (id.as_deref().and_then(EventId::parse), user_id) {
-        (Some(id), Some(user_id)) => Some((sequence_number, EventKey { id, user_id })),
-        _ => {
-            tracing::error!(sequence_number, "an item of the events table is no event; it is not counted");
+    let sequence_number = record.dynamodb.sequence_number;
+    match record.dynamodb.image.and_then(Image::event) {
+        Some(event) => Some((sequence_number, event)),
+        None => {
+            tracing::error!(
+                sequence_number,
+                "an item of the events table is not an event; it is not counted"
+            );
             None
         }
+    }
+}
+
+impl Image {
+    fn event(self) -> Option<EventKey> {
+        let id = self.id?.text?;
+        let user_id = self.user_id?.text?;
+        Some(EventKey {
+            id: EventId::parse(&id)?,
+            user_id: user_id.parse().ok()?,
+        })
     }
 }

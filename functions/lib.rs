@@ -2,8 +2,8 @@
 //!
 //! # The map
 //!
-//! Data flows one way. [`http`] reads a request, [`event`] validates it, [`store`] and [`count`] talk to the tables, and
-//! [`http`] writes the response.
+//! Data flows one way. [`http`] reads a request, [`event`] validates it, [`store`] and [`count`]
+//! talk to the tables, and [`http`] writes the response.
 //!
 //! | module | subject |
 //! |---|---|
@@ -17,36 +17,42 @@
 //! | [`config`] | settings from the environment |
 //! | [`dynamodb`] | the DynamoDB client, what it uses, and the check of each response |
 //! | [`telemetry`] | log lines and metrics |
+//! | [`limits`] | all durations that depend on each other |
+//! | [`deps`] | what a handler needs, built once |
 //! | [`effects`] | the clock, random numbers and metrics, as parameters |
 //!
 //! The `main` functions in `bin/` only connect these.
 //!
 //! # Invariants
 //!
-//! - An acknowledged event is in the table as it was sent. Nothing here can change or delete it: each write of an event
-//!   is conditional on the absence of its key.
-//! - An id is made from the event's own timestamp, so sorting ids sorts events. The id also says where the item is
-//!   stored, and it is the cursor.
-//! - An Idempotency-Key and its event are written in one transaction. A retry finds the first event, and a key never
-//!   refers to an event that does not exist.
+//! - An acknowledged event is in the table as it was sent. Nothing here can change or delete it:
+//!   each write of an event is conditional on the absence of its key.
+//! - An id is made from the event's own timestamp, so sorting ids sorts events. The id also says
+//!   where the item is stored, and it is the cursor.
+//! - An Idempotency-Key and its event are written in one transaction. A retry finds the first
+//!   event, and a key never refers to an event that does not exist.
 //! - A value whose type exists is valid. A [`NewEvent`](event::NewEvent) keeps every rule, and an
 //!   [`EventId`](event::EventId) is a UUIDv7.
-//! - A handler always returns a response. An `Err` to the Lambda runtime would become API Gateway's bare 500, without
-//!   our body.
+//! - A handler always returns a response. An `Err` to the Lambda runtime would become API Gateway's
+//!   bare 500, without our body.
 //! - The message for the caller and the cause for the logs are two texts.
-//! - The count index can be late, and it is never wrong. Where it is not ready, events are counted from the table.
-//! - Only `store`, the counts table of `count`, and `dynamodb` name the AWS SDK. Only the handlers and `http` name HTTP.
+//! - The count index can be late, and it is never wrong. Where it is not ready, events are counted
+//!   from the table.
+//! - Only `store`, the counts table of `count`, and `dynamodb` name the AWS SDK. Only the handlers
+//!   and `http` name HTTP.
 //! - The clock and random numbers are parameters. Clippy's `disallowed-methods` holds this.
 //! - Each environment variable is read in one place, [`config`].
 
 pub mod config;
 pub mod count;
 pub mod create_event;
+pub mod deps;
 pub mod dynamodb;
 pub mod effects;
 pub mod event;
 pub mod http;
 pub mod index_events;
+pub mod limits;
 pub mod list_events;
 pub mod store;
 pub mod telemetry;

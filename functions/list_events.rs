@@ -6,13 +6,15 @@ use futures_util::future::try_join;
 use lambda_http::http::{Response, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt};
 
-use crate::count::{Count, CountsTable, Located, Total};
+use crate::count::{Count, Total};
+use crate::deps::Deps;
 use crate::effects::Effects;
 use crate::event::{EventId, IdRange};
 use crate::http::{
-    ListLinks, ListQuery, MAX_EVENTS_BYTES, Problem, Purpose, RequestContext, json_response, json_string_bytes, serve,
+    ListLinks, ListQuery, MAX_EVENTS_BYTES, Problem, Purpose, RequestContext, Start, json_response,
+    json_string_bytes, serve,
 };
-use crate::store::{Error, EventStore, Page, Scope, StoredEvent};
+use crate::store::{Error, EventStore, Page, PageEnd, Selection, StoredEvent};
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
@@ -22,149 +24,231 @@ pub struct ListEvents {
     effects: Effects,
 }
 
+/// A page, and the total where it is known.
+struct List {
+    page: Page,
+    total: Option<Total>,
+}
+
 impl ListEvents {
-    /// A handler that reads from `log`, with the index in `counts`.
-    pub fn new(store: EventStore, counts: CountsTable, effects: Effects) -> ListEvents {
-        ListEvents { count: Count::new(store.clone(), counts), store, effects }
+    /// A handler that reads from the store, with totals from the count index.
+    pub fn new(deps: Deps) -> ListEvents {
+        ListEvents {
+            count: Count::new(deps.store.clone(), deps.counts),
+            store: deps.store,
+            effects: deps.effects,
+        }
     }
 
-    /// Answers a request; an error, too, is an answer.
+    /// Handles a request. Every outcome is a response, an error too.
     pub async fn handle(&self, request: Request) -> Response<Body> {
-        serve(Purpose::Read, &self.effects, &request, |request, context| async move {
-            match &context.id {
-                Some(id) => self.get(id).await,
-                None => self.list(request, &context).await,
-            }
-        })
+        serve(
+            Purpose::Read,
+            &self.effects,
+            &request,
+            |request, context| async move {
+                match &context.id {
+                    Some(id) => self.get(id).await,
+                    None => self.list(request, &context).await,
+                }
+            },
+        )
         .await
     }
 
-    /// A malformed id is told like one that does not exist: both are no event.
     async fn get(&self, id: &str) -> Result<Response<Body>, Problem> {
+        // A malformed id is a 404 too: it cannot name an event.
         let id = EventId::parse(id).ok_or_else(Problem::event_not_found)?;
-        let event = self.store.get(id).await.map_err(unread)?.ok_or_else(Problem::event_not_found)?;
+        let event = self.store.get(id).await.map_err(problem)?;
+        let event = event.ok_or_else(Problem::event_not_found)?;
         Ok(json_response(StatusCode::OK, None, event.json))
     }
 
-    async fn list(&self, request: &Request, context: &RequestContext) -> Result<Response<Body>, Problem> {
-        let query = ListQuery::parse(&request.query_string_parameters(), request.uri().query())?;
-        let scope = query.user_id.clone().map_or(Scope::Everyone, Scope::User);
-        let range = IdRange::ALL;
-        let range = query.from.as_ref().map_or(range, |(_, from)| range.from(*from));
-        let range = query.to.as_ref().map_or(range, |(_, to)| range.to(*to));
+    async fn list(
+        &self,
+        request: &Request,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Problem> {
+        let parameters = request.query_string_parameters();
+        let query = ListQuery::parse(&parameters, request.uri().query())?;
+        let List { page, total } = self.read(&query).await.map_err(problem)?;
 
-        let (total, page) = self.page(&query, &scope, range).await.map_err(unread)?;
-        // Who walks by cursor, or does not count, goes on where a shorter page ends. Page numbers would not fit.
-        if page.cut && query.cursor.is_none() && query.total {
+        // A page by number must be complete, or the numbers of the next pages would be wrong. A
+        // cursor continues wherever a shorter page ends.
+        let by_number = query.cursor().is_none() && query.total();
+        if page.end == PageEnd::TooLarge && by_number {
             return Err(too_large(&query, page.events.len()));
         }
-        let total = total.filter(|_| query.total).map(|total| at_least(total, proven(&query, &page)));
-        let total_pages = total.map(|total| total.events.div_ceil(query.per_page));
-        let links = ListLinks { context, query: &query, total_pages, next: page.next_cursor() }.header();
+
+        let total = total.map(|total| at_least(total, events_shown(&query, &page)));
+        let total_pages = total.map(|total| total.events.div_ceil(query.per_page().get()));
+        let links = ListLinks {
+            context,
+            query: &query,
+            total_pages,
+            next: page.next_cursor(),
+        };
+        let link_header = links.header().map(|links| (header::LINK, links));
         let json = render(&query, &page, total, total_pages);
-        Ok(json_response(StatusCode::OK, links.map(|links| (header::LINK, links)), json))
+        Ok(json_response(StatusCode::OK, link_header, json))
     }
 
-    /// The page, and the total where it is known.
-    async fn page(&self, query: &ListQuery, scope: &Scope, range: IdRange) -> Result<(Option<Total>, Page), Error> {
-        match (query.cursor, skipped(query).checked_sub(1)) {
-            (None, Some(rank)) => self.page_by_number(query, scope, range, rank).await,
-            _ => self.page_from_newest(query, scope, range).await,
+    /// The page that the query is for, and the total if it wants one.
+    async fn read(&self, query: &ListQuery) -> Result<List, Error> {
+        let selection = query.selection();
+        match query.start() {
+            Start::Newest => self.page_from(query, &selection, selection.range).await,
+            Start::After(cursor) => {
+                let older = selection.range.below(cursor);
+                self.page_from(query, &selection, older).await
+            }
+            Start::AfterRank(rank) => self.page_by_number(query, &selection, rank).await,
         }
     }
 
-    /// The first page, or the one after a cursor.
-    async fn page_from_newest(
+    /// The newest page of `page_range`, and the total of the selection.
+    async fn page_from(
         &self,
         query: &ListQuery,
-        scope: &Scope,
-        range: IdRange,
-    ) -> Result<(Option<Total>, Page), Error> {
+        selection: &Selection,
+        page_range: IdRange,
+    ) -> Result<List, Error> {
         let now = self.effects.now();
-        let of_page = query.cursor.map_or(range, |cursor| range.below(cursor));
-        let mut reader = self.store.page_reader(scope, self.store.partitions(scope), of_page, per_page(query));
-        // The roots of the index tell whether there are more shards than the settings name.
-        let (index, ()) = try_join(self.count.index(scope), reader.start()).await?;
+        let of_page = Selection {
+            scope: selection.scope.clone(),
+            range: page_range,
+        };
+        let partitions = self.store.partitions(&selection.scope);
+        let mut reader = self
+            .store
+            .page_reader(&of_page, partitions, per_page(query));
+
+        // The roots of the count index say whether there are more shards than the settings name.
+        let index = self.count.index(&selection.scope);
+        let (index, ()) = try_join(index, reader.start()).await?;
         reader.extend(index.unlisted());
         let mut fits = fits();
         let rows = reader.read(&mut fits).await?;
-        if !query.total {
-            return Ok((None, self.store.page(rows, fits).await?));
+        if !query.total() {
+            let page = self.store.page(rows, fits).await?;
+            return Ok(List { page, total: None });
         }
-        // The first page has read some of what is counted live, or all of it.
-        let seen = if query.cursor.is_none() { reader.seen() } else { Vec::new() };
-        let total = self.count.total(&index, range, &seen, now);
+
+        // The first page has read some of the live window, or all of it.
+        let is_first = page_range == selection.range;
+        let seen = if is_first { reader.seen() } else { Vec::new() };
+        let total = self.count.total(&index, selection.range, &seen, now);
         let (page, total) = try_join(self.store.page(rows, fits), total).await?;
-        Ok((Some(total), page))
+        let total = Some(total);
+        Ok(List { page, total })
     }
 
-    /// The page that begins after the event at `rank`.
+    /// The page that follows the event at `rank`.
     async fn page_by_number(
         &self,
         query: &ListQuery,
-        scope: &Scope,
-        range: IdRange,
+        selection: &Selection,
         rank: u64,
-    ) -> Result<(Option<Total>, Page), Error> {
+    ) -> Result<List, Error> {
         let now = self.effects.now();
-        let (index, live) = try_join(self.count.index(scope), self.count.live(scope, range, now)).await?;
-        let unlisted = index.unlisted();
-        let Located { total, id } = self.count.locate(&index, live, range, rank, now).await?;
-        let Some(id) = id else { return Ok((Some(total), Page::default())) };
-        let partitions = [self.store.partitions(scope), unlisted].concat();
-        let mut reader = self.store.page_reader(scope, partitions, range.below(id), per_page(query));
+        // The live window and the roots of the count index, in one round trip.
+        let index = self.count.index(&selection.scope);
+        let live = self.count.live(selection, now);
+        let (index, live) = try_join(index, live).await?;
+
+        // One read a level of the trie, down to the id at that rank.
+        let range = selection.range;
+        let located = self.count.locate(&index, live, range, rank, now).await?;
+        let total = query.total().then_some(located.total);
+        let Some(id) = located.id else {
+            let page = Page::default();
+            return Ok(List { page, total });
+        };
+
+        // The page that follows that id.
+        let mut partitions = self.store.partitions(&selection.scope);
+        partitions.extend(index.unlisted());
+        let of_page = Selection {
+            scope: selection.scope.clone(),
+            range: range.below(id),
+        };
+        let mut reader = self
+            .store
+            .page_reader(&of_page, partitions, per_page(query));
         let mut fits = fits();
         let rows = reader.read(&mut fits).await?;
-        Ok((Some(total), self.store.page(rows, fits).await?))
+        let page = self.store.page(rows, fits).await?;
+        Ok(List { page, total })
     }
 }
 
 fn per_page(query: &ListQuery) -> usize {
-    usize::try_from(query.per_page).unwrap_or(usize::MAX)
+    usize::try_from(query.per_page().get()).unwrap_or(usize::MAX)
 }
 
-/// How many events lie before a page by number.
-fn skipped(query: &ListQuery) -> u64 {
-    (query.page - 1).saturating_mul(query.per_page)
-}
-
-/// Whether the next event of a page still fits into an answer.
+/// Whether the next event of a page still fits into a response. Called once for each event.
 fn fits() -> impl FnMut(&StoredEvent) -> bool {
     let mut left = MAX_EVENTS_BYTES;
     move |event| {
         let with_comma = json_string_bytes(&event.json) + 1;
-        left.checked_sub(with_comma).map(|rest| left = rest).is_some()
+        match left.checked_sub(with_comma) {
+            Some(rest) => {
+                left = rest;
+                true
+            }
+            None => false,
+        }
     }
 }
 
-/// How many events there are, as the page itself shows.
-fn proven(query: &ListQuery, page: &Page) -> u64 {
-    let shown = page.events.len() as u64 + u64::from(page.more);
-    // After a cursor nobody knows how many lie before it.
-    let before = if query.cursor.is_none() && shown > 0 { skipped(query) } else { 0 };
-    before + shown
+/// How many events there are at least, as the page itself shows.
+fn events_shown(query: &ListQuery, page: &Page) -> u64 {
+    let mut shown = page.events.len() as u64;
+    if page.has_more() {
+        shown += 1;
+    }
+    // The number of events before a cursor is not known.
+    if query.cursor().is_none() && shown > 0 {
+        shown += query.skipped();
+    }
+    shown
 }
 
-/// A total that is not below what is proven.
-fn at_least(total: Total, proven: u64) -> Total {
-    if proven > total.events { Total { events: proven, exact: false } } else { total }
+/// A total that is not below what the page shows.
+fn at_least(total: Total, shown: u64) -> Total {
+    if shown <= total.events {
+        return total;
+    }
+    Total {
+        events: shown,
+        exact: false,
+    }
 }
 
-fn unread(error: Error) -> Problem {
+fn problem(error: Error) -> Problem {
     Problem::from_store(Purpose::Read, &error)
 }
 
-/// Names a smaller page that starts with the same event and fits: `per_page` must divide the events before it.
+/// Names a smaller page that starts with the same event and fits. Its `per_page` must divide the
+/// number of events before it.
 fn too_large(query: &ListQuery, fitting: usize) -> Problem {
-    let skipped = skipped(query);
+    let skipped = query.skipped();
     let fitting = u64::try_from(fitting).unwrap_or(1).max(1);
-    let per_page = (1..=fitting).rev().find(|per_page| skipped.is_multiple_of(*per_page)).unwrap_or(1);
-    Problem::page_too_large(&format!("per_page={per_page}&page={}", skipped / per_page + 1))
+    let divides = |per_page: &u64| skipped.is_multiple_of(*per_page);
+    let per_page = (1..=fitting).rev().find(divides).unwrap_or(1);
+    let page = skipped / per_page + 1;
+    Problem::page_too_large(&format!("per_page={per_page}&page={page}"))
 }
 
-fn render(query: &ListQuery, page: &Page, total: Option<Total>, total_pages: Option<u64>) -> String {
-    let events: usize = page.events.iter().map(|event| event.json.len() + 1).sum();
-    let mut json = String::with_capacity(events + 256);
+fn render(
+    query: &ListQuery,
+    page: &Page,
+    total: Option<Total>,
+    total_pages: Option<u64>,
+) -> String {
+    const MEMBERS_BYTES: usize = 256;
+    let event_bytes: usize = page.events.iter().map(|event| event.json.len() + 1).sum();
+    let mut json = String::with_capacity(event_bytes + MEMBERS_BYTES);
     json.push_str(r#"{"events":["#);
     for (position, event) in page.events.iter().enumerate() {
         if position > 0 {
@@ -172,20 +256,27 @@ fn render(query: &ListQuery, page: &Page, total: Option<Total>, total_pages: Opt
         }
         json.push_str(&event.json);
     }
-    let next = page.next_cursor().map_or_else(|| "null".to_owned(), |id| format!("\"{id}\""));
-    let events = or_null(total.map(|total| total.events));
-    let exact = or_null(total.map(|total| total.exact));
+    let total_events = or_null(total.map(|total| total.events));
+    let total_exact = or_null(total.map(|total| total.exact));
     let total_pages = or_null(total_pages);
-    let (number, per_page) = (query.page, query.per_page);
+    let number = query.page().get();
+    let per_page = query.per_page().get();
+    let next_cursor = match page.next_cursor() {
+        Some(id) => format!("\"{id}\""),
+        None => "null".to_owned(),
+    };
     // Writing to a String does not fail.
     let _ = write!(
         json,
-        "],\"total\":{events},\"total_exact\":{exact},\"page\":{number},\"per_page\":{per_page},\
-         \"total_pages\":{total_pages},\"next_cursor\":{next}}}"
+        "],\"total\":{total_events},\"total_exact\":{total_exact},\"page\":{number},\
+         \"per_page\":{per_page},\"total_pages\":{total_pages},\"next_cursor\":{next_cursor}}}"
     );
     json
 }
 
 fn or_null(value: Option<impl ToString>) -> String {
-    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
+    match value {
+        Some(value) => value.to_string(),
+        None => "null".to_owned(),
+    }
 }

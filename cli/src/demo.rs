@@ -56,33 +56,45 @@ const KINDS: [(&str, &str, u32); 10] = [
 pub async fn run(arguments: Arguments) -> ExitCode {
     let http = Client::new();
     let events = format!("{}/events", arguments.url.trim_end_matches('/'));
-    if let Err(error) =
-        http.get(&events).query(&[("per_page", "1")]).send().await.and_then(reqwest::Response::error_for_status)
+    if let Err(error) = http
+        .get(&events)
+        .query(&[("per_page", "1")])
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
     {
-        eprintln!("audit-log: there is no log at {events}: {error}; start one with cargo run, or name it with --url.");
+        eprintln!(
+            "audit-log: there is no log at {events}: {error}; start one with cargo run, or name it with --url."
+        );
         return ExitCode::from(crate::EXIT_USAGE);
     }
     let bar = ProgressBar::new(arguments.events);
-    if let Ok(style) =
-        ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left")
-    {
+    if let Ok(style) = ProgressStyle::with_template(
+        "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left",
+    ) {
         bar.set_style(style);
     }
     let (failed, started) = (AtomicU64::new(0), Effects::system().now());
-    let reports = iter(0..arguments.events).for_each_concurrent(usize::from(arguments.connections), |_| async {
-        if let Err(problem) = report(&http, &events, arguments.users).await
-            && failed.fetch_add(1, Ordering::Relaxed) == 0
-        {
-            bar.println(format!("An event was not recorded: {problem}"));
-        }
-        bar.inc(1);
-    });
+    let reports = iter(0..arguments.events).for_each_concurrent(
+        usize::from(arguments.connections),
+        |_| async {
+            if let Err(problem) = report(&http, &events, arguments.users).await
+                && failed.fetch_add(1, Ordering::Relaxed) == 0
+            {
+                bar.println(format!("An event was not recorded: {problem}"));
+            }
+            bar.inc(1);
+        },
+    );
     reports.await;
     bar.finish_and_clear();
     let failed = failed.into_inner();
     let recorded = arguments.events - failed;
     let seconds = Effects::system().now().since(started).as_secs_f64();
-    say(&format!("Recorded {recorded} events in {seconds:.1} s, {:.0} a second.", recorded as f64 / seconds));
+    say(&format!(
+        "Recorded {recorded} events in {seconds:.1} s, {:.0} a second.",
+        recorded as f64 / seconds
+    ));
     if failed == 0 {
         return ExitCode::SUCCESS;
     }
@@ -96,7 +108,10 @@ async fn report(http: &Client, events: &str, users: u32) -> Result<(), String> {
     let mut problem = String::new();
     for attempt in 0..TRIES {
         tokio::time::sleep(PAUSE * attempt).await;
-        let request = http.post(events).header("content-type", "application/json").header("idempotency-key", &key);
+        let request = http
+            .post(events)
+            .header("content-type", "application/json")
+            .header("idempotency-key", &key);
         match request.body(document.clone()).send().await {
             Ok(response) if response.status().is_success() => return Ok(()),
             Ok(response) => {
@@ -114,7 +129,9 @@ async fn report(http: &Client, events: &str, users: u32) -> Result<(), String> {
 
 fn event(users: u32) -> String {
     let rng = &mut rand::rng();
-    let (event_type, service, _) = KINDS.choose_weighted(rng, |(_, _, weight)| *weight).unwrap_or(&KINDS[0]);
+    let (event_type, service, _) = KINDS
+        .choose_weighted(rng, |(_, _, weight)| *weight)
+        .unwrap_or(&KINDS[0]);
     // Squared, so that the first users do most of it.
     let share: f64 = rng.random();
     let user = 1 + (share * share * f64::from(users)) as u32;

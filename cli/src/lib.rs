@@ -1,4 +1,5 @@
-//! The command `audit-log`: the whole service on one machine, and the tools for a log that is running.
+//! The command `audit-log`: the whole service on one machine, and the tools for a log that is
+//! running.
 //!
 //! [`serve`] is the service. Each other command has a file beside `main.rs`.
 

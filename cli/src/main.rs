@@ -13,13 +13,15 @@ use audit_log_cli::{Options, Service};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-/// The audit log on one machine: POST and GET /events, on the real handlers and an embedded DynamoDB engine.
+/// The audit log on one machine: POST and GET /events, on the real handlers and an embedded
+/// DynamoDB engine.
 #[derive(Parser)]
 #[command(name = "audit-log", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The address on which the API listens; 0.0.0.0 lets other machines in, and nobody is asked who they are.
+    /// The address on which the API listens; 0.0.0.0 lets other machines in, and nobody is asked
+    /// who they are.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: IpAddr,
     /// Its port; 0 takes any free one.
@@ -37,7 +39,8 @@ struct Arguments {
     /// Use the DynamoDB engine at this URL, such as DynamoDB Local's, instead of the embedded one.
     #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port"])]
     dynamodb_url: Option<String>,
-    /// Invoke the functions at this Lambda endpoint, such as cargo lambda watch's, instead of in this process.
+    /// Invoke the functions at this Lambda endpoint, such as cargo lambda watch's, instead of in
+    /// this process.
     #[arg(long, value_name = "URL")]
     lambda_url: Option<String>,
     /// The SAM template that declares routes, functions and tables.
@@ -60,9 +63,15 @@ const EXIT_USAGE: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,audit_log=info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,audit_log=info"));
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).compact().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .compact()
+        .init();
 
     match arguments.command {
         Some(Command::Rebuild(arguments)) => return rebuild::run(arguments).await,
@@ -105,7 +114,7 @@ fn greet(service: &Service, storage: &Storage) {
         Storage::Elsewhere(_) => "kept there".to_owned(),
     };
     say(&format!(
-        "The audit store is at        {url}/events\n\
+        "The audit log is at        {url}/events\n\
          Its DynamoDB engine is at  {engine}  (events are {kept})\n\n\
          Try:  curl -X POST {url}/events -H 'Content-Type: application/json' -d '{EXAMPLE}'\n      \
          curl {url}/events\n\

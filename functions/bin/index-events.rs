@@ -1,29 +1,25 @@
-//! The Lambda function behind the `events` table's stream.
+//! The Lambda function behind the stream of the events table.
 
-use audit_log::config::{Identity, Settings};
-use audit_log::count::{CountsTable, Indexer};
-use audit_log::dynamodb::client;
-use audit_log::effects::Effects;
+use std::convert::Infallible;
+
+use audit_log::deps::Deps;
 use audit_log::event::Timestamp;
 use audit_log::index_events::{IndexEvents, StreamBatch};
-use audit_log::store::EventStore;
-use audit_log::telemetry::{Metrics, log_to_standard_output};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+/// No caller waits for the first batch.
+const CONNECTIONS: usize = 0;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let identity = Identity::from_environment();
-    log_to_standard_output(&identity);
-    // As text: the runtime shows an error's debug form.
-    let settings = Settings::from_environment().map_err(|error| error.to_string())?;
-    let client = client().map_err(|error| error.to_string())?;
-    let effects = Effects::system().with_metrics(Metrics::standard_output(&identity.service));
-    let store = EventStore::new(client.clone(), &settings);
-    let indexer = Indexer::new(store, CountsTable::new(client, &settings));
-    let handler = &IndexEvents::new(indexer, effects);
-    run(service_fn(|event: LambdaEvent<StreamBatch>| async move {
+    // As text, because the runtime shows the debug form of an error.
+    let deps = Deps::from_environment(CONNECTIONS)
+        .await
+        .map_err(|error| error.to_string())?;
+    let handler = &IndexEvents::new(deps);
+    let invoke = |event: LambdaEvent<StreamBatch>| async move {
         let deadline = Timestamp::from_millis(event.context.deadline);
-        Ok::<_, std::convert::Infallible>(handler.handle(event.payload, deadline).await)
-    }))
-    .await
+        Ok::<_, Infallible>(handler.handle(event.payload, deadline).await)
+    };
+    run(service_fn(invoke)).await
 }

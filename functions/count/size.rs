@@ -1,4 +1,4 @@
-//! How large the items are that are written now: what a Query with a Limit will cost.
+//! The size of the newest items, which decides what a Query with a Limit costs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::store::Seen;
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>.
 pub(super) const BYTES_PER_UNIT: f64 = 4096.0;
 
-/// For so long a size that was seen is taken for that of what is written now.
+/// How long a size that was seen counts as the size of what is written now.
 const FRESH: Duration = Duration::from_secs(60);
 
 /// The mean size of the newest items, from what DynamoDB charges for reading them. Clones share it.
@@ -23,21 +23,25 @@ pub(super) struct ItemSize {
 }
 
 impl ItemSize {
-    /// In bytes; `None` where none was seen within the last minute.
+    /// The size in bytes, or `None` if none was seen within the last minute.
     pub fn bytes(&self, now: Timestamp) -> Option<f64> {
         let learned = Timestamp::from_millis(self.learned.load(Ordering::Relaxed));
         let bytes = self.bytes.load(Ordering::Relaxed);
-        (bytes > 0 && now.since(learned) < FRESH).then_some(bytes as f64)
+        if bytes == 0 || now.since(learned) >= FRESH {
+            return None;
+        }
+        Some(bytes as f64)
     }
 
-    /// Takes in what some items cost, which DynamoDB has rounded up to whole units. Larger items count at once, since they
-    /// cost more than was reckoned with, and smaller ones little by little.
+    /// Learns from what some items cost, which DynamoDB has rounded up to units. Larger items count
+    /// at once, because they cost more than expected. Smaller ones count little by little.
     pub fn learn(&self, seen: &Seen, now: Timestamp) {
         if seen.ids.is_empty() {
             return;
         }
         let mean = |units: f64| units * BYTES_PER_UNIT / seen.ids.len() as f64;
-        let (least, most) = (mean(seen.units - 1.0), mean(seen.units));
+        let least = mean(seen.units - 1.0);
+        let most = mean(seen.units);
         let bytes = match self.bytes(now) {
             None => most,
             Some(before) if before < least => most,
@@ -58,12 +62,20 @@ mod tests {
 
     fn seen(units: f64, count: usize) -> Seen {
         let ids = vec![EventId::lowest_at(Timestamp::EPOCH); count];
-        Seen { partition: Partition::Shard(0), ids, finished: false, units }
+        Seen {
+            partition: Partition::Shard(0),
+            ids,
+            finished: false,
+            units,
+        }
     }
 
     #[test]
     fn larger_items_count_at_once_and_smaller_ones_slowly() {
-        let (size, now) = (ItemSize::default(), Timestamp::from_millis(1_800_000_000_000));
+        let (size, now) = (
+            ItemSize::default(),
+            Timestamp::from_millis(1_800_000_000_000),
+        );
         assert_eq!(size.bytes(now), None);
         // One small item costs a whole unit, which does not make it larger than the four before.
         let sizes = [(1.0, 4), (1.0, 1), (9.0, 4), (1.0, 4), (1.0, 4)].map(|(units, count)| {
@@ -71,6 +83,10 @@ mod tests {
             size.bytes(now).unwrap()
         });
         assert_eq!(sizes, [1024.0, 1024.0, 9216.0, 7168.0, 5632.0]);
-        assert_eq!(size.bytes(now.plus(FRESH)), None, "a minute later others may be written");
+        assert_eq!(
+            size.bytes(now.plus(FRESH)),
+            None,
+            "a minute later others may be written"
+        );
     }
 }

@@ -9,7 +9,8 @@ const CRC32: &str = "x-amz-crc32";
 
 /// Refuses a success that is empty, or whose checksum is another than the one that came with it.
 ///
-/// The SDK takes an empty body for one that says nothing: a put would be done, and a list at its end.
+/// The SDK takes an empty body for one that says nothing: a put would be done, and a list at its
+/// end.
 #[derive(Debug)]
 pub(super) struct ChecksumInterceptor;
 

@@ -1,10 +1,9 @@
-//! The DynamoDB client: pinned behaviour, timeouts that fit into a request, and the count of what is used.
+//! The DynamoDB client: pinned behaviour, timeouts that fit into a request, and the count of what
+//! is used.
 //!
-//! A function's first request waits for what the client does at its start, and the processor's share that it does it
-//! with is small. So there is no search for settings, no folder of certificates to read, and no second TLS library:
-//! docs/performance.md has what that saves.
-
-use std::time::Duration;
+//! A function's first request waits for what the client does at its start, and the processor's
+//! share that it does it with is small. So there is no search for settings, no folder of
+//! certificates to read, and no second TLS library: docs/performance.md has what that saves.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -19,22 +18,13 @@ use rustls_pki_types::pem::PemObject;
 use super::checksum::ChecksumInterceptor;
 use super::usage::Meter;
 use crate::config::{Access, SettingsError};
+use crate::limits::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, FIRST_BACKOFF, OPERATION_TIMEOUT};
 
-/// A connection within the region takes a few milliseconds, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
-/// One attempt. DynamoDB answers in milliseconds, a full page of 1 MB in some tens. An attempt that takes longer
-/// is on a connection that died while the function was frozen: the next attempt opens another.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
-/// All attempts together. Below the functions' own timeout in template.yaml, so that the answer is ours.
-const OPERATION_TIMEOUT: Duration = Duration::from_millis(6000);
 /// The first attempt and three more, with exponential backoff and full jitter.
 const MAX_ATTEMPTS: u32 = 4;
-/// The longest pause before the second attempt; it doubles. The SDK's is a second, which suits services that take as long;
-/// DynamoDB answers in milliseconds, and a caller waits meanwhile. A throttle that lasts longer than all pauses together is a
-/// 503, whose `Retry-After` is the pause that helps.
-const BACKOFF: Duration = Duration::from_millis(50);
 
-/// The authorities that AWS's endpoints have their certificates from: <https://www.amazontrust.com/repository/>.
+/// The authorities that AWS's endpoints have their certificates from:
+/// <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The client of a function on Lambda, from the variables that Lambda sets for it: see [`Access`].
@@ -47,53 +37,78 @@ pub fn client() -> Result<Client, SettingsError> {
     let mut config = Builder::new()
         .region(Region::new(access.region))
         // They hold as long as this process: Lambda replaces it before they expire.
-        .credentials_provider(Credentials::new(access.key_id, access.secret_key, access.session_token, None, "Lambda"));
-    let plain = access.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+        .credentials_provider(Credentials::new(
+            access.key_id,
+            access.secret_key,
+            access.session_token,
+            None,
+            "Lambda",
+        ));
+    let plain = access
+        .endpoint
+        .as_ref()
+        .is_some_and(|endpoint| endpoint.starts_with("http://"));
     config.set_endpoint_url(access.endpoint);
     let http = aws_smithy_http_client::Builder::new();
-    let http = if plain { http.build_http() } else { https(access.certificates)? };
+    let http = if plain {
+        http.build_http()
+    } else {
+        https(access.certificates)?
+    };
     Ok(client_from(config.http_client(http)))
 }
 
-fn https(certificates: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
-    let roots = match certificates {
-        Some(certificates) => {
-            count(&certificates)?;
-            certificates
+fn https(trusted: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
+    let pem = match trusted {
+        Some(pem) => {
+            count_certificates(&pem)?;
+            pem
         }
         None => AMAZON_ROOTS.to_vec(),
     };
-    let trust = TrustStore::empty().with_pem_certificate(roots);
-    let context = TlsContext::builder().with_trust_store(trust).build();
-    let context = context.map_err(|error| SettingsError::Tls(error.to_string()))?;
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    Ok(http.tls_context(context).build_https())
+    let context = TlsContext::builder()
+        .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
+        .build()
+        .map_err(|error| SettingsError::Tls(error.to_string()))?;
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context)
+        .build_https();
+    Ok(http)
 }
 
-/// How many certificates there are. Read here first, because the HTTP client panics on what is none.
-fn count(pem: &[u8]) -> Result<usize, SettingsError> {
+/// How many certificates there are. They are read here first, because the HTTP client panics on a
+/// text that is not a certificate.
+fn count_certificates(pem: &[u8]) -> Result<usize, SettingsError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match certificates.map_err(|error| SettingsError::Tls(error.to_string()))?.len() {
-        0 => Err(SettingsError::Tls("there is none in PEM form".to_owned())),
-        count => Ok(count),
+    let certificates = certificates.map_err(|error| SettingsError::Tls(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(SettingsError::Tls("there is none in PEM form".to_owned()));
     }
+    Ok(certificates.len())
 }
 
-/// Opens so many connections while the function starts, when Lambda lends it a whole processor: the first request finds
-/// them open, and those that it needs beside them resume their TLS session. Whatever becomes of it, the function goes on.
+/// Opens so many connections while the function starts, when Lambda lends it a whole processor: the
+/// first request finds them open, and those that it needs beside them resume their TLS session.
+/// Whatever becomes of it, the function goes on.
 ///
-/// It asks for `GET /`, to which DynamoDB answers "healthy" without looking at any table, so no permission is needed.
+/// It asks for `GET /`, to which DynamoDB answers "healthy" without looking at any table, so no
+/// permission is needed.
 pub async fn connect(client: &Client, connections: usize) {
     let ask = || {
         // Without a table's name it would not be sent; with the body, the name goes.
-        let ask = client.query().table_name("none").customize().mutate_request(|request| {
-            // It cannot fail: the method is a constant.
-            drop(request.set_method("GET"));
-            request.take_body();
-            for header in ["content-length", "content-type", "x-amz-target"] {
-                request.headers_mut().remove(header);
-            }
-        });
+        let ask = client
+            .query()
+            .table_name("none")
+            .customize()
+            .mutate_request(|request| {
+                // It cannot fail: the method is a constant.
+                drop(request.set_method("GET"));
+                request.take_body();
+                for header in ["content-length", "content-type", "x-amz-target"] {
+                    request.headers_mut().remove(header);
+                }
+            });
         Box::pin(ask.send())
     };
     // The answers are no Query's, so there is nothing to learn from them.
@@ -110,8 +125,17 @@ pub fn client_from(config: Builder) -> Client {
     let config = config
         .behavior_version(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(BACKOFF));
-    Client::from_conf(config.interceptor(Meter).interceptor(ChecksumInterceptor).build())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(MAX_ATTEMPTS)
+                .with_initial_backoff(FIRST_BACKOFF),
+        );
+    Client::from_conf(
+        config
+            .interceptor(Meter)
+            .interceptor(ChecksumInterceptor)
+            .build(),
+    )
 }
 
 #[cfg(test)]
@@ -120,7 +144,7 @@ mod tests {
 
     #[test]
     fn amazons_five_roots_are_compiled_in_and_make_a_client() {
-        assert_eq!(count(AMAZON_ROOTS), Ok(5));
+        assert_eq!(count_certificates(AMAZON_ROOTS), Ok(5));
         assert!(https(None).is_ok());
     }
 
@@ -136,19 +160,31 @@ mod tests {
             .http_client(aws_smithy_http_client::Builder::new().build_http());
         let client = client_from(config);
         let heads = async {
-            let (mut first, mut second) = (listener.accept().await.unwrap().0, listener.accept().await.unwrap().0);
+            let (mut first, mut second) = (
+                listener.accept().await.unwrap().0,
+                listener.accept().await.unwrap().0,
+            );
             let (mut heads, mut bytes) = (Vec::new(), [0; 4096]);
             for stream in [&mut first, &mut second] {
                 let length = stream.read(&mut bytes).await.unwrap();
                 heads.push(String::from_utf8_lossy(&bytes[..length]).to_ascii_lowercase());
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhealthy:").await.unwrap();
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhealthy:")
+                    .await
+                    .unwrap();
             }
             (heads, first, second)
         };
         let ((), (heads, mut first, mut second)) = tokio::join!(connect(&client, 2), heads);
         for head in &heads {
-            assert!(head.starts_with("get / ") && head.ends_with("\r\n\r\n"), "{head}");
-            assert!(!head.contains("content-length") && !head.contains("x-amz-target"), "{head}");
+            assert!(
+                head.starts_with("get / ") && head.ends_with("\r\n\r\n"),
+                "{head}"
+            );
+            assert!(
+                !head.contains("content-length") && !head.contains("x-amz-target"),
+                "{head}"
+            );
         }
         let put = client.put_item().table_name("events").send();
         let again = async {
@@ -157,8 +193,13 @@ mod tests {
                 length = first.read(&mut of_first) => (&mut first, &of_first[..length.unwrap()]),
                 length = second.read(&mut of_second) => (&mut second, &of_second[..length.unwrap()]),
             };
-            assert!(bytes.starts_with(b"POST / "), "on a connection that is open");
-            open.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            assert!(
+                bytes.starts_with(b"POST / "),
+                "on a connection that is open"
+            );
+            open.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                .await
+                .unwrap();
         };
         tokio::select! {
             (put, ()) = async { tokio::join!(put, again) } => assert!(put.is_ok(), "{put:?}"),
@@ -170,7 +211,10 @@ mod tests {
     fn what_is_no_certificate_is_an_error_and_no_panic() {
         let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
         for text in ["", "certificates", broken] {
-            assert!(matches!(https(Some(text.into())), Err(SettingsError::Tls(_))), "{text}");
+            assert!(
+                matches!(https(Some(text.into())), Err(SettingsError::Tls(_))),
+                "{text}"
+            );
         }
     }
 }

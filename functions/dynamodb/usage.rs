@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::future::Future;
 
 use aws_sdk_dynamodb::config::interceptors::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
@@ -21,8 +22,8 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 pub struct Usage {
     /// HTTP requests sent, retries included.
     pub calls: u32,
-    /// The longest chain of operations of which each began when the one before had been answered: how often
-    /// DynamoDB was waited for.
+    /// The longest chain of operations of which each began when the one before had been answered:
+    /// how often DynamoDB was waited for.
     pub rounds: u32,
     /// What was read.
     pub read: Units,
@@ -30,7 +31,8 @@ pub struct Usage {
     pub written: Units,
 }
 
-/// Capacity units: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>.
+/// Capacity units:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Units {
     /// Of the tables themselves.
@@ -118,7 +120,9 @@ impl Intercept for Meter {
         if let Some(Round(round)) = bag.load::<Round>() {
             Usage::add(|usage| usage.rounds = usage.rounds.max(*round));
         }
-        let Some(Ok(output)) = context.output_or_error() else { return Ok(()) };
+        let Some(Ok(output)) = context.output_or_error() else {
+            return Ok(());
+        };
         if let Some(output) = output.downcast_ref::<PutItemOutput>() {
             Usage::add(|usage| usage.written.add(output.consumed_capacity()));
         } else if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
@@ -137,8 +141,14 @@ impl Intercept for Meter {
 impl Units {
     fn add<'a>(&mut self, capacities: impl IntoIterator<Item = &'a ConsumedCapacity>) {
         for capacity in capacities {
-            let indexes = capacity.global_secondary_indexes().into_iter().flat_map(|indexes| indexes.values());
-            self.tables += capacity.table().and_then(Capacity::capacity_units).unwrap_or_default();
+            let indexes = capacity
+                .global_secondary_indexes()
+                .into_iter()
+                .flat_map(|indexes| indexes.values());
+            self.tables += capacity
+                .table()
+                .and_then(Capacity::capacity_units)
+                .unwrap_or_default();
             self.indexes += indexes.filter_map(Capacity::capacity_units).sum::<f64>();
         }
     }

@@ -1,11 +1,12 @@
-//! The document of an event: the rules a reporter has to keep, and a [`NewEvent`] for one that kept them.
+//! The document of an event: the rules a reporter has to keep, and a [`NewEvent`] for one that kept
+//! them.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::json::{self, Value};
-use super::{Timestamp, TimestampError};
+use super::{Timestamp, TimestampError, UserId};
 
 /// The largest document, in bytes. Beyond it a request is a 413.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -24,16 +25,23 @@ const ANY_VALUE: [&str; 2] = ["invariant_data", "app_data"];
 const RESERVED: [&str; 2] = ["id", "recorded"];
 
 /// A document that keeps every rule, ready to be recorded.
+///
+/// ```
+/// use audit_log::event::{NewEvent, Timestamp};
+///
+/// let document = r#"{"user_id": 1, "event_type": "login", "timestamp": "2024-01-01T00:00:00Z",
+///     "src_service": "web", "invariant_data": {}, "app_data": {}}"#;
+/// let now = Timestamp::parse("2024-01-01T00:00:01Z").unwrap();
+/// let event = NewEvent::parse(document, now).unwrap();
+/// assert_eq!(event.user_id().as_str(), "1");
+/// assert_eq!(event.document(), document);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
-    /// The canonical user id: the number 1 and the string "1" are both `1`.
-    pub user_id: String,
-    /// When it happened.
-    pub timestamp: Timestamp,
-    /// The service that reports it.
-    pub src_service: String,
-    /// The document's text as it was sent, from `{` to `}`.
-    pub document: String,
+    user_id: UserId,
+    timestamp: Timestamp,
+    src_service: String,
+    document: String,
 }
 
 /// One thing that is wrong with a document.
@@ -57,10 +65,34 @@ pub enum Rejection {
 }
 
 fn at_least(fields: &[FieldProblem]) -> &'static str {
-    if fields.len() < json::MAX_PROBLEMS { "" } else { "at least " }
+    if fields.len() < json::MAX_PROBLEMS {
+        ""
+    } else {
+        "at least "
+    }
 }
 
 impl NewEvent {
+    /// The canonical id of the user.
+    pub fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+
+    /// When the event happened.
+    pub fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// The service that reports the event.
+    pub fn src_service(&self) -> &str {
+        &self.src_service
+    }
+
+    /// The text of the document as it was sent, from `{` to `}`.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
     /// Checks a document's text against every rule. `now` is the service's clock.
     ///
     /// # Errors
@@ -68,7 +100,10 @@ impl NewEvent {
     /// [`Rejection`], with all problems at once.
     pub fn parse(text: &str, now: Timestamp) -> Result<NewEvent, Rejection> {
         let members = json::scan(text).map_err(Rejection::Syntax)?;
-        let mut fields = Fields { by_name: members.by_name, problems: members.problems };
+        let mut fields = Fields {
+            by_name: members.by_name,
+            problems: members.problems,
+        };
 
         let user_id = fields.require(USER_ID, user_id);
         fields.require(EVENT_TYPE, short_string);
@@ -84,24 +119,19 @@ impl NewEvent {
         }
 
         match (user_id, timestamp, src_service, fields.problems) {
-            (Some(user_id), Some(timestamp), Some(src_service), problems) if problems.is_empty() => {
+            (Some(user_id), Some(timestamp), Some(src_service), problems)
+                if problems.is_empty() =>
+            {
                 let document = text.trim_matches(json::WHITE_SPACE).to_owned();
-                Ok(NewEvent { user_id, timestamp, src_service, document })
+                Ok(NewEvent {
+                    user_id,
+                    timestamp,
+                    src_service,
+                    document,
+                })
             }
             (.., problems) => Err(Rejection::Fields(problems)),
         }
-    }
-}
-
-/// Whether `user_id` can be a user's id at all.
-///
-/// # Errors
-///
-/// What is wrong, completing the sentence "`user_id` …".
-pub fn check_user_id(user_id: &str) -> Result<(), String> {
-    match user_id.len() {
-        1..=MAX_FIELD_BYTES => Ok(()),
-        _ => Err(format!("must be 1 to {MAX_FIELD_BYTES} bytes long")),
     }
 }
 
@@ -111,13 +141,23 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn require<T>(&mut self, name: &str, read: impl Fn(&Value<'_>) -> Result<T, String>) -> Option<T> {
-        let read = self.by_name.get(name).map_or_else(|| Err("is required".to_owned()), read);
+    fn require<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&Value<'_>) -> Result<T, String>,
+    ) -> Option<T> {
+        let read = self
+            .by_name
+            .get(name)
+            .map_or_else(|| Err("is required".to_owned()), read);
         read.map_err(|problem| self.problem(name, problem)).ok()
     }
 
     fn problem(&mut self, name: &str, problem: String) {
-        self.problems.push(FieldProblem { field: name.to_owned(), problem });
+        self.problems.push(FieldProblem {
+            field: name.to_owned(),
+            problem,
+        });
     }
 }
 
@@ -128,16 +168,16 @@ fn short_string(value: &Value<'_>) -> Result<String, String> {
     }
 }
 
-fn user_id(value: &Value<'_>) -> Result<String, String> {
+fn user_id(value: &Value<'_>) -> Result<UserId, String> {
     let text = match value {
         Value::String(text) => text.as_ref(),
         Value::Number(number) if number == "-0" => "0",
         Value::Number(number) if !number.contains(['.', 'e', 'E']) => number.as_ref(),
         _ => "",
     };
-    check_user_id(text)
-        .map(|()| text.to_owned())
-        .map_err(|_| format!("must be a string of 1 to {MAX_FIELD_BYTES} bytes, or an integer of as many digits"))
+    text.parse().map_err(|_| {
+        format!("must be a string of 1 to {MAX_FIELD_BYTES} bytes, or an integer of as many digits")
+    })
 }
 
 fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {
@@ -164,7 +204,9 @@ mod tests {
 
     fn problems(text: &str) -> Vec<(String, String)> {
         match NewEvent::parse(text, now()) {
-            Err(Rejection::Fields(problems)) => problems.into_iter().map(|p| (p.field, p.problem)).collect(),
+            Err(Rejection::Fields(problems)) => {
+                problems.into_iter().map(|p| (p.field, p.problem)).collect()
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -173,7 +215,10 @@ mod tests {
     fn a_document_that_keeps_the_rules_is_kept_verbatim() {
         let event = NewEvent::parse(&format!("\n {SEED}\t"), now()).unwrap();
         assert_eq!(event.document, SEED);
-        assert_eq!((event.user_id.as_str(), event.src_service.as_str()), ("1", "user_service"));
+        assert_eq!(
+            (event.user_id().as_str(), event.src_service()),
+            ("1", "user_service")
+        );
     }
 
     #[test]
@@ -182,7 +227,18 @@ mod tests {
             r#"{"user_id": 1.5, "event_type": "", "timestamp": 5, "app_data": 1, "id": 2, "x": {"y": 1, "y": 1}}"#,
         );
         let fields: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
-        assert_eq!(fields, ["x.y", "user_id", "event_type", "timestamp", "src_service", "invariant_data", "id"]);
+        assert_eq!(
+            fields,
+            [
+                "x.y",
+                "user_id",
+                "event_type",
+                "timestamp",
+                "src_service",
+                "invariant_data",
+                "id"
+            ]
+        );
     }
 
     #[test]
@@ -195,10 +251,14 @@ mod tests {
             ("\"01\"", "01"),
         ] {
             let event = NewEvent::parse(&SEED.replacen("\"1\"", spelling, 1), now()).unwrap();
-            assert_eq!(event.user_id, canonical);
+            assert_eq!(event.user_id().as_str(), canonical);
         }
         for wrong in ["1.0", "1e3", "true", "null", "\"\"", "[]"] {
-            assert_eq!(problems(&SEED.replacen("\"1\"", wrong, 1))[0].0, "user_id", "{wrong}");
+            assert_eq!(
+                problems(&SEED.replacen("\"1\"", wrong, 1))[0].0,
+                "user_id",
+                "{wrong}"
+            );
         }
     }
 
@@ -206,6 +266,9 @@ mod tests {
     fn an_event_may_be_24_hours_ahead_and_not_a_nanosecond_more() {
         let with = |timestamp: &str| SEED.replacen("2024-01-01T00:00:00Z", timestamp, 1);
         assert!(NewEvent::parse(&with("2024-06-02T00:00:00Z"), now()).is_ok());
-        assert_eq!(problems(&with("2024-06-02T00:00:00.000000001Z"))[0].0, "timestamp");
+        assert_eq!(
+            problems(&with("2024-06-02T00:00:00.000000001Z"))[0].0,
+            "timestamp"
+        );
     }
 }

@@ -12,9 +12,10 @@
 //! | 50 | random |
 //! | 4 | the shard |
 //!
-//! The fraction takes 20 bits rather than the 12 that would do for microseconds, because a millisecond has
-//! 10⁶ nanoseconds and 2²⁰ is just above that: every nanosecond has an id range of its own, so sorting ids
-//! sorts events, and a `from` or `to` that falls between two nanoseconds separates them.
+//! The fraction takes 20 bits rather than the 12 that would do for microseconds, because a
+//! millisecond has 10⁶ nanoseconds and 2²⁰ is just above that: every nanosecond has an id range of
+//! its own, so sorting ids sorts events, and a `from` or `to` that falls between two nanoseconds
+//! separates them.
 
 use std::fmt;
 
@@ -52,7 +53,9 @@ impl EventId {
         let millis = u128::from(at.millis()) & ((1 << MILLIS_BITS) - 1);
         let fraction = (at.nanos_of_milli() << FRACTION_BITS) / NANOS_PER_MILLI;
         let (high, low) = (fraction >> 8, fraction & 0xff);
-        EventId((millis << 80) | VERSION | (high << 64) | VARIANT | (low << (RANDOM_BITS + SHARD_BITS)))
+        EventId(
+            (millis << 80) | VERSION | (high << 64) | VARIANT | (low << (RANDOM_BITS + SHARD_BITS)),
+        )
     }
 
     /// Reads a UUIDv7's text, in either case. `None` for anything else.
@@ -92,7 +95,11 @@ impl EventId {
 /// The canonical text: lower-case hex, hyphens at 8-4-4-4-12.
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (a, b, c) = (self.0 >> 96, (self.0 >> 80) & 0xffff, (self.0 >> 64) & 0xffff);
+        let (a, b, c) = (
+            self.0 >> 96,
+            (self.0 >> 80) & 0xffff,
+            (self.0 >> 64) & 0xffff,
+        );
         let (d, e) = ((self.0 >> 48) & 0xffff, self.0 & 0xffff_ffff_ffff);
         write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
     }
@@ -113,14 +120,23 @@ pub struct IdRange {
 
 impl IdRange {
     /// Every id.
-    pub const ALL: IdRange = IdRange { first: 0, last: u128::MAX };
+    pub const ALL: IdRange = IdRange {
+        first: 0,
+        last: u128::MAX,
+    };
     /// No id.
-    pub const NONE: IdRange = IdRange { first: u128::MAX, last: 0 };
+    pub const NONE: IdRange = IdRange {
+        first: u128::MAX,
+        last: 0,
+    };
 
     /// The ids of events at `from` or later.
     #[must_use]
     pub fn from(self, from: Timestamp) -> IdRange {
-        IdRange { first: self.first.max(EventId::lowest_at(from).0), ..self }
+        IdRange {
+            first: self.first.max(EventId::lowest_at(from).0),
+            ..self
+        }
     }
 
     /// The ids of events before `to`.
@@ -138,14 +154,20 @@ impl IdRange {
     /// The ids from `first` on.
     #[must_use]
     pub fn starting(self, first: u128) -> IdRange {
-        IdRange { first: self.first.max(first), ..self }
+        IdRange {
+            first: self.first.max(first),
+            ..self
+        }
     }
 
     /// The ids up to the one before `end`.
     #[must_use]
     pub fn ending(self, end: u128) -> IdRange {
         match end.checked_sub(1) {
-            Some(last) => IdRange { last: self.last.min(last), ..self },
+            Some(last) => IdRange {
+                last: self.last.min(last),
+                ..self
+            },
             None => IdRange::NONE,
         }
     }
@@ -155,7 +177,8 @@ impl IdRange {
         (self.first..=self.last).contains(&id.0)
     }
 
-    /// The first id as a number, and the number after the last; `None` for a range that holds no id.
+    /// The first id as a number, and the number after the last; `None` for a range that holds no
+    /// id.
     pub fn keys(self) -> Option<(u128, u128)> {
         // The greatest number is not an id.
         (self.first <= self.last).then_some((self.first, self.last.saturating_add(1)))
@@ -163,7 +186,12 @@ impl IdRange {
 
     /// The sort keys of both ends, or `None` for a range that holds no id.
     pub fn bounds(self) -> Option<(String, String)> {
-        (self.first <= self.last).then(|| (EventId(self.first).to_string(), EventId(self.last).to_string()))
+        (self.first <= self.last).then(|| {
+            (
+                EventId(self.first).to_string(),
+                EventId(self.last).to_string(),
+            )
+        })
     }
 }
 
@@ -180,7 +208,10 @@ mod tests {
         let id = EventId::new(at("2024-01-01T00:00:00.123Z"), u64::MAX, 4);
         let text = id.to_string();
         assert!(text.starts_with("018cc251-f47b-7000-803f-"), "{text}");
-        assert_eq!(id.shard(), u8::try_from(((1_u64 << SHARD_CHOICE_BITS) - 1) % 4).unwrap());
+        assert_eq!(
+            id.shard(),
+            u8::try_from(((1_u64 << SHARD_CHOICE_BITS) - 1) % 4).unwrap()
+        );
         assert_eq!(EventId::parse(&text), Some(id));
         assert_eq!(EventId::parse(&text.to_uppercase()), Some(id));
     }
@@ -188,7 +219,10 @@ mod tests {
     #[test]
     fn ids_sort_by_nanosecond_whatever_their_random_bits() {
         for nanos in (0..3_000_000).step_by(37).chain(999_990..1_000_010) {
-            let (earlier, later) = (Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos + 1));
+            let (earlier, later) = (
+                Timestamp::from_nanos(nanos),
+                Timestamp::from_nanos(nanos + 1),
+            );
             let highest = EventId::new(earlier, u64::MAX, 16);
             let lowest = EventId::new(later, 0, 16);
             assert!(highest < lowest, "{nanos}");

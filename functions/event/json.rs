@@ -1,7 +1,8 @@
 //! What JSON a document may be made of, checked without changing a byte of it.
 //!
-//! The checks go beyond RFC 8259's grammar where two readers of one text could see different things: a key
-//! that appears twice, a lone surrogate. Numbers are never converted, so 20-digit integers and `1e999` pass.
+//! The checks go beyond RFC 8259's grammar where two readers of one text could see different
+//! things: a key that appears twice, a lone surrogate. Numbers are never converted, so 20-digit
+//! integers and `1e999` pass.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -46,7 +47,11 @@ pub(super) struct Members<'a> {
 pub(super) fn scan(text: &str) -> Result<Members<'_>, String> {
     if !text.trim_start_matches(WHITE_SPACE).starts_with('{') {
         let problem = serde_json::from_str::<IgnoredAny>(text).err();
-        return Err(problem.map_or("it must be one JSON object".to_owned(), |error| error.to_string()));
+        return Err(
+            problem.map_or("it must be one JSON object".to_owned(), |error| {
+                error.to_string()
+            }),
+        );
     }
     let mut parser = SliceJsonParser::new(text.as_bytes());
     let mut scan = Scan::default();
@@ -54,7 +59,10 @@ pub(super) fn scan(text: &str) -> Result<Members<'_>, String> {
         match parser.parse_next() {
             Ok(JsonEvent::Eof) => return Ok(scan.members),
             Ok(_) if scan.open.len() > MAX_DEPTH => {
-                return Err(format!("{} is nested deeper than {MAX_DEPTH} levels", scan.path()));
+                return Err(format!(
+                    "{} is nested deeper than {MAX_DEPTH} levels",
+                    scan.path()
+                ));
             }
             Ok(event) => scan.see(event),
             Err(_) => return Err(syntax_problem(text)),
@@ -62,8 +70,8 @@ pub(super) fn scan(text: &str) -> Result<Members<'_>, String> {
     }
 }
 
-/// serde_json places errors better, and never quotes what it reads. It passes over lone surrogates in what it
-/// ignores, so a text that it takes is one of those.
+/// serde_json places errors better, and never quotes what it reads. It passes over lone surrogates
+/// in what it ignores, so a text that it takes is one of those.
 fn syntax_problem(text: &str) -> String {
     match serde_json::from_str::<IgnoredAny>(text) {
         Err(error) => error.to_string(),
@@ -75,8 +83,13 @@ fn syntax_problem(text: &str) -> String {
 
 /// One open object or array.
 enum Level {
-    Object { keys: HashSet<String>, current: String },
-    Array { index: usize },
+    Object {
+        keys: HashSet<String>,
+        current: String,
+    },
+    Array {
+        index: usize,
+    },
 }
 
 #[derive(Default)]
@@ -91,7 +104,10 @@ impl<'a> Scan<'a> {
             JsonEvent::ObjectKey(key) => self.key(key.into_owned()),
             JsonEvent::StartObject => {
                 self.value(Value::Other);
-                self.open.push(Level::Object { keys: HashSet::new(), current: String::new() });
+                self.open.push(Level::Object {
+                    keys: HashSet::new(),
+                    current: String::new(),
+                });
             }
             JsonEvent::StartArray => {
                 self.value(Value::Other);
@@ -130,7 +146,10 @@ impl<'a> Scan<'a> {
 
     fn problem(&mut self, problem: &str) {
         if self.members.problems.len() < MAX_PROBLEMS {
-            self.members.problems.push(FieldProblem { field: self.path(), problem: problem.to_owned() });
+            self.members.problems.push(FieldProblem {
+                field: self.path(),
+                problem: problem.to_owned(),
+            });
         }
     }
 
@@ -164,16 +183,19 @@ pub fn same_document(a: &str, b: &str) -> bool {
 
 /// Where two documents first differ, such as `app_data.items[3]`; `None` when they say the same.
 ///
-/// White space, the order of an object's members and the escapes within a string make no difference. A number's
-/// spelling does, because it is kept. Of the documents' own members `timestamp` comes first: a job that runs again
-/// stamps the time again, and that is what its author has to hear.
+/// White space, the order of an object's members and the escapes within a string make no
+/// difference. A number's spelling does, because it is kept. Of the documents' own members
+/// `timestamp` comes first: a job that runs again stamps the time again, and that is what its
+/// author has to hear.
 pub fn first_difference(a: &str, b: &str) -> Option<String> {
     const FIRST: &str = "timestamp";
     if a == b {
         return None;
     }
     let members = |text| serde_json::from_str::<BTreeMap<String, &RawValue>>(text);
-    let (Ok(mut a), Ok(mut b)) = (members(a), members(b)) else { return Some(String::new()) };
+    let (Ok(mut a), Ok(mut b)) = (members(a), members(b)) else {
+        return Some(String::new());
+    };
     let first = member_difference(FIRST, a.remove(FIRST), b.remove(FIRST));
     let mut path = first.or_else(|| object_difference(&a, &b))?;
     if path.len() > MAX_PATH_BYTES {
@@ -187,7 +209,9 @@ type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 fn object_difference(a: &Object<'_>, b: &Object<'_>) -> Option<String> {
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    names.into_iter().find_map(|name| member_difference(name, a.get(name).copied(), b.get(name).copied()))
+    names
+        .into_iter()
+        .find_map(|name| member_difference(name, a.get(name).copied(), b.get(name).copied()))
 }
 
 /// The path of what differs in the member `name` of two objects.
@@ -202,7 +226,11 @@ fn member_difference(name: &str, a: Option<&RawValue>, b: Option<&RawValue>) -> 
 
 /// A path that goes on below `name`: `name.member`, `name[3]`, or `name` itself.
 fn path_of(name: &str, below: &str) -> String {
-    let separator = if below.is_empty() || below.starts_with('[') { "" } else { "." };
+    let separator = if below.is_empty() || below.starts_with('[') {
+        ""
+    } else {
+        "."
+    };
     format!("{name}{separator}{below}")
 }
 
@@ -222,7 +250,10 @@ fn value_difference(a: &RawValue, b: &RawValue) -> Option<String> {
             (Ok(a), Ok(b)) => array_difference(a, b),
             _ => different,
         },
-        (Some(b'"'), Some(b'"')) => match (serde_json::from_str::<String>(a), serde_json::from_str::<String>(b)) {
+        (Some(b'"'), Some(b'"')) => match (
+            serde_json::from_str::<String>(a),
+            serde_json::from_str::<String>(b),
+        ) {
             (Ok(a), Ok(b)) if a == b => None,
             _ => different,
         },
@@ -257,27 +288,45 @@ mod tests {
         ] {
             assert_eq!(scan(text).unwrap_err(), expected, "{text}");
         }
-        for text in [r#"{"a":"\ud800"}"#, r#"{"a":"\udc00x"}"#, r#"{"\ud800\ud800":1}"#, r#"{"a":"x\ud800 \u0041"}"#] {
+        for text in [
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":"\udc00x"}"#,
+            r#"{"\ud800\ud800":1}"#,
+            r#"{"a":"x\ud800 \u0041"}"#,
+        ] {
             assert!(scan(text).unwrap_err().contains("surrogate"), "{text}");
         }
     }
 
     #[test]
     fn every_repeated_key_is_named_by_its_path() {
-        let members = scan(r#"{"a":{"x":[0,{"k":1,"k":2}]},"b":1,"b":2,"c":[{"k":1},{"k":2}],"d":"\u0062"}"#).unwrap();
-        let paths: Vec<_> = members.problems.iter().map(|problem| problem.field.as_str()).collect();
+        let members =
+            scan(r#"{"a":{"x":[0,{"k":1,"k":2}]},"b":1,"b":2,"c":[{"k":1},{"k":2}],"d":"\u0062"}"#)
+                .unwrap();
+        let paths: Vec<_> = members
+            .problems
+            .iter()
+            .map(|problem| problem.field.as_str())
+            .collect();
         assert_eq!(paths, ["a.x[1].k", "b"]);
         assert_eq!(scan(r#"{"b":1,"\u0062":2}"#).unwrap().problems.len(), 1);
     }
 
     #[test]
     fn the_64th_level_is_the_last() {
-        let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        let nested = |levels: usize| {
+            format!(
+                r#"{{"a":{}{}}}"#,
+                "[".repeat(levels - 1),
+                "]".repeat(levels - 1)
+            )
+        };
         assert!(scan(&nested(64)).unwrap().problems.is_empty());
         for levels in [65, 100_000] {
             let problem = scan(&nested(levels)).unwrap_err();
             assert!(
-                problem.starts_with("a[0][0]") && problem.ends_with("is nested deeper than 64 levels"),
+                problem.starts_with("a[0][0]")
+                    && problem.ends_with("is nested deeper than 64 levels"),
                 "{problem}"
             );
         }
@@ -286,7 +335,10 @@ mod tests {
     #[test]
     fn numbers_of_any_size_pass() {
         let members = scan(r#"{"a":123456789012345678901234567890,"b":1e999,"c":-0.0}"#).unwrap();
-        assert_eq!(members.by_name["a"], Value::Number("123456789012345678901234567890".into()));
+        assert_eq!(
+            members.by_name["a"],
+            Value::Number("123456789012345678901234567890".into())
+        );
         assert!(members.problems.is_empty());
     }
 
@@ -313,14 +365,33 @@ mod tests {
     fn the_first_difference_is_named_by_its_path() {
         let document = r#"{"a":[1,{"b":[true]}],"c":{"d":"x"},"timestamp":"1"}"#;
         for (other, path) in [
-            (r#"{"a":[2,{"b":[true]}],"c":{"d":"x"},"timestamp":"2"}"#, "timestamp"),
-            (r#"{"a":[1,{"b":[null]}],"c":{"d":"x"},"timestamp":"1"}"#, "a[1].b[0]"),
-            (r#"{"a":[1,{"b":[]}],"c":{"d":"x"},"timestamp":"1"}"#, "a[1].b"),
-            (r#"{"a":[1,{"b":[true]}],"c":{"e":"x"},"timestamp":"1"}"#, "c.d"),
+            (
+                r#"{"a":[2,{"b":[true]}],"c":{"d":"x"},"timestamp":"2"}"#,
+                "timestamp",
+            ),
+            (
+                r#"{"a":[1,{"b":[null]}],"c":{"d":"x"},"timestamp":"1"}"#,
+                "a[1].b[0]",
+            ),
+            (
+                r#"{"a":[1,{"b":[]}],"c":{"d":"x"},"timestamp":"1"}"#,
+                "a[1].b",
+            ),
+            (
+                r#"{"a":[1,{"b":[true]}],"c":{"e":"x"},"timestamp":"1"}"#,
+                "c.d",
+            ),
             (r#"{"a":[1,{"b":[true]}],"c":"d","timestamp":"1"}"#, "c"),
-            (r#"{"a":[1,{"b":[true]}],"c":{"d":"x"},"timestamp":"1","z":0}"#, "z"),
+            (
+                r#"{"a":[1,{"b":[true]}],"c":{"d":"x"},"timestamp":"1","z":0}"#,
+                "z",
+            ),
         ] {
-            assert_eq!(first_difference(document, other).as_deref(), Some(path), "{other}");
+            assert_eq!(
+                first_difference(document, other).as_deref(),
+                Some(path),
+                "{other}"
+            );
         }
         let long = format!(r#"{{"{}":1}}"#, "é".repeat(MAX_PATH_BYTES));
         assert!(first_difference("{}", &long).unwrap().len() <= MAX_PATH_BYTES + '…'.len_utf8());

@@ -7,8 +7,8 @@ pub const MAX_SHARDS: u8 = 16;
 
 /// A number of shards, 1 to [`MAX_SHARDS`].
 ///
-/// It may be raised at any moment, because an id carries its own shard. Readers list at least so many shards, and more
-/// where the count index knows of more: see [`Count`](crate::count::Count).
+/// It may be raised at any moment, because an id carries its own shard. Readers list at least so
+/// many shards, and more where the count index knows of more: see [`Count`](crate::count::Count).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shards(u8);
 
@@ -30,8 +30,13 @@ impl FromStr for Shards {
     fn from_str(text: &str) -> Result<Shards, ShardsError> {
         // `parse` alone would accept a plus sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse().ok().filter(|number| digits && (1..=MAX_SHARDS).contains(number));
-        number.map(Shards).ok_or_else(|| ShardsError(text.to_owned()))
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| digits && (1..=MAX_SHARDS).contains(number));
+        number
+            .map(Shards)
+            .ok_or_else(|| ShardsError(text.to_owned()))
     }
 }
 
@@ -44,7 +49,18 @@ mod tests {
         for number in 1..=16 {
             assert_eq!(number.to_string().parse(), Ok(Shards(number)));
         }
-        for text in ["", "0", "17", "four", "-1", "+4", "4.0", "4,8", " 4", "4,8@2026-12-01T00:00:00Z"] {
+        for text in [
+            "",
+            "0",
+            "17",
+            "four",
+            "-1",
+            "+4",
+            "4.0",
+            "4,8",
+            " 4",
+            "4,8@2026-12-01T00:00:00Z",
+        ] {
             assert!(text.parse::<Shards>().is_err(), "{text}");
         }
     }

@@ -6,9 +6,18 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// An instant from 1970-01-01T00:00:00Z on, in whole nanoseconds.
+/// An instant between 1970 and the end of the year 9999, in whole nanoseconds.
 ///
-/// Two spellings of one instant are equal: `2024-01-01T01:00:00+01:00` is `2024-01-01T00:00:00Z`.
+/// Two spellings of one instant are equal:
+///
+/// ```
+/// use audit_log::event::Timestamp;
+///
+/// let utc = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
+/// let paris = Timestamp::parse("2024-01-01T01:00:00+01:00").unwrap();
+/// assert_eq!(utc, paris);
+/// assert_eq!(paris.to_string(), "2024-01-01T00:00:00.000Z");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u128);
 
@@ -31,18 +40,25 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z, the earliest instant.
     pub const EPOCH: Timestamp = Timestamp(0);
 
-    /// The instant this many nanoseconds after the epoch.
+    /// 9999-12-31T23:59:59.999999999Z, the latest instant that RFC 3339 can write.
+    pub const MAX: Timestamp = Timestamp(253_402_300_799_999_999_999);
+
+    /// The instant this many nanoseconds after the epoch, or [`Timestamp::MAX`].
     pub const fn from_nanos(nanos: u128) -> Timestamp {
+        if nanos > Timestamp::MAX.0 {
+            return Timestamp::MAX;
+        }
         Timestamp(nanos)
     }
 
-    /// The instant this many milliseconds after the epoch.
+    /// The instant this many milliseconds after the epoch, or [`Timestamp::MAX`].
     pub const fn from_millis(millis: u64) -> Timestamp {
-        Timestamp(millis as u128 * NANOS_PER_MILLI)
+        Timestamp::from_nanos(millis as u128 * NANOS_PER_MILLI)
     }
 
-    /// Reads an RFC 3339 date-time (section 5.6): any offset, any number of fractional digits, of which nine
-    /// count, and the leap second `23:59:60`, which is the last nanosecond of its minute.
+    /// Reads an RFC 3339 date-time (section 5.6): any offset, any number of fractional digits, of
+    /// which nine count, and the leap second `23:59:60`, which is the last nanosecond of its
+    /// minute.
     ///
     /// # Errors
     ///
@@ -53,7 +69,9 @@ impl Timestamp {
             _ => return Err(TimestampError::Format),
         }
         let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError::Format)?;
-        u128::try_from(instant.unix_timestamp_nanos()).map(Timestamp).map_err(|_| TimestampError::BeforeEpoch)
+        u128::try_from(instant.unix_timestamp_nanos())
+            .map(Timestamp::from_nanos)
+            .map_err(|_| TimestampError::BeforeEpoch)
     }
 
     /// Whole milliseconds since the epoch.
@@ -66,10 +84,10 @@ impl Timestamp {
         self.0 % NANOS_PER_MILLI
     }
 
-    /// The instant `after` later.
+    /// The instant `after` later, or [`Timestamp::MAX`].
     #[must_use]
     pub const fn plus(self, after: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(after.as_nanos()))
+        Timestamp::from_nanos(self.0.saturating_add(after.as_nanos()))
     }
 
     /// The instant `before` earlier, or the epoch.
@@ -95,7 +113,10 @@ impl fmt::Display for Timestamp {
         let (date, time) = (at.date(), at.time());
         let (hour, minute, second, milli) = time.as_hms_milli();
         let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        )
     }
 }
 
@@ -144,7 +165,10 @@ mod tests {
         ] {
             assert_eq!(nanos(text), Err(TimestampError::Format), "{text}");
         }
-        assert_eq!(nanos("1969-12-31T23:59:59.999999999Z"), Err(TimestampError::BeforeEpoch));
+        assert_eq!(
+            nanos("1969-12-31T23:59:59.999999999Z"),
+            Err(TimestampError::BeforeEpoch)
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! A function's way in and out: what API Gateway sends becomes a request, an answer becomes what API Gateway takes.
+//! A function's way in and out: what API Gateway sends becomes a request, an answer becomes what
+//! API Gateway takes.
 //!
-//! lambda_http reads the payloads, 2.0 and 1.0. On some it gives up: it fails on a member of another type, and panics
-//! on a body that is not base64, a space in the query string, a Host that is none, more headers than a map can have. Left
-//! to the Lambda runtime, the first would be API Gateway's bare 500, and the last the end of the process. Here each is a
-//! request that cannot be read, which the handler's frame answers as it answers all else.
+//! lambda_http reads the payloads, 2.0 and 1.0. On some it gives up: it fails on a member of
+//! another type, and panics on a body that is not base64, a space in the query string, a Host that
+//! is none, more headers than a map can have. Left to the Lambda runtime, the first would be API
+//! Gateway's bare 500, and the last the end of the process. Here each is a request that cannot be
+//! read, which the handler's frame answers as it answers all else.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,8 +22,11 @@ pub struct Payload(Option<LambdaRequest>);
 
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
-        // It takes a whole value before it looks into it: where it fails or panics, nothing is left unread.
-        Ok(Payload(caught(|| LambdaRequest::deserialize(deserializer).ok()).flatten()))
+        // It takes a whole value before it looks into it: where it fails or panics, nothing is left
+        // unread.
+        Ok(Payload(
+            caught(|| LambdaRequest::deserialize(deserializer).ok()).flatten(),
+        ))
     }
 }
 
@@ -55,7 +60,8 @@ pub struct GatewayResponse {
     headers: BTreeMap<String, String>,
     body: Body,
     is_base64_encoded: bool,
-    /// None are set. The form of HTTP APIs has the member, and `cargo lambda watch` wants it; that of REST APIs has not.
+    /// None are set. The form of HTTP APIs has the member, and `cargo lambda watch` wants it; that
+    /// of REST APIs has not.
     #[serde(skip_serializing_if = "Option::is_none")]
     cookies: Option<[String; 0]>,
 }
@@ -64,10 +70,15 @@ impl GatewayResponse {
     fn new(response: Response<Body>, cookies: Option<[String; 0]>) -> GatewayResponse {
         let (parts, body) = response.into_parts();
         // No header of ours comes twice, and all are ASCII.
-        let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
+        let headers = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
         GatewayResponse {
             status_code: parts.status.as_u16(),
-            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             is_base64_encoded: matches!(body, Body::Binary(_)),
             body,
             cookies,
@@ -76,11 +87,15 @@ impl GatewayResponse {
 }
 
 /// Answers one invocation with `handle`.
-pub async fn invoke<F>(event: LambdaEvent<Payload>, handle: impl FnOnce(Request) -> F) -> GatewayResponse
+pub async fn invoke<F>(
+    event: LambdaEvent<Payload>,
+    handle: impl FnOnce(Request) -> F,
+) -> GatewayResponse
 where
     F: Future<Output = Response<Body>>,
 {
-    let cookies = matches!(event.payload, Payload(Some(LambdaRequest::ApiGatewayV2(_)))).then_some([]);
+    let cookies =
+        matches!(event.payload, Payload(Some(LambdaRequest::ApiGatewayV2(_)))).then_some([]);
     GatewayResponse::new(handle(event.payload.request(event.context)).await, cookies)
 }
 

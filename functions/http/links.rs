@@ -3,8 +3,8 @@
 use lambda_http::http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::query::{MAX_PAGE, name};
-use super::{ListQuery, RequestContext};
+use super::query::name;
+use super::{ListQuery, PageNumber, RequestContext};
 use crate::event::EventId;
 
 /// The longest header that is sent. Proxies commonly take 4 to 8 KB of headers in all.
@@ -16,14 +16,18 @@ const NEXT: &str = "next";
 const LAST: &str = "last";
 
 /// All but the unreserved characters of RFC 3986 §2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The pages around one page of a list.
 #[derive(Clone, Copy, Debug)]
 pub struct ListLinks<'a> {
-    /// Where the list was asked for.
+    /// The context of the request.
     pub context: &'a RequestContext,
-    /// What was asked for.
+    /// The parameters of the request.
     pub query: &'a ListQuery,
     /// How many pages there are, if the events were counted.
     pub total_pages: Option<u64>,
@@ -32,54 +36,86 @@ pub struct ListLinks<'a> {
 }
 
 impl ListLinks<'_> {
-    /// `first` and `last` where there is any event, `prev` where a page comes before, and `next` with the cursor
-    /// that makes following it exact. Without a total there is no `last`. `None` when there is no page to name.
+    /// The value of the header, or `None` when there is no page to name.
     ///
-    /// A long user id or path repeats in each link. Where they would take more than 4 KB, `last`, `first`
-    /// and then `prev` are left out: a client can make them up, unlike `next`.
+    /// It has `first` and `last` if there is any event, `prev` if a page comes before, and `next`
+    /// with the cursor that makes following it exact. Without a total there is no `last`.
+    ///
+    /// A long user id or path repeats in each link. If they would take more than 4 KB, `last`,
+    /// `first` and then `prev` are left out. A client can build those itself, unlike `next`.
     pub fn header(&self) -> Option<HeaderValue> {
-        let page = self.query.page;
-        let mut links = Vec::new();
-        if self.total_pages != Some(0) {
-            links.push((FIRST, self.link(FIRST, 1, None)));
-            if page > 1 {
-                let last = self.total_pages.unwrap_or(MAX_PAGE);
-                links.push((PREV, self.link(PREV, last.min(page - 1), None)));
-            }
-        }
-        if let Some(cursor) = self.next {
-            links.push((NEXT, self.link(NEXT, MAX_PAGE.min(page + 1), Some(cursor))));
-        }
-        if let Some(last @ 1..) = self.total_pages {
-            links.push((LAST, self.link(LAST, last, None)));
-        }
+        let mut links = self.links();
         for left_out in [LAST, FIRST, PREV] {
             if joined(&links).len() > MAX_HEADER_BYTES {
                 links.retain(|(rel, _)| *rel != left_out);
             }
         }
-        // Percent-encoded throughout: a header value cannot refuse it, and nothing in it can end it early.
-        HeaderValue::from_str(&joined(&links)).ok().filter(|value| !value.is_empty())
+        if links.is_empty() {
+            return None;
+        }
+        // Everything in it is percent-encoded, so a header value accepts it, and nothing in it can
+        // end the header early.
+        HeaderValue::from_str(&joined(&links)).ok()
     }
 
-    fn link(&self, rel: &str, page: u64, cursor: Option<EventId>) -> String {
+    fn links(&self) -> Vec<(&'static str, String)> {
+        let mut links = Vec::new();
+        if self.total_pages != Some(0) {
+            links.push((FIRST, self.link(FIRST, PageNumber::FIRST, None)));
+            if let Some(previous) = self.previous() {
+                links.push((PREV, self.link(PREV, previous, None)));
+            }
+        }
+        if let Some(cursor) = self.next {
+            let next = self.query.page().next();
+            links.push((NEXT, self.link(NEXT, next, Some(cursor))));
+        }
+        if let Some(last @ 1..) = self.total_pages {
+            links.push((LAST, self.link(LAST, PageNumber::saturating(last), None)));
+        }
+        links
+    }
+
+    /// The page before this one. For a page past the end it is the last page.
+    fn previous(&self) -> Option<PageNumber> {
+        let previous = self.query.page().previous()?;
+        let last = PageNumber::saturating(self.total_pages.unwrap_or(PageNumber::MAX));
+        Some(previous.min(last))
+    }
+
+    fn link(&self, rel: &str, page: PageNumber, cursor: Option<EventId>) -> String {
         let query = self.query;
-        let text = |name, value: Option<&str>| value.map(|value| format!("{name}={}&", encode(value)));
-        let filters = [
-            text(name::USER_ID, query.user_id.as_deref()),
-            text(name::FROM, query.from.as_ref().map(|(text, _)| text.as_str())),
-            text(name::TO, query.to.as_ref().map(|(text, _)| text.as_str())),
-            text(name::TOTAL, (!query.total).then_some("false")),
-        ];
-        let filters: String = filters.into_iter().flatten().collect();
-        let cursor = cursor.map(|cursor| format!("&{}={cursor}", name::CURSOR)).unwrap_or_default();
-        let (path, per_page) = (encode_path(&self.context.path), query.per_page);
-        format!("<{path}?{filters}{}={page}&{}={per_page}{cursor}>; rel=\"{rel}\"", name::PAGE, name::PER_PAGE)
+        let mut parameters = Vec::new();
+        if let Some(user_id) = query.user_id() {
+            parameters.push((name::USER_ID, encode(user_id.as_str())));
+        }
+        if let Some(from) = query.from() {
+            parameters.push((name::FROM, encode(&from.text)));
+        }
+        if let Some(to) = query.to() {
+            parameters.push((name::TO, encode(&to.text)));
+        }
+        if !query.total() {
+            parameters.push((name::TOTAL, "false".to_owned()));
+        }
+        parameters.push((name::PAGE, page.get().to_string()));
+        parameters.push((name::PER_PAGE, query.per_page().get().to_string()));
+        if let Some(cursor) = cursor {
+            parameters.push((name::CURSOR, cursor.to_string()));
+        }
+
+        let pairs: Vec<String> = parameters
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let path = encode_path(&self.context.path);
+        format!("<{path}?{}>; rel=\"{rel}\"", pairs.join("&"))
     }
 }
 
 fn joined(links: &[(&str, String)]) -> String {
-    links.iter().map(|(_, link)| link.as_str()).collect::<Vec<_>>().join(", ")
+    let links: Vec<&str> = links.iter().map(|(_, link)| link.as_str()).collect();
+    links.join(", ")
 }
 
 /// A path as it may stand in a link: its slashes, the rest percent-encoded.
@@ -106,11 +142,26 @@ mod tests {
             (1600, next, &["next"]),
             (1600, None, &["prev"]),
         ] {
-            let context = RequestContext { path: format!("/{}", "a".repeat(path_bytes)), ..RequestContext::default() };
-            let query = ListQuery::parse(&format!("user_id={user}&page=2").parse().unwrap(), None).unwrap();
-            let header = ListLinks { context: &context, query: &query, total_pages: Some(9), next }.header().unwrap();
+            let context = RequestContext {
+                path: format!("/{}", "a".repeat(path_bytes)),
+                ..RequestContext::default()
+            };
+            let query =
+                ListQuery::parse(&format!("user_id={user}&page=2").parse().unwrap(), None).unwrap();
+            let header = ListLinks {
+                context: &context,
+                query: &query,
+                total_pages: Some(9),
+                next,
+            }
+            .header()
+            .unwrap();
             assert!(header.len() <= MAX_HEADER_BYTES, "{} bytes", header.len());
-            let rels = header.to_str().unwrap().split(", ").map(|link| link.split('"').nth(1).unwrap().to_owned());
+            let rels = header
+                .to_str()
+                .unwrap()
+                .split(", ")
+                .map(|link| link.split('"').nth(1).unwrap().to_owned());
             assert_eq!(rels.collect::<Vec<_>>(), expected, "{path_bytes}");
         }
     }

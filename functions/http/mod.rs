@@ -1,8 +1,9 @@
-//! HTTP as the two handlers see it: what a request says, and how an answer or an error is put. Whatever API Gateway sends,
-//! there is an answer of ours.
+//! HTTP as the two handlers see it: reading a request, and writing a response or an error.
+//! Whatever API Gateway sends, the response is ours.
 
 mod body;
 mod context;
+mod error_code;
 mod gateway;
 mod links;
 mod problem;
@@ -12,10 +13,11 @@ mod serve;
 
 pub use body::{IDEMPOTENCY_KEY, document_text, idempotency_key};
 pub use context::RequestContext;
+pub use error_code::ErrorCode;
 pub use gateway::{GatewayResponse, Payload, invoke, run};
 pub use links::ListLinks;
 pub use problem::{Problem, Purpose};
-pub use query::{DEFAULT_PAGE, DEFAULT_PER_PAGE, ListQuery, MAX_PER_PAGE};
+pub use query::{ListQuery, MAX_PER_PAGE, PageNumber, PerPage, Start};
 pub use response::{MAX_EVENTS_BYTES, MAX_LAMBDA_PAYLOAD_BYTES, json_string_bytes};
 pub use serve::serve;
 

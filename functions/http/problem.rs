@@ -1,171 +1,223 @@
 //! Errors as a caller sees them.
 //!
-//! A problem has an outside, which the caller gets, and an inside, which only the log gets: no answer shows an
-//! internal message or a table's name.
+//! A problem has a message for the caller and a cause for the logs. No response shows an internal
+//! message or the name of a table.
 
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use super::ErrorCode;
 use super::response::json_response;
 use crate::event::{EventId, FieldProblem, MAX_DOCUMENT_BYTES, Rejection};
-use crate::store;
+use crate::store::{self, Failure};
 
-/// What a request was for: it decides what an unanswered operation means to the caller.
+/// The purpose of a request. It decides what a failed operation means to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To record an event.
     Record,
-    /// To read some.
+    /// To read events.
     Read,
 }
 
-/// An error and the answer it becomes.
+/// An error, and the response it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
-    code: &'static str,
-    /// One sentence a person can act on.
+    code: ErrorCode,
+    /// One sentence that a person can act on.
     message: String,
     fields: Vec<FieldProblem>,
-    /// For the log alone.
+    /// For the logs only.
     cause: Option<String>,
 }
 
-/// After how many seconds a request that met an overloaded or silent DynamoDB may well succeed.
+/// After how many seconds a request that met an overloaded or silent DynamoDB may succeed.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
-/// What a caller reads who cannot be told what became of an event.
-const NOT_KNOWN: &str = "it is not known whether the event was recorded. Send it again with the same Idempotency-Key, \
-                         which is safe; if it was sent without one, look before you repeat it.";
+/// The advice to a caller whose event may or may not have been recorded.
+const OUTCOME_UNKNOWN: &str = "it is not known whether the event was recorded. Send it again with \
+    the same Idempotency-Key, which is safe. If it was sent without one, look before you repeat it.";
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Problem {
-        Problem { status, code, message: message.into(), fields: Vec::new(), cause: None }
+    fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Problem {
+        Problem {
+            status,
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            cause: None,
+        }
     }
 
-    /// 400: the request as a whole is not right.
-    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Problem {
+    fn with_cause(self, cause: impl Into<String>) -> Problem {
+        Problem {
+            cause: Some(cause.into()),
+            ..self
+        }
+    }
+
+    /// 400: the request breaks the contract.
+    pub fn bad_request(code: ErrorCode, message: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 400: what came is not an HTTP request.
+    /// 400: the payload is not a valid HTTP request.
     pub fn unreadable() -> Problem {
-        let message = "The request cannot be read: its Host, path, query string, headers or body are malformed.";
-        Problem::bad_request("invalid_request", message)
+        let message = "The request cannot be read: its Host, path, query string, headers or body \
+            are malformed.";
+        Problem::bad_request(ErrorCode::InvalidRequest, message)
     }
 
-    /// 400: query parameters that are unknown, repeated or out of range, each named.
+    /// 400: query parameters that are unknown, repeated or out of range, each by name.
     pub fn bad_parameters(problems: Vec<FieldProblem>) -> Problem {
-        let named = problems.iter().map(|p| format!("\"{}\" {}", p.field, p.problem)).collect::<Vec<_>>();
+        let named: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("\"{}\" {}", problem.field, problem.problem))
+            .collect();
         let message = format!("The query cannot be understood: {}.", named.join("; "));
-        Problem { fields: problems, ..Problem::bad_request("invalid_parameter", message) }
+        Problem {
+            fields: problems,
+            ..Problem::bad_request(ErrorCode::InvalidParameter, message)
+        }
     }
 
     /// 404: there is no such event.
     pub fn event_not_found() -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no event with this id.")
+        let message = "There is no event with this id.";
+        Problem::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
     }
 
     /// 413: the document is too large.
     pub fn too_large(bytes: usize) -> Problem {
-        let message = format!("The event is {bytes} bytes long; at most {MAX_DOCUMENT_BYTES} are accepted.");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "event_too_large", message)
+        let message =
+            format!("The event is {bytes} bytes long; at most {MAX_DOCUMENT_BYTES} are accepted.");
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::EventTooLarge,
+            message,
+        )
     }
 
     /// 415: the body is not declared to be JSON.
     pub fn not_json(message: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::UnsupportedMediaType,
+            message,
+        )
     }
 
-    /// 422: the key recorded another event, `first`, and `difference` is the path of what differs from it.
+    /// 422: the key recorded another event, `first`, which differs at the path `difference`.
     pub fn key_reused(first: EventId, difference: &str) -> Problem {
-        let differs = if difference.is_empty() { "a value".to_owned() } else { format!("\"{difference}\"") };
+        let place = match difference {
+            "" => "a value".to_owned(),
+            path => format!("\"{path}\""),
+        };
         let message = format!(
-            "This Idempotency-Key already recorded the event {first}, and this document differs from it in {differs}. \
-             Repeat that event unchanged, or send a new event under a key of its own."
+            "This Idempotency-Key already recorded the event {first}, and this document differs \
+             from it in {place}. Repeat that event unchanged, or send a new event under a key of \
+             its own."
         );
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::IdempotencyKeyReused,
+            message,
+        )
     }
 
-    /// 422: the page's events do not fit into one answer. `advice` names a page that does.
+    /// 422: the events of the page do not fit into one response. `advice` names a page that does.
     pub fn page_too_large(advice: &str) -> Problem {
-        let message = format!("The events of this page exceed the 6 MB that an answer can carry; {advice} fits.");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "page_too_large", message)
+        let message = format!(
+            "The events of this page exceed the 6 MB that a response can carry; {advice} fits."
+        );
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::PageTooLarge,
+            message,
+        )
     }
 
-    /// 500: nothing the caller can mend. `cause` is for the log.
+    /// 500: a fault that the caller cannot fix.
     pub fn internal(cause: impl Into<String>) -> Problem {
-        let message = "Something went wrong within the service; report it with the request_id if it lasts.";
-        Problem {
-            cause: Some(cause.into()),
-            ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
-        }
+        let message =
+            "Something went wrong within the service; report it with the request_id if it lasts.";
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::InternalError,
+            message,
+        )
+        .with_cause(cause)
     }
 
-    /// 500: the handler broke off, nobody knows where. `cause` is for the log.
+    /// 500: the handler panicked, so the outcome is unknown.
     pub fn panicked(purpose: Purpose, cause: impl Into<String>) -> Problem {
         let problem = Problem::internal(cause);
         match purpose {
             Purpose::Read => problem,
-            Purpose::Record => {
-                let message = format!(
-                    "Something went wrong within the service, so {NOT_KNOWN} Report it with the request_id if it lasts."
-                );
-                Problem { message, ..problem }
-            }
+            Purpose::Record => Problem {
+                message: format!(
+                    "Something went wrong within the service, so {OUTCOME_UNKNOWN} Report it with \
+                     the request_id if it lasts."
+                ),
+                ..problem
+            },
         }
     }
 
-    /// 503: DynamoDB did not answer in time. `cause` is for the log.
-    pub fn unanswered(purpose: Purpose, cause: impl Into<String>) -> Problem {
+    /// 503: DynamoDB did not respond in time.
+    pub fn timed_out(purpose: Purpose, cause: impl Into<String>) -> Problem {
         let message = match purpose {
-            Purpose::Read => "The log did not answer in time; try again.".to_owned(),
-            Purpose::Record => format!("The log did not answer in time, so {NOT_KNOWN}"),
+            Purpose::Read => "The log did not respond in time; try again.".to_owned(),
+            Purpose::Record => format!("The log did not respond in time, so {OUTCOME_UNKNOWN}"),
         };
         Problem::unavailable(message, cause)
     }
 
-    /// 503: DynamoDB was too busy, and nothing was done. `cause` is for the log.
+    /// 503: DynamoDB was too busy, and nothing was done.
     fn throttled(purpose: Purpose, cause: String) -> Problem {
         let message = match purpose {
             Purpose::Read => "The log is busy; try again.",
-            // An earlier request with the same key may have recorded it.
+            // An earlier request with the same key may have recorded the event.
             Purpose::Record => "The log is busy and this request recorded nothing; send it again.",
         };
         Problem::unavailable(message, cause)
     }
 
     fn unavailable(message: impl Into<String>, cause: impl Into<String>) -> Problem {
-        Problem {
-            cause: Some(cause.into()),
-            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message)
-        }
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::TemporarilyUnavailable,
+            message,
+        )
+        .with_cause(cause)
     }
 
-    /// The problem that a failed operation on the log is to a caller.
+    /// The problem that a failure of the store is to a caller.
     pub fn from_store(purpose: Purpose, error: &store::Error) -> Problem {
         let cause = error.to_string();
-        match error {
-            store::Error::Throttled { .. } => Problem::throttled(purpose, cause),
-            store::Error::Unanswered { .. } => Problem::unanswered(purpose, cause),
-            store::Error::Refused { .. } | store::Error::Corrupt { .. } | store::Error::UnknownKind { .. } => {
-                Problem::internal(cause)
-            }
+        let store::Error::Operation { kind, .. } = error else {
+            return Problem::internal(cause);
+        };
+        match kind {
+            Failure::Throttled => Problem::throttled(purpose, cause),
+            Failure::OutcomeUnknown => Problem::timed_out(purpose, cause),
+            Failure::Rejected => Problem::internal(cause),
         }
     }
 
     /// The machine-readable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// What the log gets to know, and the caller does not.
+    /// The cause, which the logs get and the caller does not.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    /// The answer.
+    /// The response.
     pub fn response(&self, request_id: &str) -> Response<Body> {
         #[derive(Serialize)]
         struct Form<'a> {
@@ -175,11 +227,20 @@ impl Problem {
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
             fields: &'a [FieldProblem],
         }
-        let form = Form { error: &self.message, code: self.code, request_id, fields: &self.fields };
-        let retry_after = (self.status == StatusCode::SERVICE_UNAVAILABLE)
-            .then(|| (header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)));
-        // Strings alone: there is nothing that could fail to serialize.
-        json_response(self.status, retry_after, serde_json::to_string(&form).unwrap_or_default())
+        let form = Form {
+            error: &self.message,
+            code: self.code.as_str(),
+            request_id,
+            fields: &self.fields,
+        };
+        // The form has strings only, so it always serializes.
+        let json = serde_json::to_string(&form).unwrap_or_default();
+        let mut headers = Vec::new();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = HeaderValue::from(RETRY_AFTER_SECONDS);
+            headers.push((header::RETRY_AFTER, seconds));
+        }
+        json_response(self.status, headers, json)
     }
 }
 
@@ -187,8 +248,11 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Problem {
         let message = rejection.to_string();
         match rejection {
-            Rejection::Syntax(_) => Problem::bad_request("invalid_json", message),
-            Rejection::Fields(fields) => Problem { fields, ..Problem::bad_request("invalid_event", message) },
+            Rejection::Syntax(_) => Problem::bad_request(ErrorCode::InvalidJson, message),
+            Rejection::Fields(fields) => Problem {
+                fields,
+                ..Problem::bad_request(ErrorCode::InvalidEvent, message)
+            },
         }
     }
 }

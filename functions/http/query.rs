@@ -1,49 +1,109 @@
 //! The query parameters of `GET /events`: their names, ranges and defaults.
 
+use std::num::NonZeroU64;
+
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 
 use super::Problem;
-use crate::event::{EventId, FieldProblem, Timestamp, TimestampError, check_user_id};
+use crate::event::{EventId, FieldProblem, IdRange, Timestamp, TimestampError, UserId};
+use crate::store::{Scope, Selection};
 
-/// The page that is shown when none is asked for.
-pub const DEFAULT_PAGE: u64 = 1;
-/// How many events a page has when the request does not say.
-pub const DEFAULT_PER_PAGE: u64 = 10;
-/// How many events a page may have.
-pub const MAX_PER_PAGE: u64 = 1000;
-/// The greatest number that every JSON reader keeps exact (RFC 8259 §6). No page is so far out; one that is asked
-/// for further out is as empty as this one.
-pub(super) const MAX_PAGE: u64 = (1 << 53) - 1;
-
-/// The longest `from` and `to`, in bytes: each of a list's links repeats them, and a header is not to become longer than
-/// API Gateway takes one. Nine digits of a second and an offset are 35.
+/// The longest `from` and `to`, in bytes. Each link of a list repeats them, and a header must not
+/// become longer than API Gateway accepts. Nine digits of a second and an offset are 35 bytes.
 const MAX_INSTANT_BYTES: usize = 64;
-/// So many parameters that are unknown are named; who sends more has seen enough.
+/// How many unknown parameters an error names, at most.
 const MAX_UNKNOWN: usize = 10;
-
 /// U+FFFD as it stands in a query string that really has it.
 const REPLACEMENT_ENCODED: &str = "%EF%BF%BD";
 
-/// A list request that is within the contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListQuery {
-    /// Only this user's events.
-    pub user_id: Option<String>,
-    /// From this instant on, as it was written and as it was understood.
-    pub from: Option<(String, Timestamp)>,
-    /// Up to this instant, which is not included.
-    pub to: Option<(String, Timestamp)>,
-    /// 1 to 2⁵³ - 1.
-    pub page: u64,
-    /// 1 to [`MAX_PER_PAGE`].
-    pub per_page: u64,
-    /// Continue right after this event.
-    pub cursor: Option<EventId>,
-    /// Count the events. Without, a list costs its page alone.
-    pub total: bool,
+/// The number of a page: 1 to 2⁵³ - 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PageNumber(NonZeroU64);
+
+impl PageNumber {
+    /// The first page, which is also the default.
+    pub const FIRST: PageNumber = PageNumber(NonZeroU64::MIN);
+    /// The greatest number that every JSON reader keeps exact (RFC 8259 §6). No page lies so far
+    /// out. A request for one further out gets this one, which is empty too.
+    pub const MAX: u64 = (1 << 53) - 1;
+
+    /// The page with this number; [`PageNumber::MAX`] for a greater one, and the first for 0.
+    pub fn saturating(number: u64) -> PageNumber {
+        NonZeroU64::new(number.min(PageNumber::MAX)).map_or(PageNumber::FIRST, PageNumber)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The page before this one, if there is one.
+    pub fn previous(self) -> Option<PageNumber> {
+        NonZeroU64::new(self.get() - 1).map(PageNumber)
+    }
+
+    /// The page after this one.
+    pub fn next(self) -> PageNumber {
+        PageNumber::saturating(self.get() + 1)
+    }
 }
 
-/// The parameters' names.
+/// How many events a page has: 1 to [`MAX_PER_PAGE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerPage(NonZeroU64);
+
+/// How many events a page may have.
+pub const MAX_PER_PAGE: u64 = 1000;
+/// How many events a page has if the request does not say.
+const DEFAULT_PER_PAGE: PerPage = PerPage(NonZeroU64::MIN.saturating_add(9));
+
+impl PerPage {
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// An instant, as it was written and as it was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Instant {
+    pub text: String,
+    at: Timestamp,
+}
+
+/// A list request that is within the contract.
+///
+/// ```
+/// use audit_log::http::ListQuery;
+///
+/// let query = ListQuery::parse(&"user_id=1&page=2".parse().unwrap(), None).unwrap();
+/// assert_eq!(query.page().get(), 2);
+/// assert_eq!(query.per_page().get(), 10);
+/// assert!(ListQuery::parse(&"page=0".parse().unwrap(), None).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListQuery {
+    user_id: Option<UserId>,
+    from: Option<Instant>,
+    to: Option<Instant>,
+    page: PageNumber,
+    per_page: PerPage,
+    cursor: Option<EventId>,
+    total: bool,
+}
+
+/// Where a page starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the newest event.
+    Newest,
+    /// Right after this event.
+    After(EventId),
+    /// Right after the event at this rank, 0 being the newest.
+    AfterRank(u64),
+}
+
+/// The names of the parameters.
 pub(super) mod name {
     pub const USER_ID: &str = "user_id";
     pub const FROM: &str = "from";
@@ -56,96 +116,214 @@ pub(super) mod name {
 }
 
 impl ListQuery {
-    /// Reads the parameters of a request; `raw` is its query string as it was sent.
+    /// Reads the parameters of a request. `raw` is its query string as it was sent.
     ///
     /// # Errors
     ///
-    /// A 400 [`Problem`] that names every parameter that is repeated or out of range, and up to ten that are unknown.
+    /// A 400 [`Problem`] that names every parameter that is repeated or out of range, and up to ten
+    /// that are unknown.
     pub fn parse(parameters: &QueryMap, raw: Option<&str>) -> Result<ListQuery, Problem> {
-        let replaced = !raw.is_some_and(|raw| raw.to_ascii_uppercase().contains(REPLACEMENT_ENCODED));
-        let mut reader = Reader { parameters, replaced, problems: Vec::new() };
-        reader.refuse_unknown();
+        let mut reader = Reader {
+            parameters,
+            has_replacements: !has_encoded_replacement(raw),
+            problems: Vec::new(),
+        };
+        reader.reject_unknown();
         let query = ListQuery {
-            user_id: reader.read(name::USER_ID, |text| check_user_id(text).map(|()| text.to_owned())),
-            from: reader.read(name::FROM, timestamp),
-            to: reader.read(name::TO, timestamp),
-            page: reader.read(name::PAGE, page_number).unwrap_or(DEFAULT_PAGE),
-            per_page: reader.read(name::PER_PAGE, |text| whole_number(text, MAX_PER_PAGE)).unwrap_or(DEFAULT_PER_PAGE),
-            cursor: reader.read(name::CURSOR, |text| {
-                EventId::parse(text).ok_or_else(|| "must be the id of an event, such as a next_cursor".to_owned())
-            }),
+            user_id: reader.read(name::USER_ID, user_id),
+            from: reader.read(name::FROM, instant),
+            to: reader.read(name::TO, instant),
+            page: reader
+                .read(name::PAGE, page_number)
+                .unwrap_or(PageNumber::FIRST),
+            per_page: reader
+                .read(name::PER_PAGE, per_page)
+                .unwrap_or(DEFAULT_PER_PAGE),
+            cursor: reader.read(name::CURSOR, cursor),
             total: reader.read(name::TOTAL, boolean).unwrap_or(true),
         };
-        if reader.problems.is_empty() { Ok(query) } else { Err(Problem::bad_parameters(reader.problems)) }
+        if !reader.problems.is_empty() {
+            return Err(Problem::bad_parameters(reader.problems));
+        }
+        Ok(query)
+    }
+
+    /// The events that the list is about.
+    pub fn selection(&self) -> Selection {
+        let scope = match &self.user_id {
+            Some(user_id) => Scope::User(user_id.clone()),
+            None => Scope::Everyone,
+        };
+        let mut range = IdRange::ALL;
+        if let Some(from) = &self.from {
+            range = range.from(from.at);
+        }
+        if let Some(to) = &self.to {
+            range = range.to(to.at);
+        }
+        Selection { scope, range }
+    }
+
+    /// Where the page starts. A cursor takes precedence over a page number.
+    pub fn start(&self) -> Start {
+        if let Some(cursor) = self.cursor {
+            return Start::After(cursor);
+        }
+        match self.skipped() {
+            0 => Start::Newest,
+            skipped => Start::AfterRank(skipped - 1),
+        }
+    }
+
+    /// How many events lie before the page by its number.
+    pub fn skipped(&self) -> u64 {
+        (self.page.get() - 1).saturating_mul(self.per_page.get())
+    }
+
+    /// The user whose events are listed, or none for everyone.
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.user_id.as_ref()
+    }
+
+    /// The number of the page.
+    pub fn page(&self) -> PageNumber {
+        self.page
+    }
+
+    /// How many events the page has at most.
+    pub fn per_page(&self) -> PerPage {
+        self.per_page
+    }
+
+    /// The event after which the page starts, if the request gives one.
+    pub fn cursor(&self) -> Option<EventId> {
+        self.cursor
+    }
+
+    /// Whether to count the events. A list without a total costs its page only.
+    pub fn total(&self) -> bool {
+        self.total
+    }
+
+    /// From this instant on.
+    pub(super) fn from(&self) -> Option<&Instant> {
+        self.from.as_ref()
+    }
+
+    /// Up to this instant, which is not included.
+    pub(super) fn to(&self) -> Option<&Instant> {
+        self.to.as_ref()
+    }
+}
+
+/// Whether a query string really contains U+FFFD.
+fn has_encoded_replacement(raw: Option<&str>) -> bool {
+    match raw {
+        Some(raw) => raw.to_ascii_uppercase().contains(REPLACEMENT_ENCODED),
+        None => false,
     }
 }
 
 struct Reader<'a> {
     parameters: &'a QueryMap,
-    /// A replacement character among the values stands for what could not be decoded.
-    replaced: bool,
+    /// Whether a U+FFFD among the values stands for bytes that could not be decoded.
+    has_replacements: bool,
     problems: Vec<FieldProblem>,
 }
 
 impl Reader<'_> {
-    fn refuse_unknown(&mut self) {
-        let mut unknown: Vec<&str> =
-            self.parameters.iter().map(|(name, _)| name).filter(|name| !name::ALL.contains(name)).collect();
+    fn reject_unknown(&mut self) {
+        let names = self.parameters.iter().map(|(name, _)| name);
+        let mut unknown: Vec<&str> = names.filter(|name| !name::ALL.contains(name)).collect();
         unknown.sort_unstable();
         unknown.dedup();
         for field in unknown.into_iter().take(MAX_UNKNOWN) {
-            self.problem(field, format!("is not a parameter; there are {}", name::ALL.join(", ")));
+            let known = name::ALL.join(", ");
+            self.problem(field, format!("is not a parameter; there are {known}"));
         }
     }
 
     fn read<T>(&mut self, field: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let values = self.parameters.all(field)?;
         let value = match values.as_slice() {
-            [text] if self.replaced && text.contains(char::REPLACEMENT_CHARACTER) => {
+            [text] if self.has_replacements && text.contains(char::REPLACEMENT_CHARACTER) => {
                 Err("must be UTF-8, percent-encoded".to_owned())
             }
             [text] => read(text),
             _ => Err("must be given once".to_owned()),
         };
-        value.map_err(|problem| self.problem(field, problem)).ok()
+        match value {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problem(field, problem);
+                None
+            }
+        }
     }
 
     fn problem(&mut self, field: &str, problem: String) {
-        self.problems.push(FieldProblem { field: field.to_owned(), problem });
+        self.problems.push(FieldProblem {
+            field: field.to_owned(),
+            problem,
+        });
     }
+}
+
+fn user_id(text: &str) -> Result<UserId, String> {
+    text.parse()
+        .map_err(|error: crate::event::UserIdError| error.to_string())
+}
+
+fn cursor(text: &str) -> Result<EventId, String> {
+    EventId::parse(text)
+        .ok_or_else(|| "must be the id of an event, such as a next_cursor".to_owned())
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| "must be true or false".to_owned())
 }
 
-fn page_number(text: &str) -> Result<u64, String> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+fn page_number(text: &str) -> Result<PageNumber, String> {
+    let invalid = || "must be a whole number from 1 on".to_owned();
+    // `parse` alone would accept a plus sign.
+    if text.is_empty() || !is_digits(text) {
+        return Err(invalid());
+    }
     match text.parse() {
-        Ok(page) if digits && page > 0 => Ok(MAX_PAGE.min(page)),
+        Ok(0) => Err(invalid()),
+        Ok(number) => Ok(PageNumber::saturating(number)),
         // More digits than the type has: a page past the end, which is no error.
-        Err(_) if digits => Ok(MAX_PAGE),
-        _ => Err("must be a whole number from 1 on".to_owned()),
+        Err(_) => Ok(PageNumber::saturating(PageNumber::MAX)),
     }
 }
 
-fn whole_number(text: &str, max: u64) -> Result<u64, String> {
-    // `parse` alone would take a plus sign.
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && (1..=max).contains(number));
-    number.ok_or_else(|| format!("must be a whole number from 1 to {max}"))
+fn per_page(text: &str) -> Result<PerPage, String> {
+    match text.parse::<NonZeroU64>() {
+        Ok(number) if is_digits(text) && number.get() <= MAX_PER_PAGE => Ok(PerPage(number)),
+        _ => Err(format!("must be a whole number from 1 to {MAX_PER_PAGE}")),
+    }
 }
 
-fn timestamp(text: &str) -> Result<(String, Timestamp), String> {
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn instant(text: &str) -> Result<Instant, String> {
     if text.len() > MAX_INSTANT_BYTES {
         return Err(format!("must be at most {MAX_INSTANT_BYTES} bytes long"));
     }
-    match Timestamp::parse(text) {
-        Ok(at) => Ok((text.to_owned(), at)),
-        // A good bound all the same: there are no events so early.
-        Err(TimestampError::BeforeEpoch) => Ok((text.to_owned(), Timestamp::EPOCH)),
+    let at = match Timestamp::parse(text) {
+        Ok(at) => at,
+        // It is a valid bound: no event is so old.
+        Err(TimestampError::BeforeEpoch) => Timestamp::EPOCH,
         // The space that a plus sign in a query string means (WHATWG URL §5.1).
-        Err(_) if text.contains(' ') => Err("must be an RFC 3339 date and time; write its plus sign as %2B".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+        Err(_) if text.contains(' ') => {
+            return Err("must be an RFC 3339 date and time; write its plus sign as %2B".to_owned());
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    Ok(Instant {
+        text: text.to_owned(),
+        at,
+    })
 }

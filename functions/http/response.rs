@@ -1,4 +1,4 @@
-//! The form that every answer has, and the size that Lambda lets it have.
+//! The form of every response, and the size that Lambda allows.
 
 use lambda_http::Body;
 use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -6,13 +6,13 @@ use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 /// The bytes that an invocation of a Lambda function may carry, either way: 6 MB,
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 pub const MAX_LAMBDA_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
-/// Of these, what is left for the headers (four links that repeat a user id of 256 percent-encoded bytes) and for
-/// the members around a list's events.
+/// The part of these that is left for the headers (four links that repeat a user id of 256
+/// percent-encoded bytes) and for the members around the events of a list.
 const ENVELOPE_BYTES: usize = 32 * 1024;
-/// What the events of an answer may take up, in bytes as [`json_string_bytes`] counts them.
+/// The size that the events of a response may have, in bytes as [`json_string_bytes`] counts them.
 pub const MAX_EVENTS_BYTES: usize = MAX_LAMBDA_PAYLOAD_BYTES - ENVELOPE_BYTES;
 
-/// An answer of `json`, with the headers that each answer carries.
+/// A response with the body `json`, and the headers that each response has.
 pub(crate) fn json_response(
     status: StatusCode,
     headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
@@ -20,16 +20,22 @@ pub(crate) fn json_response(
 ) -> Response<Body> {
     let mut response = Response::new(Body::Text(json));
     *response.status_mut() = status;
-    let every = response.headers_mut();
-    every.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    every.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    every.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    every.extend(headers);
+    let all = response.headers_mut();
+    all.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    all.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    all.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    all.extend(headers);
     response
 }
 
-/// How many bytes a text takes within a JSON string, which is how a Lambda function returns a body: each quote,
-/// backslash and line break of it is escaped once more.
+/// How many bytes a text takes within a JSON string, which is how a Lambda function returns a body:
+/// each quote, backslash and line break of it is escaped once more.
 pub fn json_string_bytes(text: &str) -> usize {
     text.bytes()
         .map(|byte| match byte {
@@ -48,7 +54,11 @@ mod tests {
     fn a_text_is_measured_as_serde_json_will_escape_it() {
         let every_character: String = (0..0x250).filter_map(char::from_u32).collect();
         for text in ["", "{\"a\":\"b\\n\"}\n", "é€😀\u{7f}", &every_character] {
-            assert_eq!(json_string_bytes(text) + 2, serde_json::to_string(text).unwrap().len(), "{text:?}");
+            assert_eq!(
+                json_string_bytes(text) + 2,
+                serde_json::to_string(text).unwrap().len(),
+                "{text:?}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The frame around a handler: whatever happens inside, the caller gets an answer, and the log a line.
+//! The frame around a handler: whatever happens inside, the caller gets a response, and the logs get
+//! a line.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -12,18 +13,13 @@ use super::gateway::Unreadable;
 use super::{Problem, Purpose, RequestContext};
 use crate::dynamodb::Usage;
 use crate::effects::Effects;
-use crate::telemetry::Metric;
+use crate::limits::{DEFAULT_REQUEST_TIME, MAX_READ_TIME};
 
-/// The time for a request that comes without a deadline.
-const DEFAULT_TIME: Duration = Duration::from_secs(10);
-/// The time for a request that reads. Where DynamoDB is slow, lists give up before they hold many functions at once, which
-/// those that record need.
-const MAX_READ_TIME: Duration = Duration::from_secs(5);
-
-/// Answers `request` with `handle`: its answer, or that of its [`Problem`], of a panic, or of the time running out.
+/// Handles `request` with `handle`. The response is the handler's own, or that of its [`Problem`],
+/// of a panic, or of a timeout.
 ///
-/// An error returned to the Lambda runtime would become API Gateway's bare 500, without our body; so there is none.
-/// The answer carries its [`Usage`] as an extension.
+/// An error returned to the Lambda runtime would become API Gateway's bare 500, without our body, so
+/// there is none. The response carries its [`Usage`] as an extension.
 pub async fn serve<'a, F>(
     purpose: Purpose,
     effects: &'a Effects,
@@ -35,55 +31,104 @@ where
 {
     let started = effects.now();
     let context = RequestContext::of(request);
-    let request_id = context.request_id.clone();
-    let route = if context.id.is_some() { "/events/{id}" } else { "/events" };
-    let time_left = context.deadline.and_then(|deadline| effects.time_left(deadline)).unwrap_or(DEFAULT_TIME);
-    let time = match purpose {
-        Purpose::Record => time_left,
-        Purpose::Read => time_left.min(MAX_READ_TIME),
-    };
+    let time = time_for(purpose, effects, &context);
+    let line = Line::new(request, &context);
 
-    let handled = AssertUnwindSafe(async {
-        match request.extensions().get::<Unreadable>() {
-            Some(Unreadable) => Err(Problem::unreadable()),
-            None => handle(request, context).await,
+    let handler = async {
+        // What could not be read as a request never reaches the handler.
+        if request.extensions().get::<Unreadable>().is_some() {
+            return Err(Problem::unreadable());
         }
-    })
-    .catch_unwind();
-    let (outcome, usage) = Usage::of(tokio::time::timeout(time, handled)).await;
+        handle(request, context).await
+    };
+    let handler = AssertUnwindSafe(handler).catch_unwind();
+    let (outcome, usage) = Usage::of(tokio::time::timeout(time, handler)).await;
     let result = match outcome {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Problem::panicked(purpose, "the handler panicked; the log has the place")),
-        Err(_) => Err(Problem::unanswered(purpose, "the time for this request ran out")),
+        Ok(Err(_)) => Err(Problem::panicked(
+            purpose,
+            "the handler panicked; the logs have the place",
+        )),
+        Err(_) => Err(Problem::timed_out(
+            purpose,
+            "the time for this request ran out",
+        )),
     };
 
-    let (mut response, problem) = match result {
-        Ok(response) => (response, None),
-        Err(problem) => (problem.response(&request_id), Some(problem)),
+    let problem = result.as_ref().err().cloned();
+    let mut response = match result {
+        Ok(response) => response,
+        Err(problem) => problem.response(&line.request_id),
     };
-    let code = problem.as_ref().map(Problem::code);
-    let duration_ms = effects.now().since(started).as_secs_f64() * 1000.0;
-    tracing::info!(
-        request_id,
-        method = request.method().as_str(),
-        route,
-        status = response.status().as_u16(),
-        duration_ms,
-        bytes_in = request.body().len(),
-        bytes_out = response.body().len(),
-        dynamodb_calls = usage.calls,
-        dynamodb_rounds = usage.rounds,
-        dynamodb_read_units = usage.read.total(),
-        dynamodb_write_units = usage.written.total(),
-        code,
-        "answered"
-    );
-    if let Some(code) = code {
-        effects.note(Metric::RequestsRefused, 1.0, Some(code));
-    }
-    if let Some(cause) = problem.as_ref().and_then(Problem::cause) {
-        tracing::error!(request_id, code, cause, "failed");
+    let duration = effects.now().since(started);
+    line.write(&response, problem.as_ref(), usage, duration);
+    if let Some(problem) = problem {
+        effects.metrics().refused(effects.now(), problem.code());
     }
     response.extensions_mut().insert(usage);
     response
+}
+
+/// How long the handler may take.
+fn time_for(purpose: Purpose, effects: &Effects, context: &RequestContext) -> Duration {
+    let left = match context.deadline {
+        Some(deadline) => effects.time_left(deadline),
+        None => None,
+    };
+    let left = left.unwrap_or(DEFAULT_REQUEST_TIME);
+    match purpose {
+        Purpose::Record => left,
+        Purpose::Read => left.min(MAX_READ_TIME),
+    }
+}
+
+/// The log line of a request, as far as it is known before the request is handled.
+struct Line {
+    request_id: String,
+    method: String,
+    route: &'static str,
+    bytes_in: usize,
+}
+
+impl Line {
+    fn new(request: &Request, context: &RequestContext) -> Line {
+        let route = match context.id {
+            Some(_) => "/events/{id}",
+            None => "/events",
+        };
+        Line {
+            request_id: context.request_id.clone(),
+            method: request.method().to_string(),
+            route,
+            bytes_in: request.body().len(),
+        }
+    }
+
+    fn write(
+        &self,
+        response: &Response<Body>,
+        problem: Option<&Problem>,
+        usage: Usage,
+        duration: Duration,
+    ) {
+        let code = problem.map(|problem| problem.code().as_str());
+        tracing::info!(
+            request_id = self.request_id,
+            method = self.method,
+            route = self.route,
+            status = response.status().as_u16(),
+            duration_ms = duration.as_secs_f64() * 1000.0,
+            bytes_in = self.bytes_in,
+            bytes_out = response.body().len(),
+            dynamodb_calls = usage.calls,
+            dynamodb_rounds = usage.rounds,
+            dynamodb_read_units = usage.read.total(),
+            dynamodb_write_units = usage.written.total(),
+            code,
+            "request handled"
+        );
+        if let Some(cause) = problem.and_then(Problem::cause) {
+            tracing::error!(request_id = self.request_id, code, cause, "request failed");
+        }
+    }
 }

@@ -1,90 +1,137 @@
-//! What can go wrong between the log and DynamoDB, told apart by what the caller can do about it.
+//! Failures between the store and DynamoDB, sorted by what the caller can do about them.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-/// A failed operation. The message is for the log, never for a caller.
+/// A failure of the store. Its message is for the logs, never for a caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// DynamoDB refused for load, on every attempt: nothing was done. Wait and try again.
-    #[error("{operation} was throttled: {detail}")]
-    Throttled {
-        /// The operation's name.
+    /// DynamoDB did not do an operation, or did not say that it did.
+    #[error("{operation} {kind}: {detail}")]
+    Operation {
+        /// What is known of the operation.
+        kind: Failure,
+        /// The name of the operation, such as `PutItem`.
         operation: &'static str,
         /// The SDK's own account.
         detail: String,
     },
-    /// No answer in time, or a server error: a write may or may not have been done. Try again.
-    #[error("{operation} was not answered: {detail}")]
-    Unanswered {
-        /// The operation's name.
-        operation: &'static str,
-        /// The SDK's own account.
-        detail: String,
-    },
-    /// DynamoDB refused for a reason that a retry does not mend: permissions, a missing table. See the log.
-    #[error("{operation} was refused: {detail}")]
-    Refused {
-        /// The operation's name.
-        operation: &'static str,
-        /// The SDK's own account.
-        detail: String,
-    },
-    /// An item lacks an attribute that all of its kind have. Something else has written to the table.
+    /// An item lacks an attribute that all of its kind have. Something else has written to the
+    /// table.
     #[error("an item of the {table} table has no usable \"{attribute}\"")]
     Corrupt {
         /// The table: `events`, `keys` or `counts`.
         table: &'static str,
-        /// The attribute's name.
+        /// The name of the attribute.
         attribute: &'static str,
     },
-    /// An item has a form that this version does not know: a newer version has written it. Deploy that version again.
+    /// An item has a form that this version does not know. Deploy the newer version that wrote it.
     #[error("an item of the {table} table has the unknown kind {kind}; a newer version wrote it")]
     UnknownKind {
         /// The table: `counts`.
         table: &'static str,
-        /// The first byte of what is packed.
+        /// The first byte of the packed node.
         kind: u8,
     },
 }
 
-/// The error codes with which DynamoDB refuses for load:
+/// What is known of an operation that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Every attempt was throttled, so nothing was done. Wait and try again.
+    Throttled,
+    /// No response came in time, or a server error. A write may have been done. Try again.
+    OutcomeUnknown,
+    /// DynamoDB rejected the request for a reason that a retry does not fix, such as a missing
+    /// permission or table.
+    Rejected,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Failure::Throttled => "was throttled",
+            Failure::OutcomeUnknown => "has an unknown outcome",
+            Failure::Rejected => "was rejected",
+        })
+    }
+}
+
+/// The error codes with which DynamoDB throttles:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
-const THROTTLED: [&str; 4] =
-    ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "ThrottlingError"];
+const THROTTLING_CODES: [&str; 4] = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "ThrottlingError",
+];
 
 impl Error {
-    /// An item of the events table without a usable `attribute`.
-    pub(super) fn corrupt(attribute: &'static str) -> Error {
-        Error::Corrupt { table: "events", attribute }
+    /// The failure of `operation`.
+    pub(super) fn operation(
+        kind: Failure,
+        operation: &'static str,
+        detail: impl Into<String>,
+    ) -> Error {
+        Error::Operation {
+            kind,
+            operation,
+            detail: detail.into(),
+        }
     }
 
-    /// Sorts an SDK error. Retries, where they help, have been made by then.
+    /// An item of the events table without a usable `attribute`.
+    pub(super) fn corrupt(attribute: &'static str) -> Error {
+        Error::Corrupt {
+            table: "events",
+            attribute,
+        }
+    }
+
+    /// Sorts an error of the SDK, which has retried by then where that helps.
     pub(crate) fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let detail = account(error);
-        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
-        if code.is_some_and(|code| THROTTLED.contains(&code)) {
-            return Error::Throttled { operation, detail };
-        }
-        match error {
-            SdkError::ConstructionFailure(_) => Error::Refused { operation, detail },
-            // Every refusal of DynamoDB's has a code. One without has lost it on the way, and may have been any other.
-            _ if code.is_some() && refused(error.raw_response()) => Error::Refused { operation, detail },
-            _ => Error::Unanswered { operation, detail },
-        }
+        Error::operation(Failure::of(error), operation, account(error))
     }
 }
 
-/// Whether a response says that the request was refused, and so that nothing was done. A server error (5xx) does
-/// not say so, and neither does a success whose body was lost on the way.
-pub(super) fn refused(response: Option<&HttpResponse>) -> bool {
-    response.is_some_and(|response| response.status().is_client_error())
+impl Failure {
+    fn of<E>(error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        if let SdkError::ConstructionFailure(_) = error {
+            return Failure::Rejected;
+        }
+        // DynamoDB sends a code with each rejection. A response without one was damaged on its way,
+        // so it may have been any other.
+        let service_error = error.as_service_error();
+        let Some(code) = service_error.and_then(ProvideErrorMetadata::code) else {
+            return Failure::OutcomeUnknown;
+        };
+        if THROTTLING_CODES.contains(&code) {
+            return Failure::Throttled;
+        }
+        if is_rejection(error.raw_response()) {
+            return Failure::Rejected;
+        }
+        Failure::OutcomeUnknown
+    }
 }
 
-/// What an error and its causes say. Not their debug forms: those show the answer's body, and with it events.
+/// Whether a response says that the request was rejected, and so that nothing was done. A server
+/// error (5xx) does not say so, and neither does a success whose body was lost on its way.
+pub(super) fn is_rejection(response: Option<&HttpResponse>) -> bool {
+    match response {
+        Some(response) => response.status().is_client_error(),
+        None => false,
+    }
+}
+
+/// The messages of an error and its causes. Their debug forms would show the body of the response,
+/// and with it events.
 fn account<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,

@@ -1,23 +1,29 @@
 //! Reading events whose ids are known.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
 use super::batch::batch_get;
+use super::schema::ID;
 use super::stored::{Item, id_of, key};
 use super::{Error, EventStore, StoredEvent};
 use crate::event::EventId;
 
 impl EventStore {
-    /// The event with this id, strongly consistent, or `None`.
+    /// The event with this id, read strongly consistent, or `None`.
     ///
     /// # Errors
     ///
-    /// [`Error`], when DynamoDB does not answer or refuses.
+    /// [`Error`], when DynamoDB does not respond or rejects the request.
     pub async fn get(&self, id: EventId) -> Result<Option<StoredEvent>, Error> {
-        self.get_item(id).await?.as_ref().map(StoredEvent::from_item).transpose()
+        match self.get_item(id).await? {
+            Some(item) => StoredEvent::from_item(&item).map(Some),
+            None => Ok(None),
+        }
     }
 
-    /// The item of the event with this id, strongly consistent, or `None`.
+    /// The item of the event with this id, read strongly consistent, or `None`.
     pub(super) async fn get_item(&self, id: EventId) -> Result<Option<Item>, Error> {
         let get = self
             .client
@@ -26,31 +32,37 @@ impl EventStore {
             .set_key(Some(key(id)))
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let response = Box::pin(get.send()).await.map_err(|error| Error::from_sdk("GetItem", &error))?;
-        Ok(response.item)
+        let output = Box::pin(get.send())
+            .await
+            .map_err(|error| Error::from_sdk("GetItem", &error))?;
+        Ok(output.item)
     }
 
-    /// The events with these ids (at most [`MAX_BATCH_KEYS`](super::MAX_BATCH_KEYS)), in the order of the ids.
+    /// The events with these ids, in the order of the ids. At most
+    /// [`MAX_BATCH_KEYS`](super::MAX_BATCH_KEYS) ids.
     ///
-    /// Strongly consistent: an id comes from the index, which can know an event before a lagging replica does.
+    /// The read is strongly consistent. An id comes from a GSI, which can know an event before a
+    /// lagging replica of the table does.
     pub(super) async fn get_batch(&self, ids: &[EventId]) -> Result<Vec<StoredEvent>, Error> {
         let keys = ids.iter().copied().map(key).collect();
         let batch = batch_get(&self.client, &self.table, keys).await?;
-        if batch.unprocessed.is_empty() {
-            return in_order(ids, &batch.found);
+        if !batch.unprocessed.is_empty() {
+            return Err(batch.throttled());
         }
-        Err(batch.throttled())
+        in_order(ids, &batch.found)
     }
 }
 
 fn in_order(ids: &[EventId], found: &[Item]) -> Result<Vec<StoredEvent>, Error> {
-    let mut by_id = std::collections::HashMap::with_capacity(found.len());
+    let mut by_id = HashMap::with_capacity(found.len());
     for item in found {
         by_id.insert(id_of(item)?, item);
     }
-    // An id without its event would leave a hole in the list that nobody could see.
-    ids.iter()
-        .map(|id| by_id.get(id).ok_or(Error::corrupt(super::schema::ID)))
-        .map(|item| StoredEvent::from_item(item?))
-        .collect()
+    let mut events = Vec::with_capacity(ids.len());
+    for id in ids {
+        // Leaving out an id without an event would make a hole in the list that no reader sees.
+        let item = by_id.get(id).ok_or(Error::corrupt(ID))?;
+        events.push(StoredEvent::from_item(item)?);
+    }
+    Ok(events)
 }

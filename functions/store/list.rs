@@ -1,167 +1,227 @@
 //! One page of a scope, newest first.
 
 use super::batch::MAX_BATCH_KEYS;
-use super::walk::{Partition, Seen, Walk, What};
-use super::{Error, EventStore, Scope, StoredEvent};
-use crate::event::{EventId, IdRange, MAX_DOCUMENT_BYTES};
+use super::walk::Walk;
+use super::{Error, EventStore, Partition, Scope, Seen, Selection, StoredEvent};
+use crate::event::{EventId, MAX_DOCUMENT_BYTES};
 
-/// How many events are read by id before it is known how large they are: about as many bytes as an answer carries, be they
-/// the largest. What is read beyond the answer is paid for, and held, in vain.
-const BATCH_KEYS_FIRST: usize = 25;
+/// How many events are read by id before their size is known: about as many bytes as a response
+/// carries, even if they are the largest. Reading more than the response takes would waste read
+/// units and memory.
+const FIRST_BATCH_KEYS: usize = 25;
 
 /// A page of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// Newest first.
     pub events: Vec<StoredEvent>,
-    /// More events follow the last of these.
-    pub more: bool,
-    /// The page is shorter than was asked, because the next event would not have fitted.
-    pub cut: bool,
+    /// Why there are no more events on this page.
+    pub end: PageEnd,
+}
+
+/// Why a page ends where it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageEnd {
+    /// No older event exists.
+    #[default]
+    Last,
+    /// The page is full, and more events follow.
+    Full,
+    /// The next event would not have fitted into the response.
+    TooLarge,
 }
 
 impl Page {
+    /// Whether more events follow the last one of the page.
+    pub fn has_more(&self) -> bool {
+        self.end != PageEnd::Last
+    }
+
     /// Where the next page starts: the id of the last event, if more follow.
     pub fn next_cursor(&self) -> Option<EventId> {
-        self.events.last().filter(|_| self.more).map(|event| event.id)
+        if !self.has_more() {
+            return None;
+        }
+        self.events.last().map(|event| event.id)
+    }
+
+    /// Adds an event unless `fits` rejects it. Returns whether it was added.
+    fn push(&mut self, event: StoredEvent, fits: &mut impl FnMut(&StoredEvent) -> bool) -> bool {
+        if !fits(&event) {
+            self.end = PageEnd::TooLarge;
+            return false;
+        }
+        self.events.push(event);
+        true
     }
 }
 
 /// Reads one page of a scope: [`start`](PageReader::start), then [`read`](PageReader::read), then
 /// [`EventStore::page`].
 pub struct PageReader {
-    walk: Walk,
-    what: What,
+    walk: PageWalk,
     limit: usize,
 }
 
-/// A page that is read, or, where an index gave only keys, the ids of its events.
+enum PageWalk {
+    /// Over the table, which has the events.
+    Table(Walk<StoredEvent>),
+    /// Over a GSI, which has keys only.
+    Gsi(Walk<EventId>),
+}
+
+/// A page that was read or, where a GSI gave keys only, the ids of its events.
 pub struct Rows(Found);
 
 enum Found {
     Events(Page),
-    Ids { ids: Vec<EventId>, more: bool },
+    Ids { ids: Vec<EventId>, end: PageEnd },
 }
 
 impl PageReader {
-    /// Asks every partition once, all together.
+    /// Queries every partition once, all at the same time.
     ///
     /// # Errors
     ///
-    /// [`Error`], when DynamoDB does not give the whole answer.
+    /// [`Error`], when DynamoDB does not give the complete result.
     pub async fn start(&mut self) -> Result<(), Error> {
-        self.walk.fill().await
+        match &mut self.walk {
+            PageWalk::Table(walk) => walk.fill().await,
+            PageWalk::Gsi(walk) => walk.fill().await,
+        }
     }
 
     /// Takes more partitions of the scope into the page.
     pub fn extend(&mut self, partitions: Vec<Partition>) {
-        self.walk.extend(partitions);
+        match &mut self.walk {
+            PageWalk::Table(walk) => walk.extend(partitions),
+            PageWalk::Gsi(walk) => walk.extend(partitions),
+        }
     }
 
-    /// Reads on, as far as the page needs: no more events than `fits` takes, which is asked once for each event in turn.
+    /// Reads the rest of the page, and no more events than `fits` accepts. It is called once for
+    /// each event in turn.
     ///
     /// # Errors
     ///
-    /// [`Error`], when DynamoDB does not give the whole answer. Never a shorter page instead.
+    /// [`Error`], when DynamoDB does not give the complete result. It is never a shorter page
+    /// instead.
     pub async fn read(&mut self, fits: impl FnMut(&StoredEvent) -> bool) -> Result<Rows, Error> {
-        Ok(Rows(match self.what {
-            What::Events => Found::Events(from_table(&mut self.walk, self.limit, fits).await?),
-            What::Keys => {
-                let (ids, more) = from_index(&mut self.walk, self.limit).await?;
-                Found::Ids { ids, more }
-            }
-        }))
+        let found = match &mut self.walk {
+            PageWalk::Table(walk) => Found::Events(read_events(walk, self.limit, fits).await?),
+            PageWalk::Gsi(walk) => read_ids(walk, self.limit).await?,
+        };
+        Ok(Rows(found))
     }
 
-    /// What has been read so far, and so need not be read again to be counted.
+    /// What has been read so far, which need not be read again to be counted.
     pub fn seen(&self) -> Vec<Seen> {
-        self.walk.seen()
+        match &self.walk {
+            PageWalk::Table(walk) => walk.seen(),
+            PageWalk::Gsi(walk) => walk.seen(),
+        }
     }
 }
 
 impl EventStore {
-    /// A reader of the newest `limit` events of these partitions of `scope` in `range`.
-    pub fn page_reader(&self, scope: &Scope, partitions: Vec<Partition>, range: IdRange, limit: usize) -> PageReader {
-        let what = match scope {
-            Scope::Everyone => What::Events,
-            // The index has the keys alone.
-            Scope::User(_) => What::Keys,
+    /// A reader of the newest `limit` events of a selection, which lie in these partitions.
+    pub fn page_reader(
+        &self,
+        selection: &Selection,
+        partitions: Vec<Partition>,
+        limit: usize,
+    ) -> PageReader {
+        let range = selection.range;
+        let walk = match selection.scope {
+            Scope::Everyone => PageWalk::Table(Walk::new(self, partitions, range, limit)),
+            Scope::User(_) => PageWalk::Gsi(Walk::new(self, partitions, range, limit)),
         };
-        PageReader { walk: Walk::new(self, partitions, range, limit, what), what, limit }
+        PageReader { walk, limit }
     }
 
-    /// The page that a reader has found: no more events than `fits` takes.
+    /// The page that a reader has found, with no more events than `fits` accepts.
     ///
     /// # Errors
     ///
-    /// [`Error`], when DynamoDB does not give the whole answer. Never a shorter page instead.
-    pub async fn page(&self, rows: Rows, fits: impl FnMut(&StoredEvent) -> bool) -> Result<Page, Error> {
+    /// [`Error`], when DynamoDB does not give the complete result. It is never a shorter page
+    /// instead.
+    pub async fn page(
+        &self,
+        rows: Rows,
+        fits: impl FnMut(&StoredEvent) -> bool,
+    ) -> Result<Page, Error> {
         match rows.0 {
             Found::Events(page) => Ok(page),
-            Found::Ids { ids, more } => self.fetch(&ids, more, fits).await,
+            Found::Ids { ids, end } => self.page_of(&ids, end, fits).await,
         }
     }
 
-    /// A page of the events with these ids: the index has only keys, the events come from the table.
-    async fn fetch(
+    /// Reads the events with these ids from the table, batch by batch.
+    async fn page_of(
         &self,
         ids: &[EventId],
-        more: bool,
+        end: PageEnd,
         mut fits: impl FnMut(&StoredEvent) -> bool,
     ) -> Result<Page, Error> {
-        let mut page = Page { more, ..Page::default() };
-        let (mut rest, mut batch, mut bytes) = (ids, BATCH_KEYS_FIRST, 0);
+        let mut page = Page {
+            events: Vec::with_capacity(ids.len()),
+            end,
+        };
+        let mut rest = ids;
+        let mut batch_keys = FIRST_BATCH_KEYS;
+        let mut bytes = 0;
         while !rest.is_empty() {
-            let (ids, later) = rest.split_at(rest.len().min(batch));
-            for event in self.get_batch(ids).await? {
-                if !fits(&event) {
-                    (page.more, page.cut) = (true, true);
+            let (batch, later) = rest.split_at(rest.len().min(batch_keys));
+            for event in self.get_batch(batch).await? {
+                bytes += event.json.len();
+                if !page.push(event, &mut fits) {
                     return Ok(page);
                 }
-                bytes += event.json.len();
-                page.events.push(event);
             }
-            batch = next_batch(page.events.len(), bytes);
+            batch_keys = next_batch_keys(page.events.len(), bytes);
             rest = later;
         }
         Ok(page)
     }
 }
 
-/// How many events to read next, after so many with so many bytes: as many as are no more than the first batch can be, if they
-/// are as large as these.
-fn next_batch(events: usize, bytes: usize) -> usize {
+/// How many events to read next, given the number and bytes of those read so far. If the next ones
+/// are as large, they have no more bytes than the first batch can have.
+fn next_batch_keys(events: usize, bytes: usize) -> usize {
     let average = (bytes / events.max(1)).max(1);
-    (BATCH_KEYS_FIRST * MAX_DOCUMENT_BYTES / average).clamp(BATCH_KEYS_FIRST, MAX_BATCH_KEYS)
+    let keys = FIRST_BATCH_KEYS * MAX_DOCUMENT_BYTES / average;
+    keys.clamp(FIRST_BATCH_KEYS, MAX_BATCH_KEYS)
 }
 
-async fn from_table(walk: &mut Walk, limit: usize, mut fits: impl FnMut(&StoredEvent) -> bool) -> Result<Page, Error> {
+async fn read_events(
+    walk: &mut Walk<StoredEvent>,
+    limit: usize,
+    mut fits: impl FnMut(&StoredEvent) -> bool,
+) -> Result<Page, Error> {
     let mut page = Page::default();
     while let Some(row) = walk.next().await? {
-        page.more = page.events.len() == limit;
-        if page.more {
+        if page.events.len() == limit {
+            page.end = PageEnd::Full;
             break;
         }
-        let event = row.event()?;
-        if !fits(&event) {
-            (page.more, page.cut) = (true, true);
+        if !page.push(row.read()?, &mut fits) {
             break;
         }
-        page.events.push(event);
     }
     Ok(page)
 }
 
-/// The ids of a page, and whether more follow.
-async fn from_index(walk: &mut Walk, limit: usize) -> Result<(Vec<EventId>, bool), Error> {
+async fn read_ids(walk: &mut Walk<EventId>, limit: usize) -> Result<Found, Error> {
     let mut ids = Vec::with_capacity(limit);
     while let Some(row) = walk.next().await? {
         if ids.len() == limit {
-            return Ok((ids, true));
+            let end = PageEnd::Full;
+            return Ok(Found::Ids { ids, end });
         }
-        ids.push(row.id()?);
+        ids.push(row.read()?);
     }
-    Ok((ids, false))
+    let end = PageEnd::Last;
+    Ok(Found::Ids { ids, end })
 }
 
 #[cfg(test)]
@@ -169,14 +229,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_batch_is_as_large_as_the_events_before_are_small() {
+    fn the_next_batch_is_as_large_as_the_events_are_small() {
         for (events, bytes, expected) in [
             (25, 25 * 1024, MAX_BATCH_KEYS),
-            (25, 25 * MAX_DOCUMENT_BYTES, BATCH_KEYS_FIRST),
-            (25, 25 * MAX_DOCUMENT_BYTES / 2, 2 * BATCH_KEYS_FIRST),
+            (25, 25 * MAX_DOCUMENT_BYTES, FIRST_BATCH_KEYS),
+            (25, 25 * MAX_DOCUMENT_BYTES / 2, 2 * FIRST_BATCH_KEYS),
             (1, 0, MAX_BATCH_KEYS),
         ] {
-            assert_eq!(next_batch(events, bytes), expected, "{events} events of {bytes} bytes");
+            let keys = next_batch_keys(events, bytes);
+            assert_eq!(keys, expected, "{events} events of {bytes} bytes");
         }
     }
 }

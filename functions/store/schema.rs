@@ -1,4 +1,5 @@
-//! The names of the attributes of the `events` table, its index and the `keys` table, as `template.yaml` declares them.
+//! The names of the attributes of the `events` table, its index and the `keys` table, as
+//! `template.yaml` declares them.
 
 /// Partition key: the id's last hex digit.
 pub const SHARD: &str = "shard";
@@ -18,5 +19,6 @@ pub const RECORDED_FROM: &str = "recorded_from";
 /// The index of a user's events: `user_id`, `id`, keys only.
 pub const USER_INDEX: &str = "user_id-index";
 
-/// Partition key of the `keys` table: see [`KeyHash`](super::KeyHash). Its items have the event's [`ID`] beside it.
+/// Partition key of the `keys` table: see [`KeyHash`](super::KeyHash). Its items have the event's
+/// [`ID`] beside it.
 pub const KEY: &str = "key";

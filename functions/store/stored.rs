@@ -1,4 +1,4 @@
-//! An event as it lies in the table, and as it is read back.
+//! The stored form of an event, and its form when it is read back.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::Error;
 use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SHARD, USER_ID};
-use crate::event::{EventId, NewEvent};
+use crate::event::{EventId, NewEvent, UserId};
 
 /// An item of the table.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// What the service itself notes about a recording.
+/// What the service itself records about an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recorded {
     /// The service's clock, RFC 3339 in UTC.
@@ -44,7 +44,10 @@ impl StoredEvent {
         };
         let recorded = serde_json::to_string(&recorded).map_err(|_| Error::corrupt(RECORDED_AT))?;
         let members = document.strip_prefix('{').ok_or(Error::corrupt(EVENT))?;
-        Ok(StoredEvent { id, json: format!(r#"{{"id":"{id}","recorded":{recorded},{members}"#) })
+        Ok(StoredEvent {
+            id,
+            json: format!(r#"{{"id":"{id}","recorded":{recorded},{members}"#),
+        })
     }
 }
 
@@ -52,8 +55,8 @@ impl StoredEvent {
 pub(super) fn item(id: EventId, event: &NewEvent, recorded: &Recorded) -> Item {
     let string = |text: &str| AttributeValue::S(text.to_owned());
     let mut item = key(id);
-    item.insert(USER_ID.to_owned(), string(&event.user_id));
-    item.insert(EVENT.to_owned(), string(&event.document));
+    item.insert(USER_ID.to_owned(), string(event.user_id().as_str()));
+    item.insert(EVENT.to_owned(), string(event.document()));
     item.insert(RECORDED_AT.to_owned(), string(&recorded.at));
     for (name, value) in [(RECORDED_BY, &recorded.by), (RECORDED_FROM, &recorded.from)] {
         if let Some(value) = value {
@@ -65,7 +68,10 @@ pub(super) fn item(id: EventId, event: &NewEvent, recorded: &Recorded) -> Item {
 
 /// The primary key of the event with this id: the id alone says where it lies.
 pub(super) fn key(id: EventId) -> Item {
-    HashMap::from([(SHARD.to_owned(), shard_key(id.shard())), (ID.to_owned(), AttributeValue::S(id.to_string()))])
+    HashMap::from([
+        (SHARD.to_owned(), shard_key(id.shard())),
+        (ID.to_owned(), AttributeValue::S(id.to_string())),
+    ])
 }
 
 /// The partition key of a shard.
@@ -77,8 +83,9 @@ pub(super) fn id_of(item: &Item) -> Result<EventId, Error> {
     EventId::parse(text(item, ID)?).ok_or(Error::corrupt(ID))
 }
 
-pub(super) fn user_id_of(item: &Item) -> Result<&str, Error> {
-    text(item, USER_ID)
+pub(super) fn user_id_of(item: &Item) -> Result<UserId, Error> {
+    let text = text(item, USER_ID)?;
+    text.parse().map_err(|_| Error::corrupt(USER_ID))
 }
 
 pub(super) fn document_of(item: &Item) -> Result<&str, Error> {

@@ -1,84 +1,92 @@
-//! Walking partitions newest first, merged by id: all shards, or the one partition of a user.
+//! A walk over partitions, newest first, merged by id: all shards, or the one partition of a user.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 
-use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, Select};
 use futures_util::future::try_join_all;
 
-use super::schema::{ID, SHARD, USER_ID, USER_INDEX};
-use super::stored::{Item, id_of, shard_key, user_id_of};
-use super::{Error, EventStore, Scope, StoredEvent};
+use super::query::{ID_ONLY, query, read_units, send};
+use super::stored::{Item, id_of};
+use super::{Error, EventStore, Partition, Seen, StoredEvent};
 use crate::event::{EventId, IdRange};
 
-/// What a walk brings of each event.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
-    Keys,
-    Events,
+/// What a walk reads of each event.
+pub(super) trait Record: Sized {
+    /// The attributes that are read, or none for all of them.
+    const PROJECTION: Option<&'static str>;
+
+    /// Reads it from an item that has these attributes.
+    fn from_item(item: &Item) -> Result<Self, Error>;
 }
 
-/// One event, or its keys, met on a walk.
-pub(super) struct Row(Item);
+impl Record for StoredEvent {
+    const PROJECTION: Option<&'static str> = None;
 
-impl Row {
-    pub fn id(&self) -> Result<EventId, Error> {
-        id_of(&self.0)
-    }
-
-    pub fn event(&self) -> Result<StoredEvent, Error> {
-        StoredEvent::from_item(&self.0)
+    fn from_item(item: &Item) -> Result<StoredEvent, Error> {
+        StoredEvent::from_item(item)
     }
 }
 
-/// A merged, lazy walk over partitions, newest first. Partitions that have run dry are asked again together.
-pub(super) struct Walk {
+impl Record for EventId {
+    const PROJECTION: Option<&'static str> = Some(ID_ONLY);
+
+    fn from_item(item: &Item) -> Result<EventId, Error> {
+        id_of(item)
+    }
+}
+
+/// An item met on a walk, not read yet.
+pub(super) struct Row<R> {
+    id: EventId,
+    item: Item,
+    record: PhantomData<R>,
+}
+
+impl<R: Record> Row<R> {
+    pub fn read(&self) -> Result<R, Error> {
+        R::from_item(&self.item)
+    }
+}
+
+/// A merged, lazy walk over partitions, newest first.
+///
+/// Each partition has a buffer of rows. The walk passes on the newest row of all buffers, and fills
+/// all empty buffers at once before that.
+pub(super) struct Walk<R> {
     store: EventStore,
     range: IdRange,
     limit: i32,
-    what: What,
-    lanes: Vec<Lane>,
+    parts: Vec<Part<R>>,
 }
 
-/// One partition's part of a walk.
-struct Lane {
+/// The part of a walk that lies in one partition.
+struct Part<R> {
     partition: Partition,
     query: QueryFluentBuilder,
-    rows: VecDeque<(EventId, Item)>,
-    /// Nothing is left behind `rows`.
+    rows: VecDeque<Row<R>>,
+    /// Whether nothing is left after `rows`.
     finished: bool,
     /// The ids of all rows that were read, newest first.
     read: Vec<EventId>,
-    /// The read units that they took.
+    /// The read units consumed.
     units: f64,
 }
 
-/// What has been read of one partition, from the newest event of a range on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
-    /// The partition.
-    pub partition: Partition,
-    /// The ids that were read, newest first, and none between them left out.
-    pub ids: Vec<EventId>,
-    /// There are no older ones in the range.
-    pub finished: bool,
-    /// The read units that it took.
-    pub units: f64,
-}
-
-impl Seen {
-    /// The part of `range` below what was read.
-    pub fn rest(&self, range: IdRange) -> IdRange {
-        self.ids.last().map_or(range, |oldest| range.below(*oldest))
-    }
-}
-
-impl Walk {
-    /// A walk that is expected to take `rows` rows; it goes on as long as it is asked to.
-    pub fn new(store: &EventStore, partitions: Vec<Partition>, range: IdRange, rows: usize, what: What) -> Walk {
-        let limit = lane_limit(rows, partitions.len());
-        let mut walk = Walk { store: store.clone(), range, limit, what, lanes: Vec::new() };
+impl<R: Record> Walk<R> {
+    /// A walk that is expected to take `rows` rows. It can be asked for more.
+    pub fn new(
+        store: &EventStore,
+        partitions: Vec<Partition>,
+        range: IdRange,
+        rows: usize,
+    ) -> Walk<R> {
+        let mut walk = Walk {
+            store: store.clone(),
+            range,
+            limit: partition_limit(rows, partitions.len()),
+            parts: Vec::new(),
+        };
         walk.extend(partitions);
         walk
     }
@@ -86,13 +94,14 @@ impl Walk {
     /// Takes more partitions into the walk, before it has passed on any row.
     pub fn extend(&mut self, partitions: Vec<Partition>) {
         for partition in partitions {
-            let Some(query) = query(&self.store, &partition, self.range) else { continue };
-            let query = query.limit(self.limit).scan_index_forward(false);
-            let query = match self.what {
-                What::Keys => query.projection_expression("#id"),
-                What::Events => query,
+            let Some(query) = query(&self.store, &partition, self.range) else {
+                continue;
             };
-            self.lanes.push(Lane {
+            let query = query
+                .limit(self.limit)
+                .scan_index_forward(false)
+                .set_projection_expression(R::PROJECTION.map(str::to_owned));
+            self.parts.push(Part {
                 partition,
                 query,
                 rows: VecDeque::new(),
@@ -103,191 +112,81 @@ impl Walk {
         }
     }
 
-    /// Asks every partition that has run dry, all at once.
+    /// Queries every partition whose buffer is empty, all at once.
     ///
-    /// A partition may hold the next row until it has answered: nothing is passed on before every partition has a row or
-    /// is at its end. A page of a Query can be empty and still not be the last.
+    /// A partition may hold the next row until it has responded. So nothing is passed on before
+    /// every partition has a row or is at its end. A page of a Query can be empty and still not be
+    /// the last.
     pub async fn fill(&mut self) -> Result<(), Error> {
-        while self.lanes.iter().any(Lane::is_dry) {
-            try_join_all(self.lanes.iter_mut().filter(|lane| lane.is_dry()).map(Lane::fill)).await?;
+        while self.parts.iter().any(Part::is_dry) {
+            let dry = self.parts.iter_mut().filter(|part| part.is_dry());
+            try_join_all(dry.map(Part::fill)).await?;
         }
         Ok(())
     }
 
     /// The next older row, or `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Row>, Error> {
+    pub async fn next(&mut self) -> Result<Option<Row<R>>, Error> {
         self.fill().await?;
-        let newest = self.lanes.iter_mut().max_by_key(|lane| lane.rows.front().map(|(id, _)| *id));
-        Ok(newest.and_then(|lane| lane.rows.pop_front()).map(|(_, item)| Row(item)))
+        let newest = self.parts.iter_mut().max_by_key(|part| part.newest());
+        Ok(newest.and_then(|part| part.rows.pop_front()))
     }
 
-    /// What it has read so far.
+    /// What the walk has read so far.
     pub fn seen(&self) -> Vec<Seen> {
-        let seen = |lane: &Lane| Seen {
-            partition: lane.partition.clone(),
-            ids: lane.read.clone(),
-            finished: lane.finished,
-            units: lane.units,
-        };
-        self.lanes.iter().map(seen).collect()
+        self.parts.iter().map(Part::seen).collect()
     }
 }
 
-impl Lane {
+impl<R> Part<R> {
     fn is_dry(&self) -> bool {
         self.rows.is_empty() && !self.finished
     }
 
+    fn newest(&self) -> Option<EventId> {
+        self.rows.front().map(|row| row.id)
+    }
+
     async fn fill(&mut self) -> Result<(), Error> {
-        let response = send(self.query.clone()).await?;
-        self.units += units(&response);
-        self.finished = response.last_evaluated_key.is_none();
-        self.query = self.query.clone().set_exclusive_start_key(response.last_evaluated_key);
-        for item in response.items.unwrap_or_default() {
+        let output = send(self.query.clone()).await?;
+        self.units += read_units(&output);
+        self.finished = output.last_evaluated_key.is_none();
+        self.query = self
+            .query
+            .clone()
+            .set_exclusive_start_key(output.last_evaluated_key);
+        for item in output.items.unwrap_or_default() {
             let id = id_of(&item)?;
             self.read.push(id);
-            self.rows.push_back((id, item));
+            self.rows.push_back(Row {
+                id,
+                item,
+                record: PhantomData,
+            });
         }
         Ok(())
     }
-}
 
-/// How many events of these partitions have an id in `range`: a COUNT over every page of each.
-pub(super) async fn count(store: &EventStore, partitions: &[Partition], range: IdRange) -> Result<u64, Error> {
-    let queries = partitions.iter().filter_map(|partition| query(store, partition, range));
-    let counts = queries.map(|query| count_lane(query.select(Select::Count)));
-    Ok(try_join_all(counts).await?.into_iter().sum())
-}
-
-async fn count_lane(mut query: QueryFluentBuilder) -> Result<u64, Error> {
-    let mut total = 0;
-    loop {
-        let response = send(query.clone()).await?;
-        total += u64::try_from(response.count).unwrap_or(0);
-        if response.last_evaluated_key.is_none() {
-            return Ok(total);
-        }
-        query = query.set_exclusive_start_key(response.last_evaluated_key);
-    }
-}
-
-async fn send(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
-    Box::pin(query.send()).await.map_err(|error| Error::from_sdk("Query", &error))
-}
-
-/// A part of the log that one Query reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Partition {
-    /// A shard of the table.
-    Shard(u8),
-    /// A user's part of the index.
-    User(String),
-}
-
-impl Partition {
-    /// The scope that it is a part of.
-    pub fn scope(&self) -> Scope {
-        match self {
-            Partition::Shard(_) => Scope::Everyone,
-            Partition::User(user_id) => Scope::User(user_id.clone()),
+    fn seen(&self) -> Seen {
+        Seen {
+            partition: self.partition.clone(),
+            ids: self.read.clone(),
+            finished: self.finished,
+            units: self.units,
         }
     }
 }
 
-/// An event, as far as the indexes go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventKey {
-    /// Its id.
-    pub id: EventId,
-    /// The canonical id of its user.
-    pub user_id: String,
-}
-
-/// Some events of a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeysSlice {
-    /// Oldest first.
-    pub keys: Vec<EventKey>,
-    /// There may be more after the last of these.
-    pub more: bool,
-}
-
-/// Reads the keys of a partition within `range`, oldest first. A slice may be empty and still have more after it:
-/// only then it is read on here.
-pub(super) async fn keys(
-    store: &EventStore,
-    partition: &Partition,
-    range: IdRange,
-    limit: usize,
-) -> Result<KeysSlice, Error> {
-    let Some(query) = query(store, partition, range) else { return Ok(KeysSlice { keys: Vec::new(), more: false }) };
-    let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
-    let mut query = query.projection_expression("#id, #user_id").expression_attribute_names("#user_id", USER_ID);
-    loop {
-        let response = send(query.clone()).await?;
-        let keys = response.items.unwrap_or_default().iter().map(key_of).collect::<Result<Vec<_>, _>>()?;
-        let more = response.last_evaluated_key.is_some();
-        if !more || !keys.is_empty() {
-            return Ok(KeysSlice { keys, more });
-        }
-        query = query.set_exclusive_start_key(response.last_evaluated_key);
-    }
-}
-
-/// The newest ids of a partition within `range`, at most `limit`, and at most what DynamoDB reads at once.
-pub(super) async fn newest_ids(
-    store: &EventStore,
-    partition: &Partition,
-    range: IdRange,
-    limit: usize,
-) -> Result<Seen, Error> {
-    let mut seen = Seen { partition: partition.clone(), ids: Vec::new(), finished: true, units: 0.0 };
-    let Some(query) = query(store, partition, range) else { return Ok(seen) };
-    let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX)).scan_index_forward(false);
-    let response = send(query.projection_expression("#id")).await?;
-    seen.units = units(&response);
-    seen.finished = response.last_evaluated_key.is_none();
-    seen.ids = response.items.unwrap_or_default().iter().map(id_of).collect::<Result<Vec<_>, _>>()?;
-    Ok(seen)
-}
-
-/// The read units that a Query took.
-fn units(response: &QueryOutput) -> f64 {
-    response.consumed_capacity().and_then(ConsumedCapacity::capacity_units).unwrap_or_default()
-}
-
-fn key_of(item: &Item) -> Result<EventKey, Error> {
-    Ok(EventKey { id: id_of(item)?, user_id: user_id_of(item)?.to_owned() })
-}
-
-/// The query of one partition within `range`; `None` when the range is empty.
-fn query(store: &EventStore, partition: &Partition, range: IdRange) -> Option<QueryFluentBuilder> {
-    let (first, last) = range.bounds()?;
-    let query = store
-        .client
-        .query()
-        .table_name(&store.table)
-        .key_condition_expression("#partition = :partition AND #id BETWEEN :first AND :last")
-        .expression_attribute_names("#id", ID)
-        .expression_attribute_values(":first", AttributeValue::S(first))
-        .expression_attribute_values(":last", AttributeValue::S(last))
-        .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-    let (query, name, value) = match partition {
-        Partition::Shard(shard) => (query.consistent_read(true), SHARD, shard_key(*shard)),
-        Partition::User(user_id) => (query.index_name(USER_INDEX), USER_ID, AttributeValue::S(user_id.clone())),
-    };
-    Some(query.expression_attribute_names("#partition", name).expression_attribute_values(":partition", value))
-}
-
-/// How many rows to ask of each lane so that one round nearly always yields `rows` in all.
+/// How many rows to ask of each partition so that one round trip nearly always yields `rows`.
 ///
-/// Ids are spread evenly, so the newest `rows` lie over n lanes as m = rows/n each, give or take √m: a margin of
-/// two standard deviations and one. A single lane needs no margin, only one row more, to tell whether it ends.
-fn lane_limit(rows: usize, lanes: usize) -> i32 {
-    let limit = if lanes <= 1 {
+/// Ids are spread evenly. The newest `rows` of n partitions are m = rows/n in each, give or take √m,
+/// so the limit has a margin of two standard deviations and one. A single partition needs one row
+/// more only, which shows whether it ends.
+fn partition_limit(rows: usize, partitions: usize) -> i32 {
+    let limit = if partitions <= 1 {
         rows.saturating_add(1)
     } else {
-        let mean = rows as f64 / lanes as f64;
+        let mean = rows as f64 / partitions as f64;
         (mean + 2.0 * mean.sqrt() + 1.0).ceil() as usize
     };
     i32::try_from(limit).unwrap_or(i32::MAX)
@@ -298,8 +197,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_is_asked_for_its_share_and_a_margin() {
-        for (rows, lanes, expected) in [
+    fn a_partition_is_asked_for_its_share_and_a_margin() {
+        for (rows, partitions, expected) in [
             (10, 4, 7),
             (1000, 4, 283),
             (1000, 16, 80),
@@ -308,7 +207,8 @@ mod tests {
             (usize::MAX, 1, i32::MAX),
             (usize::MAX, 4, i32::MAX),
         ] {
-            assert_eq!(lane_limit(rows, lanes), expected, "{rows} rows in {lanes} lanes");
+            let limit = partition_limit(rows, partitions);
+            assert_eq!(limit, expected, "{rows} rows in {partitions} partitions");
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Metrics for CloudWatch, in its embedded metric format: a JSON line on standard output, of which Lambda's log
-//! pipeline makes metrics. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+//! Metrics for CloudWatch, in its embedded metric format: a JSON line on standard output, of which
+//! Lambda's log pipeline makes metrics.
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
 //! Namespace and the dimension `service` follow the conventions of Powertools for AWS Lambda.
 
@@ -7,28 +8,51 @@ use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::event::Timestamp;
+use crate::http::ErrorCode;
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "AuditLog";
 
-/// What is measured.
+/// A metric of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// An event was recorded that was not there.
+    /// A request recorded a new event.
     EventsRecorded,
-    /// A request repeated one whose event was there.
+    /// A request repeated an event that was recorded before.
     EventsReplayed,
-    /// An event that is late or ahead was acknowledged before it was counted: the stream will count it.
+    /// An event that is late or ahead was acknowledged before it was counted. The stream will count
+    /// it.
     LateEventsUncounted,
-    /// A request was answered with an error, by the error's `code`.
+    /// A request got an error, by the `code` of the error.
     RequestsRefused,
-    /// Milliseconds from the write of a batch's oldest event to its being in the index.
+    /// Milliseconds from the write of the oldest event of a batch until it is in the count index.
     IndexLag,
-    /// A batch of the stream, or a part of it, is to be delivered again.
+    /// A batch of the stream, or a part of it, will be redelivered.
     IndexBatchesFailed,
+}
+
+impl Metric {
+    /// The name in CloudWatch, as alarms and dashboards use it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Metric::EventsRecorded => "EventsRecorded",
+            Metric::EventsReplayed => "EventsReplayed",
+            Metric::LateEventsUncounted => "LateEventsUncounted",
+            Metric::RequestsRefused => "RequestsRefused",
+            Metric::IndexLag => "IndexLag",
+            Metric::IndexBatchesFailed => "IndexBatchesFailed",
+        }
+    }
+
+    const fn unit(self) -> &'static str {
+        match self {
+            Metric::IndexLag => "Milliseconds",
+            _ => "Count",
+        }
+    }
 }
 
 /// Where metrics go.
@@ -44,7 +68,8 @@ impl Metrics {
         Metrics::to("", |_| {})
     }
 
-    /// Those of `service` to standard output, as Lambda wants them: each a line of its own, not one of the log's.
+    /// Those of `service` to standard output, as Lambda wants them: each a line of its own, not one
+    /// of the log's.
     pub fn standard_output(service: &str) -> Metrics {
         // A line that nobody reads is no reason to fail.
         Metrics::to(service, |line| drop(writeln!(std::io::stdout(), "{line}")))
@@ -52,28 +77,47 @@ impl Metrics {
 
     /// Those of `service` to `sink`, line by line.
     pub fn to(service: &str, sink: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
-        Metrics { service: service.into(), sink: Arc::new(sink) }
+        Metrics {
+            service: service.into(),
+            sink: Arc::new(sink),
+        }
     }
 
-    /// Notes that `metric` had `value` at `now`. A `code` is a dimension of its own.
-    pub fn note(&self, now: Timestamp, metric: Metric, value: f64, code: Option<&str>) {
-        let unit = if metric == Metric::IndexLag { "Milliseconds" } else { "Count" };
-        let name = format!("{metric:?}");
-        let dimensions = if code.is_some() { vec!["service", "code"] } else { vec!["service"] };
+    /// Counts one occurrence of `metric` at `now`.
+    pub fn count(&self, now: Timestamp, metric: Metric) {
+        self.emit(now, metric, 1.0, None);
+    }
+
+    /// Counts one request that got an error with this code.
+    pub fn refused(&self, now: Timestamp, code: ErrorCode) {
+        self.emit(now, Metric::RequestsRefused, 1.0, Some(code));
+    }
+
+    /// Reports that `metric` had `value` at `now`.
+    pub fn gauge(&self, now: Timestamp, metric: Metric, value: f64) {
+        self.emit(now, metric, value, None);
+    }
+
+    fn emit(&self, now: Timestamp, metric: Metric, value: f64, code: Option<ErrorCode>) {
+        // A code is a dimension of its own.
+        let dimensions = match code {
+            Some(_) => vec!["service", "code"],
+            None => vec!["service"],
+        };
         let mut line = json!({
             "_aws": {
                 "Timestamp": now.millis(),
                 "CloudWatchMetrics": [{
                     "Namespace": NAMESPACE,
                     "Dimensions": [dimensions],
-                    "Metrics": [{ "Name": name, "Unit": unit }],
+                    "Metrics": [{ "Name": metric.name(), "Unit": metric.unit() }],
                 }],
             },
             "service": &*self.service,
         });
-        line[name] = value.into();
+        line[metric.name()] = value.into();
         if let Some(code) = code {
-            line["code"] = Value::from(code);
+            line["code"] = code.as_str().into();
         }
         (self.sink)(&line.to_string());
     }

@@ -58,7 +58,7 @@ async fn every_line_is_one_json_object_in_ascii_and_has_no_content() {
             told.push(function.response(request.to_string()).await["body"]["request_id"].clone());
         }
         let lines: Vec<Value> = function.log().await.iter().map(|line| read(line)).collect();
-        let logged = lines.iter().filter(|line| line["message"] == "answered").map(|line| &line["request_id"]);
+        let logged = lines.iter().filter(|line| line["message"] == "request handled").map(|line| &line["request_id"]);
         assert_eq!(logged.clone().count(), told.len(), "a line for each request");
         // An error tells its request's id, and it is the one in the log, whatever is in it.
         assert!(told.iter().zip(logged).all(|(told, logged)| told.is_null() || told == logged), "{told:?}");

@@ -106,7 +106,7 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
     };
     let store = EventStore::new(client.clone(), &settings);
     let counts = CountsTable::new(client, &settings);
-    let list = ListEvents::new(store.clone(), counts.clone(), Effects::system());
+    let list = ListEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: Effects::system() });
     let listed = async || {
         let query: QueryMap = "per_page=1000".parse().unwrap();
         let response = list.handle(Request::new(Body::Empty).with_query_string_parameters(query)).await;
@@ -116,7 +116,7 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
     };
     let original = process.ids().await;
     assert_eq!(listed().await, original[LOST..]);
-    let create = CreateEvent::new(store, counts, Effects::system());
+    let create = CreateEvent::new(audit_log::deps::Deps { store, counts, effects: Effects::system() });
     for number in 0..EVENTS + LOST {
         let request = Request::post("/events").header("content-type", "application/json");
         let request = request.header("idempotency-key", format!("key-{number}"));

@@ -141,7 +141,7 @@ class Cloud:
         return {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
 
     def caller(self, name, *resources):
-        """A user with the policy that README gives to callers."""
+        """A user with the policy that docs/deployment.md gives to callers."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         allow = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": list(resources)}

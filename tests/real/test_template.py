@@ -399,7 +399,7 @@ def test_the_alarm_topic_hears_of_each_call_that_puts_the_record_at_risk():
     assert by_arn == {"resourceArn": [arn(table) for table in tables]}
     # A refused call is heard, too.
     assert "errorCode" not in detail
-    assert "| `RecordAtRiskRule` |" in readme("Operate")
+    assert "| `RecordAtRiskRule` |" in section("operations.md", "Respond to alarms")
 
 
 def test_the_policy_of_keys_is_that_of_events_word_for_word():
@@ -828,18 +828,20 @@ def test_every_alarm_is_heard_and_explained():
     watched = [metric["MetricName"] for alarm in alarms.values() for metric in watched_by(alarm)]
     assert {"5xx", "Latency", "IndexLag", "ApproximateNumberOfMessagesVisible"} <= set(watched)
     assert watched.count("Errors") == watched.count("Throttles") == len(of_type(DEFAULT, "AWS::Lambda::Function"))
-    rows = [row.split("|")[1] for row in readme("Operate").splitlines() if row.startswith("| `")]
+    lines = section("operations.md", "Respond to alarms").splitlines()
+    rows = [row.split("|")[1] for row in lines if row.startswith("| `")]
     assert sorted(re.findall(r"`(\w+Alarm)`", "".join(rows))) == sorted(alarms), "a row for each alarm, and no other"
     assert all("AlarmActions" not in alarm for alarm in of_type(DEFAULT, "AWS::CloudWatch::Alarm").values())
 
 
-def readme(section):
-    """The text under a heading of README.md."""
-    return (ROOT / "README.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+def section(document, heading):
+    """The text under a heading of a document in docs/."""
+    return (ROOT / "docs" / document).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
-def test_every_parameter_is_in_the_readme():
-    rows = [row.split("|")[1] for row in readme("Deploy").splitlines() if row.startswith("| `")]
+def test_every_parameter_is_in_the_documentation():
+    lines = section("deployment.md", "Set the parameters").splitlines()
+    rows = [row.split("|")[1] for row in lines if row.startswith("| `")]
     assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(source()["Parameters"])
 
 
@@ -931,9 +933,9 @@ def test_the_dashboard_names_what_is_there():
     assert [name for name in of_type(DEFAULT, "AWS::DynamoDB::Table") if name not in named] == []
 
 
-def test_what_the_readme_gives_sam_reaches_the_function():
-    readme = (ROOT / "README.md").read_text().replace("\\\n", "")
-    (url,) = set(re.findall(r"sam local invoke .*--parameter-overrides DynamoDbUrl=(\S+)", readme))
+def test_the_documented_sam_local_invoke_reaches_the_engine():
+    document = (ROOT / "docs" / "local.md").read_text().replace("\\\n", "")
+    (url,) = set(re.findall(r"sam local invoke .*--parameter-overrides DynamoDbUrl=(\S+)", document))
     for function in SamFunctionProvider(
         [Stack("", "", "template.yaml", {"DynamoDbUrl": url}, source())], use_raw_codeuri=True
     ).get_all():

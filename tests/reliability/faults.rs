@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_log::count::EDGE;
+use audit_log::limits::LIVE_WINDOW;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
@@ -242,7 +242,7 @@ impl World {
         self.post_until_recorded(&last).await;
         self.service.indexed().await;
         let mut figures = Figures::default();
-        let later = Effects::system().now().plus(EDGE * 2);
+        let later = Effects::system().now().plus(LIVE_WINDOW * 2);
         let tables = Tables::at(self.engine.clone()).await;
         for user in [None].into_iter().chain(USERS.map(Some)) {
             let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
@@ -389,7 +389,7 @@ async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
     let list = async || {
         let query: QueryMap = "user_id=1".parse().unwrap();
         let request = Request::new(Body::Empty).with_query_string_parameters(query);
-        ListEvents::new(through.store.clone(), through.counts.clone(), Effects::system()).handle(request).await
+        ListEvents::new(audit_log::deps::Deps { store: through.store.clone(), counts: through.counts.clone(), effects: Effects::system() }).handle(request).await
     };
     assert_eq!(list().await.status(), 200);
     // Of one key, all but one is none.
@@ -408,7 +408,7 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     let mut events = events(2200, Duration::from_secs(30 * 24 * 3600));
     // Each other user is one more read for a batch, and nothing new.
     let mut others = 0..;
-    events.retain(|event| event.user_id == "1" || others.next().is_some_and(|other: u32| other.is_multiple_of(10)));
+    events.retain(|event| event.user_id.as_str() == "1" || others.next().is_some_and(|other: u32| other.is_multiple_of(10)));
     // The lanes are ready before there is any event: only what is delivered gets into them.
     tables.index(now).await;
     tables.write(&events).await;
@@ -416,12 +416,12 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     let fast = |fault: &Fault| !matches!(fault, Fault::SlowAnswer | Fault::SlowWrite);
     let faults = kinds().into_iter().flat_map(|(_, faults, ..)| faults).filter(fast).collect();
     faulty.fail(Plan { faults, puts: 0.3, others: 0.05, table: None });
-    let indexer = Tables::at(faulty.address.clone()).await.indexer;
+    let deps = Tables::at(faulty.address.clone()).await.deps();
     let mut deliveries = 0;
     for batch in events.chunks(100) {
         let mut from = 0;
         loop {
-            let index = IndexEvents::new(indexer.clone(), Effects::system().with_clock(move || now));
+            let index = IndexEvents::new(deps.clone().with_effects(Effects::system().with_clock(move || now)));
             let records = serde_json::from_value(stream_batch(&batch[from..])).unwrap();
             deliveries += 1;
             match index.handle(records, now.plus(Duration::from_secs(60))).await.failures.first() {
@@ -436,6 +436,6 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     let batches = events.len().div_ceil(100);
     println!("{deliveries} deliveries of {batches} batches; {:?}", faulty.met());
     assert!(deliveries > batches, "no batch was handed back");
-    let user = Partition::User("1".to_owned());
+    let user = Partition::User("1".parse().unwrap());
     tables.reconcile((0..SHARDS).map(Partition::Shard).chain([user]), now).await;
 }

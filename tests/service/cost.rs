@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use audit_log::count::LATE;
+use audit_log::limits::LATE;
 use audit_log::create_event::CreateEvent;
 use audit_log::dynamodb::{Units, Usage};
 use audit_log::effects::Effects;
@@ -27,7 +27,7 @@ impl Tables {
         let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
         let document = event_with("1", AT, &format!("\"{}\"", "x".repeat(700)));
-        let create = CreateEvent::new(self.store.clone(), self.counts.clone(), clock);
+        let create = CreateEvent::new(audit_log::deps::Deps { store: self.store.clone(), counts: self.counts.clone(), effects: clock });
         create.handle(request.body(document.into()).unwrap()).await
     }
 }
@@ -75,7 +75,7 @@ async fn a_late_event_costs_a_write_for_each_node_above_it() {
 #[tokio::test]
 async fn a_refused_document_costs_nothing() {
     let tables = Tables::start().await;
-    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), Effects::system());
+    let create = CreateEvent::new(audit_log::deps::Deps { store: tables.store.clone(), counts: tables.counts.clone(), effects: Effects::system() });
     let request = Request::builder().header("content-type", "application/json").body("{}".into()).unwrap();
     let response = create.handle(request).await;
     assert_eq!((response.status().as_u16(), usage(&response)), (400, Usage::default()));

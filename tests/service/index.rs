@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use audit_log::count::{Indexer, SETTLE, trie};
+use audit_log::count::{Indexer, trie};
+use audit_log::limits::SETTLE;
 use audit_log::dynamodb::Usage;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
@@ -30,7 +31,7 @@ fn batch(events: &[EventKey]) -> StreamBatch {
 
 impl Tables {
     fn index_events(&self, now: Timestamp) -> IndexEvents {
-        IndexEvents::new(self.indexer.clone(), Effects::system().with_clock(move || now))
+        IndexEvents::new(self.deps().with_effects(Effects::system().with_clock(move || now)))
     }
 
     /// Delivers a batch at `now`, with a minute's time.
@@ -41,7 +42,7 @@ impl Tables {
     /// Compares totals and pages with the sorted list, by everyone and by user 1.
     async fn check(&self, events: &[EventKey], now: Timestamp) {
         let all: BTreeSet<_> = events.iter().map(|event| event.id).collect();
-        let of_one: BTreeSet<_> = events.iter().filter(|event| event.user_id == "1").map(|event| event.id).collect();
+        let of_one: BTreeSet<_> = events.iter().filter(|event| event.user_id.as_str() == "1").map(|event| event.id).collect();
         for (filter, expected) in [("", all), ("&user_id=1", of_one)] {
             let newest_first: Vec<String> = expected.iter().rev().map(ToString::to_string).collect();
             let pages = newest_first.chunks(7).collect::<Vec<_>>();
@@ -199,7 +200,7 @@ async fn a_log_whose_shards_were_raised_is_whole_at_once_and_is_soon_read_by_its
             number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
             store.shards().get(),
         );
-        EventKey { id, user_id: "1".to_owned() }
+        EventKey { id, user_id: "1".parse().unwrap() }
     });
     let new: Vec<EventKey> = new.collect();
     let newest_first = |events: &[&[EventKey]]| {
@@ -266,14 +267,14 @@ impl Tables {
 #[tokio::test]
 async fn an_audit_tells_what_is_missing_extra_or_miscounted_and_puts_it_right() {
     use audit_log::count::Difference;
-    use audit_log::count::trie::{Entry, Node, Prefix, Storage, apply, remove};
+    use audit_log::count::trie::{Entry, Node, Prefix, Storage, Trie};
     use audit_log::event::EventId;
     use audit_log::store::{Partition, Scope};
 
     let (tables, events, now) = (Tables::start().await, events(3000, MONTH), at(LATER));
     tables.write(&events).await;
     tables.index(now).await;
-    let (partition, lanes) = (Partition::Shard(1), tables.counts.lanes(&Scope::Everyone));
+    let (partition, lanes) = (Partition::Shard(1), tables.counts.nodes(&Scope::Everyone));
     let reconciled = async || {
         let mut found = Vec::new();
         tables.indexer.reconcile(&partition, || now, |_| {}, |difference| found.push(difference)).await.unwrap();
@@ -282,13 +283,13 @@ async fn an_audit_tells_what_is_missing_extra_or_miscounted_and_puts_it_right() 
     assert_eq!(reconciled().await, []);
 
     let missing = events.iter().find(|event| event.id.shard() == 1).unwrap().id;
-    remove(&lanes, 1, missing.to_bits()).await.unwrap();
+    Trie::new(&lanes, 1).remove(missing.to_bits()).await.unwrap();
     let found = reconciled().await;
     assert!(found.contains(&Difference::Missing(missing)), "{found:?}");
     let no_event =
         (0..).map(|random| EventId::new(at("2024-01-09T00:00:00Z"), random, SHARDS)).find(|id| id.shard() == 1);
     let no_event = no_event.unwrap().to_bits();
-    apply(&lanes, 1, &[no_event]).await.unwrap();
+    Trie::new(&lanes, 1).apply(&[no_event]).await.unwrap();
     assert!(reconciled().await.contains(&Difference::Extra(no_event)));
     let root = lanes.node(1, Prefix::ROOT).await.unwrap().unwrap();
     let Node::Inner { greatest, mut counts } = root.node.clone() else { panic!("{root:?}") };
@@ -347,7 +348,7 @@ async fn a_users_trie_is_completed_though_the_user_has_no_event_any_more() {
     tables.write(&events).await;
     tables.deliver(std::slice::from_ref(sample(&events)), now).await;
     let building = tables.units_of_a_total(now).await;
-    let others: Vec<EventKey> = events.iter().filter(|event| event.user_id != "1").take(1).cloned().collect();
+    let others: Vec<EventKey> = events.iter().filter(|event| event.user_id.as_str() != "1").take(1).cloned().collect();
     tables.deliver(&others, now.plus(SETTLE)).await;
     let ready = tables.units_of_a_total(now).await;
     assert!(ready.read.total() < building.read.total() / 2.0, "{ready:?} against {building:?}");
@@ -357,13 +358,13 @@ async fn a_users_trie_is_completed_though_the_user_has_no_event_any_more() {
 /// Each user's trie has two levels, as that of a user with some thousand events of a year.
 async fn with_tries(tables: &Tables, users: usize, now: Timestamp) {
     let users = (0..users).map(|user| async move {
-        let partition = Partition::User(format!("busy-{user}"));
+        let partition = Partition::User(format!("busy-{user}").parse().unwrap());
         tables.indexer.start(&partition, now.minus(SETTLE)).await.unwrap();
         let burst = filled::events_from(at("2024-01-05T00:00:00Z"), 255, Duration::from_secs(3600));
         let before = filled::events_from(at("2024-01-01T00:00:00Z"), 5, Duration::from_secs(3600));
         let keys: Vec<u128> = burst.iter().chain(&before).map(|event| event.id.to_bits()).collect();
-        trie::apply(&tables.counts.lanes(&partition.scope()), 0, &keys).await.unwrap();
-        trie::finish(&tables.counts.lanes(&partition.scope()), 0, now.minus(SETTLE).millis()).await.unwrap();
+        trie::Trie::new(&tables.counts.nodes(&partition.scope()), 0).apply(&keys).await.unwrap();
+        trie::Trie::new(&tables.counts.nodes(&partition.scope()), 0).finish(now.minus(SETTLE).millis()).await.unwrap();
     });
     iter(users).buffer_unordered(16).collect::<Vec<()>>().await;
 }
@@ -376,7 +377,7 @@ async fn a_batch_of_many_users_waits_a_few_times_in_sequence() {
     with_tries(&tables, 500, now).await;
     let batch = |user: fn(usize) -> String| -> Vec<EventKey> {
         let events = filled::events_from(at("2024-02-29T23:00:00Z"), 1000, Duration::from_secs(10));
-        events.into_iter().enumerate().map(|(number, event)| EventKey { user_id: user(number), ..event }).collect()
+        events.into_iter().enumerate().map(|(number, event)| EventKey { user_id: user(number).parse().unwrap(), ..event }).collect()
     };
     for (name, events, most) in [
         ("1,000 users without tries", batch(|number| format!("rare-{number}")), 25),

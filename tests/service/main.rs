@@ -104,11 +104,11 @@ impl App {
 
     fn create_event(&self, shards: &str) -> CreateEvent {
         let (store, counts) = self.tables(shards);
-        CreateEvent::new(store, counts, Effects::system())
+        CreateEvent::new(audit_log::deps::Deps { store, counts, effects: Effects::system() })
     }
 
     fn list_events(&self, shards: &str) -> ListEvents {
         let (store, counts) = self.tables(shards);
-        ListEvents::new(store, counts, Effects::system())
+        ListEvents::new(audit_log::deps::Deps { store, counts, effects: Effects::system() })
     }
 }

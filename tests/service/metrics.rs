@@ -56,7 +56,7 @@ fn noted(name: &str, value: f64, code: Option<&str>) -> (String, f64, String, Op
 #[tokio::test]
 async fn what_happens_is_counted_and_content_is_not_in_it() {
     let (tables, lines) = (Tables::start().await, Lines::default());
-    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), lines.effects());
+    let create = CreateEvent::new(audit_log::deps::Deps { store: tables.store.clone(), counts: tables.counts.clone(), effects: lines.effects() });
     let post = |document: String| {
         let request = Request::builder().method(Method::POST).header("content-type", "application/json");
         create.handle(request.header("idempotency-key", "k").body(document.into()).unwrap())
@@ -67,11 +67,11 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
     assert_eq!(lines.take(), [noted("EventsReplayed", 1.0, None)]);
     post(event("2", AT)).await;
     assert_eq!(lines.take(), [noted("RequestsRefused", 1.0, Some("idempotency_key_reused"))]);
-    let list = ListEvents::new(tables.store.clone(), tables.counts.clone(), lines.effects());
+    let list = ListEvents::new(audit_log::deps::Deps { store: tables.store.clone(), counts: tables.counts.clone(), effects: lines.effects() });
     list.handle(Request::new("".into())).await;
     assert_eq!(lines.take(), [], "a page is no event");
 
-    let index = IndexEvents::new(tables.indexer.clone(), lines.effects());
+    let index = IndexEvents::new(tables.deps().with_effects(lines.effects()));
     let mut batch = stream_batch(&events(2, Duration::from_secs(2)));
     batch["Records"][0]["dynamodb"]["ApproximateCreationDateTime"] = json!(1_704_067_201);
     batch["Records"][1]["dynamodb"]["ApproximateCreationDateTime"] = json!(1_704_067_202.5);
@@ -84,7 +84,7 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
 async fn a_late_event_that_could_not_be_counted_is_acknowledged_and_noted() {
     let (tables, lines) = (Tables::start().await, Lines::default());
     tables.client.delete_table().table_name("CountsTable").send().await.unwrap();
-    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), lines.effects());
+    let create = CreateEvent::new(audit_log::deps::Deps { store: tables.store.clone(), counts: tables.counts.clone(), effects: lines.effects() });
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
     let response = create.handle(request.body(event("1", "2023-12-31T00:00:00Z").into()).unwrap()).await;
     assert_eq!(response.status(), 201);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::count::{Indexer, SETTLE};
+use audit_log::limits::SETTLE;
 use audit_log::create_event::CreateEvent;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
@@ -129,7 +129,7 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
 
     // The first batch starts the lanes and fills them; the user's follows once the index of users has settled.
     for now in [now, now.plus(SETTLE)] {
-        let index = IndexEvents::new(Indexer::new(store.clone(), counts.clone()), effects(now));
+        let index = IndexEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: effects(now) });
         let batch: &[EventKey] = std::slice::from_ref(sample(&filled));
         let batch = serde_json::from_value(stream_batch(batch)).unwrap();
         let response = index.handle(batch, now.plus(Duration::from_secs(60))).await;
@@ -137,7 +137,7 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     }
     assert_eq!(witness.take(), allowed("IndexEventsTables"));
 
-    let create = CreateEvent::new(store.clone(), counts.clone(), effects(now));
+    let create = CreateEvent::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: effects(now) });
     for (at, status) in [("2024-01-01T01:00:00Z", 201), ("2024-01-01T00:10:00Z", 201), ("2024-01-01T00:10:00Z", 200)] {
         let request = Request::builder().method(Method::POST).header("content-type", "application/json");
         let request = request.header("idempotency-key", at).body(event("1", at).into()).unwrap();
@@ -154,7 +154,7 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     let id = filled[0].id.to_string();
     let request =
         Request::new(Body::Empty).with_path_parameters(std::collections::HashMap::from([("id".to_owned(), id)]));
-    let response = audit_log::list_events::ListEvents::new(store, counts, effects(now)).handle(request).await;
+    let response = audit_log::list_events::ListEvents::new(audit_log::deps::Deps { store, counts, effects: effects(now) }).handle(request).await;
     assert_eq!(response.status(), 200, "{response:?}");
     assert_eq!(witness.take(), allowed("ListEventsTables"));
 }

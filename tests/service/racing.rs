@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use audit_log::count::SETTLE;
+use audit_log::limits::SETTLE;
 use audit_log::create_event::CreateEvent;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
@@ -83,7 +83,7 @@ async fn record(tables: &Tables, plan: &Plan) -> (EventId, bool) {
         }
     });
     let effects = Effects::system().with_clock(move || clock).with_random(move || random).with_metrics(metrics);
-    let create = CreateEvent::new(tables.store.clone(), counts, effects);
+    let create = CreateEvent::new(audit_log::deps::Deps { store: tables.store.clone(), counts, effects });
     // So large that a burst exceeds the budget of a total.
     let filling = format!("\"{}\"", "x".repeat(6000));
     let request = Request::post("/events").header("content-type", "application/json");
@@ -98,7 +98,7 @@ async fn record(tables: &Tables, plan: &Plan) -> (EventId, bool) {
 async fn indexed(now: Timestamp) -> Tables {
     let tables = Tables::start().await;
     tables.index(now).await;
-    for user in USERS.map(|user| Partition::User(user.to_owned())) {
+    for user in USERS.map(|user| Partition::User(user.parse().unwrap())) {
         tables.indexer.start(&user, now.minus(SETTLE)).await.unwrap();
         tables.indexer.complete(&user).await.unwrap();
     }
@@ -107,7 +107,7 @@ async fn indexed(now: Timestamp) -> Tables {
 
 /// How many events of `user`, or of all, there are.
 fn count<'a>(recorded: impl Iterator<Item = &'a Recorded>, user: Option<&str>) -> u64 {
-    recorded.filter(|recorded| user.is_none_or(|user| recorded.key.user_id == user)).count() as u64
+    recorded.filter(|recorded| user.is_none_or(|user| recorded.key.user_id.as_str() == user)).count() as u64
 }
 
 async fn run(seed: u64) -> (usize, usize) {
@@ -145,7 +145,7 @@ async fn run(seed: u64) -> (usize, usize) {
             join(join_all(plans.iter().map(|plan| record(&tables, plan))), tables.get(&query, clock)).await;
         for (plan, (id, uncounted)) in plans.iter().zip(recorded) {
             let recorded = Recorded {
-                key: EventKey { id, user_id: plan.user.to_owned() },
+                key: EventKey { id, user_id: plan.user.parse().unwrap() },
                 due: shifted(now, rng.random_range(0..=MAX_LAG_MILLIS) as i64),
                 uncounted,
             };

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use audit_log::count::{LATE, SETTLE};
+use audit_log::limits::LATE;
+use audit_log::limits::SETTLE;
 use audit_log::create_event::CreateEvent;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
@@ -31,7 +32,7 @@ fn at(after: Duration) -> Timestamp {
 fn indexed() -> Vec<EventKey> {
     let key = |number: u64| EventKey {
         id: EventId::new(at(Duration::from_millis(300 * number)), number.wrapping_mul(0x9E37_79B9_7F4A_7C15), 1),
-        user_id: "1".to_owned(),
+        user_id: "1".parse().unwrap(),
     };
     (0..300).map(key).collect()
 }
@@ -41,7 +42,7 @@ impl Tables {
         let effects = Effects::system().with_clock(|| at(LATE)).with_random(move || random);
         let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
         let request = request.header("idempotency-key", "order-4711").body(event("1", AT).into()).unwrap();
-        CreateEvent::new(self.store.clone(), self.counts.clone(), effects).handle(request).await
+        CreateEvent::new(audit_log::deps::Deps { store: self.store.clone(), counts: self.counts.clone(), effects }).handle(request).await
     }
 
     async fn items(&self, table: &str) -> Value {
@@ -88,7 +89,7 @@ async fn what_is_written_is_what_other_versions_read() {
     let (recorded, keys) = (tables.items("EventsTable").await, tables.items("KeysTable").await);
     // The lanes of the shards are ready, that of a user is building.
     tables.index(now).await;
-    tables.indexer.start(&Partition::User("1".to_owned()), now).await.unwrap();
+    tables.indexer.start(&Partition::User("1".parse().unwrap()), now).await.unwrap();
     let added = tables.indexer.add(&indexed(), now).await;
     assert!(added.failed.is_empty(), "{added:?}");
     let counts = tables.items("CountsTable").await;
@@ -124,5 +125,5 @@ async fn what_another_version_wrote_is_read_and_added_to() {
         let shown = expected.chunks(100).nth(page - 1).unwrap_or_default();
         assert_eq!((&list["total"], ids(&list)), (&json!(expected.len()), shown.to_vec()));
     }
-    tables.reconcile((0..SHARDS).map(Partition::Shard).chain([Partition::User("1".to_owned())]), now).await;
+    tables.reconcile((0..SHARDS).map(Partition::Shard).chain([Partition::User("1".parse().unwrap())]), now).await;
 }

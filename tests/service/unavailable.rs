@@ -81,11 +81,11 @@ async fn post_from((store, counts): &Tables, effects: Effects, headers: &[(&str,
     let request = Request::builder().method(Method::POST).header("content-type", "application/json");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(event("1", AT).into()).unwrap();
-    CreateEvent::new(store.clone(), counts.clone(), effects).handle(request).await
+    CreateEvent::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects }).handle(request).await
 }
 
 async fn get((store, counts): &Tables) -> Response<Body> {
-    ListEvents::new(store.clone(), counts.clone(), Effects::system()).handle(Request::new("".into())).await
+    ListEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: Effects::system() }).handle(Request::new("".into())).await
 }
 
 /// Checks status and code, and that the sentence says this, and gives nothing of the inside away.
@@ -121,7 +121,7 @@ async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_reco
     };
     check(&post_from(&tables, panics_within(), &[]).await, 500, "internal_error", NOT_KNOWN);
     let (store, counts) = tables;
-    let get = ListEvents::new(store, counts, panics_within()).handle(Request::new("".into())).await;
+    let get = ListEvents::new(audit_log::deps::Deps { store, counts, effects: panics_within() }).handle(Request::new("".into())).await;
     check(&get, 500, "internal_error", "report it with the request_id");
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use audit_log::config::Settings;
-use audit_log::count::{CountsTable, Indexer, SETTLE};
+use audit_log::count::{CountsTable, Indexer};
+use audit_log::limits::SETTLE;
 use audit_log::dynamodb::Usage;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
@@ -68,8 +69,13 @@ impl Tables {
         let now = Arc::new(Mutex::new(Timestamp::EPOCH));
         let clock = now.clone();
         let effects = Effects::system().with_clock(move || *clock.lock().unwrap());
-        let lists = ListEvents::new(store.clone(), counts.clone(), effects);
+        let lists = ListEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects });
         Tables { dynamodb, client, indexer: Indexer::new(store.clone(), counts.clone()), store, counts, lists, now }
+    }
+
+    /// The dependencies of a handler on these tables.
+    pub fn deps(&self) -> audit_log::deps::Deps {
+        audit_log::deps::Deps { store: self.store.clone(), counts: self.counts.clone(), effects: Effects::system() }
     }
 
     /// The count index in another table.
@@ -200,7 +206,7 @@ pub async fn engine() -> Address {
 
 /// Answers `GET /events?query` from these tables at `now`, and gives what it used.
 pub async fn list(store: &EventStore, counts: &CountsTable, query: &str, now: Timestamp) -> (Value, Usage) {
-    ask(&ListEvents::new(store.clone(), counts.clone(), Effects::system().with_clock(move || now)), query).await
+    ask(&ListEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: Effects::system().with_clock(move || now) }), query).await
 }
 
 async fn ask(list: &ListEvents, query: &str) -> (Value, Usage) {
@@ -226,7 +232,7 @@ async fn write_of(client: &Client, events: &[EventKey], item_bytes: usize) {
             let item = HashMap::from([
                 ("shard".to_owned(), string(&format!("{:x}", event.id.shard()))),
                 ("id".to_owned(), string(&event.id.to_string())),
-                ("user_id".to_owned(), string(&event.user_id)),
+                ("user_id".to_owned(), string(event.user_id.as_str())),
                 ("event".to_owned(), string(&format!("{{\"user_id\":\"{}\",\"x\":\"{}\"}}", event.user_id, filling))),
                 ("recorded_at".to_owned(), string("2024-01-01T00:00:00.000Z")),
             ]);
@@ -253,14 +259,14 @@ pub fn events_from(start: Timestamp, count: usize, span: Duration) -> Vec<EventK
         .map(|number| {
             let at = start.plus(gap * u32::try_from(number).unwrap());
             let user_id = if number % 2 == 0 { "1".to_owned() } else { format!("u{}", number % 5000) };
-            EventKey { id: EventId::new(at, rng.random(), SHARDS), user_id }
+            EventKey { id: EventId::new(at, rng.random(), SHARDS), user_id: user_id.parse().unwrap() }
         })
         .collect()
 }
 
 /// An event of user 1's that makes the indexer look how many events the user has.
 pub fn sample(events: &[EventKey]) -> &EventKey {
-    events.iter().find(|event| event.user_id == "1" && (event.id.to_bits() >> 4) % 32 == 0).unwrap()
+    events.iter().find(|event| event.user_id.as_str() == "1" && (event.id.to_bits() >> 4) % 32 == 0).unwrap()
 }
 
 /// A stream's batch of new events, as Lambda delivers it.

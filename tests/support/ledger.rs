@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use audit_log::count::{EARLY, EDGE};
+use audit_log::limits::{EARLY, LIVE_WINDOW};
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use serde_json::Value;
@@ -201,7 +201,7 @@ fn first_id(error: &Value) -> String {
 /// The ids between which every list counts events live that is asked for now: the first, and the one after the last.
 fn live_range() -> (String, String) {
     let now = Effects::system().now();
-    (EventId::lowest_at(now.minus(EDGE)).to_string(), EventId::lowest_at(now.plus(EARLY)).to_string())
+    (EventId::lowest_at(now.minus(LIVE_WINDOW)).to_string(), EventId::lowest_at(now.plus(EARLY)).to_string())
 }
 
 impl Books {

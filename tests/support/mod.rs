@@ -74,7 +74,7 @@ pub fn event_with(user: &str, timestamp: &str, app_data: &str) -> String {
     )
 }
 
-/// The document of the README, which every client of the old service knows.
+/// The example `AccountDeleted` of openapi.yaml, which every client of the old service knows.
 pub fn seed(timestamp: &str) -> String {
     format!(
         r#"{{

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use audit_log::count::trie::{Before, Lane, Prefix, Roots, Storage, apply, count, finish, rank, start};
+use audit_log::count::trie::{LaneId, Node, Prefix, Storage, Trie, Tries};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use crate::memory::{Faults, Memory};
 use crate::turns::{count_turns, race};
 
-const LANES: Lane = 3;
+const LANES: LaneId = 3;
 
 /// How many seeds are tried: as many as fit into a test, or `PROPTEST_CASES`.
 fn cases() -> u32 {
@@ -46,12 +46,12 @@ fn keys(rng: &mut StdRng, count: usize) -> Vec<u128> {
     keys.into_iter().collect()
 }
 
-fn lane_of(key: u128) -> Lane {
-    (key % u128::from(LANES)) as Lane
+fn lane_of(key: u128) -> LaneId {
+    (key % u128::from(LANES)) as LaneId
 }
 
 /// The keys cut into batches, some of them twice, in any order.
-fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(Lane, Vec<u128>)> {
+fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(LaneId, Vec<u128>)> {
     let mut batches = Vec::new();
     for lane in 0..LANES {
         let mut keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
@@ -71,30 +71,30 @@ fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(Lane, Vec<u128>)> {
     batches
 }
 
-async fn roots(storage: &Memory) -> Roots {
+async fn roots(storage: &Memory) -> Vec<(LaneId, Node)> {
     let level = storage.level(Prefix::ROOT).await.unwrap();
-    Roots(level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect())
+    level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect()
 }
 
 /// Compares every total, rank, range and selection with the sorted list's.
 async fn check(storage: &Memory, sorted: &[u128]) {
     let roots = roots(storage).await;
-    let total = rank(storage, &roots, u128::MAX).await.unwrap();
+    let total = Tries::new(storage, &roots).rank(u128::MAX).await.unwrap();
     assert_eq!(total, sorted.len() as u64);
-    let all = Before::read(storage, &roots, u128::MAX).await.unwrap();
+    let all = Tries::new(storage, &roots).path_to(u128::MAX).await.unwrap();
     assert_eq!(all.count(), total);
     assert_eq!(all.select(storage, total).await.unwrap(), None);
     for (position, key) in sorted.iter().enumerate() {
         let position = position as u64;
-        assert_eq!(rank(storage, &roots, *key).await.unwrap(), position, "{key:032x}");
+        assert_eq!(Tries::new(storage, &roots).rank(*key).await.unwrap(), position, "{key:032x}");
         if !position.is_multiple_of(4) {
             continue;
         }
         assert_eq!(all.select(storage, total - 1 - position).await.unwrap(), Some(*key), "{position}");
         let end = sorted[(sorted.len() + position as usize) / 2];
         let within = sorted.partition_point(|other| *other < end) as u64 - position;
-        assert_eq!(count(storage, &roots, *key, end).await.unwrap(), within, "{key:032x} to {end:032x}");
-        let before = Before::read(storage, &roots, end).await.unwrap();
+        assert_eq!(Tries::new(storage, &roots).count(*key, end).await.unwrap(), within, "{key:032x} to {end:032x}");
+        let before = Tries::new(storage, &roots).path_to(end).await.unwrap();
         assert_eq!(before.count(), position + within, "before {end:032x}");
         if within > 0 {
             let found = before.select(storage, within - 1).await.unwrap();
@@ -123,8 +123,8 @@ proptest! {
                         continue;
                     }
                     // Until it is delivered, as a stream does.
-                    while !matches!(apply(storage, *lane, batch).await, Ok(Some(_))) {
-                        let _ = start(storage, *lane, 0).await;
+                    while !matches!(Trie::new(storage, *lane).apply(batch).await, Ok(Some(_))) {
+                        let _ = Trie::new(storage, *lane).start(0).await;
                     }
                     open.borrow_mut().remove(&number);
                 }
@@ -147,20 +147,20 @@ proptest! {
         // What is read together is not read at the same moment.
         let storage = &Memory::with_faults(Faults { slow: 2, ..Faults::default() }, seed);
         count_turns(async {
-            start(storage, 0, 0).await.unwrap();
-            apply(storage, 0, held).await.unwrap();
+            Trie::new(storage, 0).start(0).await.unwrap();
+            Trie::new(storage, 0).apply(held).await.unwrap();
         });
         let arriving = &arriving;
         race(3, u32::MAX, rng, |task| Box::pin(async move {
             if task == 0 {
                 for _ in 0..40 {
                     let roots = roots(storage).await;
-                    let counted = count(storage, &roots, first, u128::MAX).await.unwrap();
+                    let counted = Tries::new(storage, &roots).count(first, u128::MAX).await.unwrap();
                     assert_eq!(counted, held.len() as u64);
                 }
             } else {
                 for keys in arriving.chunks(9).skip(task - 1).step_by(2) {
-                    apply(storage, 0, keys).await.unwrap();
+                    Trie::new(storage, 0).apply(keys).await.unwrap();
                 }
             }
         }));
@@ -183,9 +183,9 @@ proptest! {
         let storage = &Memory::with_faults(Faults { slow: 2, ..Faults::default() }, seed);
         for lane in 0..LANES {
             count_turns(async {
-                start(storage, lane, 0).await.unwrap();
+                Trie::new(storage, lane).start(0).await.unwrap();
                 let keys: Vec<u128> = old.iter().copied().filter(|key| lane_of(*key) == lane).collect();
-                apply(storage, lane, &keys).await.unwrap();
+                Trie::new(storage, lane).apply(&keys).await.unwrap();
             });
         }
         // What certainly is there, and what may be.
@@ -199,7 +199,7 @@ proptest! {
                     let rank = newest * (part % 20) / if late == 2 { 40 } else { 20 };
                     let before_it = there.borrow().clone();
                     let roots = roots(storage).await;
-                    let key = Before::read(storage, &roots, end).await.unwrap().select(storage, rank).await.unwrap();
+                    let key = Tries::new(storage, &roots).path_to(end).await.unwrap().select(storage, rank).await.unwrap();
                     let key = key.unwrap();
                     let (least, most) = (newer(&before_it, key), newer(&begun.borrow(), key));
                     assert!((least..=most).contains(&rank), "{key:032x} has {least} to {most} before it, not {rank}");
@@ -209,7 +209,7 @@ proptest! {
                     for lane in 0..LANES {
                         let keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
                         begun.borrow_mut().extend(&keys);
-                        apply(storage, lane, &keys).await.unwrap();
+                        Trie::new(storage, lane).apply(&keys).await.unwrap();
                         there.borrow_mut().extend(&keys);
                     }
                 }
@@ -228,10 +228,10 @@ proptest! {
         let storage = &Memory::new();
         for lane in 0..LANES {
             count_turns(async {
-                start(storage, lane, 0).await.unwrap();
+                Trie::new(storage, lane).start(0).await.unwrap();
                 let keys: Vec<u128> = old.iter().copied().filter(|key| lane_of(*key) == lane).collect();
-                apply(storage, lane, &keys).await.unwrap();
-                finish(storage, lane, 0).await.unwrap();
+                Trie::new(storage, lane).apply(&keys).await.unwrap();
+                Trie::new(storage, lane).finish(0).await.unwrap();
             });
         }
         let batches = &batches(rng, &new);
@@ -240,15 +240,15 @@ proptest! {
             if task == 0 {
                 for position in (0..old.len()).step_by(7) {
                     let roots = roots(storage).await;
-                    assert_eq!(count(storage, &roots, old[position], bound).await.unwrap(), (old.len() - position) as u64);
-                    assert_eq!(rank(storage, &roots, bound).await.unwrap(), old.len() as u64);
-                    let before = Before::read(storage, &roots, bound).await.unwrap();
+                    assert_eq!(Tries::new(storage, &roots).count(old[position], bound).await.unwrap(), (old.len() - position) as u64);
+                    assert_eq!(Tries::new(storage, &roots).rank(bound).await.unwrap(), old.len() as u64);
+                    let before = Tries::new(storage, &roots).path_to(bound).await.unwrap();
                     let rank = old.len() - 1 - position;
                     assert_eq!(before.select(storage, rank as u64).await.unwrap(), Some(old[position]));
                 }
             } else {
                 for (lane, batch) in batches.iter().skip(task - 1).step_by(3) {
-                    apply(storage, *lane, batch).await.unwrap();
+                    Trie::new(storage, *lane).apply(batch).await.unwrap();
                 }
             }
         }));
@@ -260,7 +260,7 @@ proptest! {
 #[test]
 fn a_lane_that_was_not_started_takes_nothing() {
     let storage = Memory::new();
-    assert_eq!(count_turns(apply(&storage, 0, &[1])).0, Ok(None));
+    assert_eq!(count_turns(Trie::new(&storage, 0).apply(&[1])).0, Ok(None));
     assert_eq!(storage.nodes(), 0);
 }
 
@@ -268,13 +268,13 @@ fn a_lane_that_was_not_started_takes_nothing() {
 fn keys_that_share_fourteen_bytes_are_told_apart_by_the_last() {
     let storage = Memory::new();
     count_turns(async {
-        start(&storage, 0, 0).await.unwrap();
+        Trie::new(&storage, 0).start(0).await.unwrap();
         // All within one millisecond and one fraction of it: only the last two bytes differ.
         let keys: Vec<u128> = (0..20_000).map(|low| START + low * 3).collect();
-        apply(&storage, 0, &keys).await.unwrap();
+        Trie::new(&storage, 0).apply(&keys).await.unwrap();
         let roots = roots(&storage).await;
-        assert_eq!(rank(&storage, &roots, START + 3 * 777).await, Ok(777));
-        let before = Before::read(&storage, &roots, u128::MAX).await.unwrap();
+        assert_eq!(Tries::new(&storage, &roots).rank(START + 3 * 777).await, Ok(777));
+        let before = Tries::new(&storage, &roots).path_to(u128::MAX).await.unwrap();
         assert_eq!(before.select(&storage, 777).await, Ok(Some(START + 3 * (19_999 - 777))));
     });
 }

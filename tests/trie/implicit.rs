@@ -5,25 +5,25 @@
 
 use std::collections::BTreeMap;
 
-use audit_log::count::trie::{Entry, KEY_BYTES, Lane, MAX_LEAF_KEYS, Node, Prefix, State, Step, Storage, Swap};
+use audit_log::count::trie::{Entry, KEY_BYTES, LaneId, MAX_LEAF_KEYS, Node, Prefix, State, Digit, Storage, Swap};
 
 use crate::memory::{Cost, Fault, read_units};
 use crate::turns::turn;
 
 pub struct Implicit {
-    lanes: Lane,
+    lanes: LaneId,
     keys_of_a_lane: u64,
     /// The steps from the root that have keys: each is 49.7 days.
-    roots: std::ops::Range<Step>,
+    roots: std::ops::Range<Digit>,
     seed: u64,
     cost: std::sync::Mutex<Cost>,
 }
 
 impl Implicit {
     /// `total` keys in `lanes` lanes, over the `days` days up to the end of 2026.
-    pub fn new(lanes: Lane, total: u64, days: u64, seed: u64) -> Implicit {
+    pub fn new(lanes: LaneId, total: u64, days: u64, seed: u64) -> Implicit {
         let end = 0x019c;
-        let first = end - Step::try_from(days.div_ceil(50)).unwrap();
+        let first = end - Digit::try_from(days.div_ceil(50)).unwrap();
         Implicit {
             lanes,
             keys_of_a_lane: total / u64::from(lanes),
@@ -38,8 +38,8 @@ impl Implicit {
     }
 
     /// The steps that ids can take from here (RFC 9562: version 7, variant 10; and the lane is the last digit).
-    fn steps(&self, lane: Lane, prefix: Prefix) -> Vec<Step> {
-        let lane = Step::from(lane);
+    fn steps(&self, lane: LaneId, prefix: Prefix) -> Vec<Digit> {
+        let lane = Digit::from(lane);
         match prefix.bytes() {
             0 => self.roots.clone().collect(),
             6 => (0x70..=0x7f).collect(),
@@ -49,9 +49,9 @@ impl Implicit {
         }
     }
 
-    fn children(&self, lane: Lane, prefix: Prefix, count: u64) -> BTreeMap<Step, u64> {
+    fn children(&self, lane: LaneId, prefix: Prefix, count: u64) -> BTreeMap<Digit, u64> {
         let steps = self.steps(lane, prefix);
-        let weight = |step: &Step| 50 + self.noise(lane, prefix, *step) % 100;
+        let weight = |step: &Digit| 50 + self.noise(lane, prefix, *step) % 100;
         let all: u64 = steps.iter().map(weight).sum();
         let share = |weights: u64| (u128::from(count) * u128::from(weights) / u128::from(all)) as u64;
         let mut children = BTreeMap::new();
@@ -66,7 +66,7 @@ impl Implicit {
         children
     }
 
-    fn noise(&self, lane: Lane, prefix: Prefix, step: Step) -> u64 {
+    fn noise(&self, lane: LaneId, prefix: Prefix, step: Digit) -> u64 {
         // SplitMix64's finalizer.
         let key = prefix.first() ^ (prefix.first() >> 64);
         let mut bits =
@@ -76,7 +76,7 @@ impl Implicit {
         bits ^ bits >> 31
     }
 
-    fn keys(&self, lane: Lane, prefix: Prefix, count: u64, keys: &mut Vec<u128>) {
+    fn keys(&self, lane: LaneId, prefix: Prefix, count: u64, keys: &mut Vec<u128>) {
         if prefix.bytes() == KEY_BYTES {
             keys.push(prefix.first());
             return;
@@ -87,7 +87,7 @@ impl Implicit {
     }
 
     /// The node at `prefix`, if the lane has one: not below a leaf.
-    fn at(&self, lane: Lane, prefix: Prefix) -> Option<Node> {
+    fn at(&self, lane: LaneId, prefix: Prefix) -> Option<Node> {
         let mut count = self.keys_of_a_lane;
         let mut at = Prefix::ROOT;
         let path: Vec<Prefix> =
@@ -96,7 +96,7 @@ impl Implicit {
             if count <= MAX_LEAF_KEYS as u64 {
                 return None;
             }
-            count = self.children(lane, at, count).get(&at.step(child.first())).copied()?;
+            count = self.children(lane, at, count).get(&at.digit(child.first())).copied()?;
             at = child;
         }
         if count <= MAX_LEAF_KEYS as u64 {
@@ -112,7 +112,7 @@ impl Implicit {
 impl Storage for Implicit {
     type Error = Fault;
 
-    async fn level(&self, prefix: Prefix) -> Result<Vec<(Lane, Entry)>, Fault> {
+    async fn level(&self, prefix: Prefix) -> Result<Vec<(LaneId, Entry)>, Fault> {
         turn().await;
         let entry = |node| Entry { version: 1, node, state: Some(State::Ready) };
         let level: Vec<_> = (0..self.lanes).filter_map(|lane| Some((lane, entry(self.at(lane, prefix)?)))).collect();
@@ -122,11 +122,11 @@ impl Storage for Implicit {
         Ok(level)
     }
 
-    async fn node(&self, _: Lane, _: Prefix) -> Result<Option<Entry>, Fault> {
+    async fn node(&self, _: LaneId, _: Prefix) -> Result<Option<Entry>, Fault> {
         unreachable!("readers read levels")
     }
 
-    async fn swap(&self, _: Lane, _: Prefix, _: &Entry) -> Result<Swap, Fault> {
+    async fn swap(&self, _: LaneId, _: Prefix, _: &Entry) -> Result<Swap, Fault> {
         unreachable!("readers do not write")
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use audit_log::count::trie::{Entry, Lane, Prefix, Storage, Swap};
+use audit_log::count::trie::{Entry, LaneId, Prefix, Storage, Swap};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -35,7 +35,7 @@ pub struct Faults {
 
 pub struct Memory {
     /// Each node's versions, oldest first.
-    nodes: Mutex<BTreeMap<(Prefix, Lane), Vec<Entry>>>,
+    nodes: Mutex<BTreeMap<(Prefix, LaneId), Vec<Entry>>>,
     faults: Mutex<(Faults, StdRng)>,
     cost: Mutex<Cost>,
 }
@@ -72,7 +72,7 @@ impl Memory {
     }
 }
 
-pub fn read_units(entries: &[(Lane, Entry)], prefix: Prefix) -> u64 {
+pub fn read_units(entries: &[(LaneId, Entry)], prefix: Prefix) -> u64 {
     let bytes: usize = entries.iter().map(|(_, entry)| ITEM_BYTES + entry.node.pack(prefix).len()).sum();
     bytes.div_ceil(4096).max(1) as u64
 }
@@ -80,13 +80,13 @@ pub fn read_units(entries: &[(Lane, Entry)], prefix: Prefix) -> u64 {
 impl Storage for Memory {
     type Error = Fault;
 
-    async fn level(&self, prefix: Prefix) -> Result<Vec<(Lane, Entry)>, Fault> {
+    async fn level(&self, prefix: Prefix) -> Result<Vec<(LaneId, Entry)>, Fault> {
         turn().await;
         while self.strikes(|faults| faults.slow) {
             turn().await;
         }
         let nodes = self.nodes.lock().unwrap();
-        let lanes = nodes.range((prefix, 0)..=(prefix, Lane::MAX));
+        let lanes = nodes.range((prefix, 0)..=(prefix, LaneId::MAX));
         let level: Vec<_> = lanes.map(|((_, lane), versions)| (*lane, versions.last().unwrap().clone())).collect();
         let mut cost = self.cost.lock().unwrap();
         cost.reads += 1;
@@ -94,7 +94,7 @@ impl Storage for Memory {
         Ok(level)
     }
 
-    async fn node(&self, lane: Lane, prefix: Prefix) -> Result<Option<Entry>, Fault> {
+    async fn node(&self, lane: LaneId, prefix: Prefix) -> Result<Option<Entry>, Fault> {
         turn().await;
         if self.strikes(|faults| faults.fail) {
             return Err(Fault);
@@ -109,7 +109,7 @@ impl Storage for Memory {
         Ok(Some(entry))
     }
 
-    async fn swap(&self, lane: Lane, prefix: Prefix, new: &Entry) -> Result<Swap, Fault> {
+    async fn swap(&self, lane: LaneId, prefix: Prefix, new: &Entry) -> Result<Swap, Fault> {
         turn().await;
         if self.strikes(|faults| faults.fail) {
             return Err(Fault);

@@ -1,6 +1,6 @@
 //! What rank and select cost, from a thousand events to a billion: by the trie's own code, on an implicit log.
 
-use audit_log::count::trie::{Before, Prefix, Roots, Storage, rank};
+use audit_log::count::trie::{LaneId, Node, Prefix, Storage, Tries};
 
 use crate::implicit::Implicit;
 use crate::memory::Cost;
@@ -30,18 +30,18 @@ impl Reading {
 /// the log.
 fn measure(store: &Implicit, total: u64) -> (Reading, Reading, Reading) {
     let (level, root) = Reading::of(store, store.level(Prefix::ROOT));
-    let roots = Roots(level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect());
+    let roots: Vec<(LaneId, Node)> = level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect();
     let (mut ranked, mut selected) = (Reading::default(), Reading::default());
-    let all = count_turns(Before::read(store, &roots, u128::MAX)).0.unwrap();
+    let all = count_turns(Tries::new(store, &roots).path_to(u128::MAX)).0.unwrap();
     for part in 0..8 {
         let position = (total - 1) * part / 7;
         let (key, reading) = Reading::of(store, all.select(store, total - 1 - position));
         let key = key.unwrap().unwrap();
         selected = selected.most(reading);
-        let (found, reading) = Reading::of(store, rank(store, &roots, key));
+        let (found, reading) = Reading::of(store, Tries::new(store, &roots).rank(key));
         assert_eq!(found, Ok(position), "the rank of the key at {position}");
         ranked = ranked.most(reading);
-        let (before, reading) = Reading::of(store, Before::read(store, &roots, key));
+        let (before, reading) = Reading::of(store, Tries::new(store, &roots).path_to(key));
         let before = before.unwrap();
         assert_eq!(before.count(), position);
         ranked = ranked.most(reading);

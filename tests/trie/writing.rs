@@ -1,6 +1,6 @@
 //! What keeping the index costs in write units, by the rate at which events come.
 
-use audit_log::count::trie::{apply, start};
+use audit_log::count::trie::Trie;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -13,7 +13,7 @@ const WINDOW_SECONDS: f64 = 5.0;
 /// Write units an event, and nodes an event, for one lane that takes `rate` events a second until `events` came.
 fn measure(rate: f64, events: usize, window: f64) -> (f64, f64) {
     let (storage, rng) = (Memory::new(), &mut StdRng::seed_from_u64(1));
-    count_turns(start(&storage, 0, 0)).0.unwrap();
+    count_turns(Trie::new(&storage, 0).start(0)).0.unwrap();
     let started = 0x019c_0000_0000_u128;
     let (mut seconds, mut batch, mut batch_until) = (0.0, Vec::new(), 0.0);
     for _ in 0..events {
@@ -21,13 +21,13 @@ fn measure(rate: f64, events: usize, window: f64) -> (f64, f64) {
         let gap: f64 = -(1.0 - rng.random::<f64>()).ln() / rate;
         seconds += gap;
         if seconds > batch_until {
-            count_turns(apply(&storage, 0, &std::mem::take(&mut batch))).0.unwrap();
+            count_turns(Trie::new(&storage, 0).apply(&std::mem::take(&mut batch))).0.unwrap();
             batch_until = seconds + window;
         }
         let millis = started + (seconds * 1000.0) as u128;
         batch.push(millis << 80 | 7 << 76 | 0b10 << 62 | u128::from(rng.random::<u64>() >> 2));
     }
-    count_turns(apply(&storage, 0, &batch)).0.unwrap();
+    count_turns(Trie::new(&storage, 0).apply(&batch)).0.unwrap();
     (storage.cost().write_units as f64 / events as f64, storage.nodes() as f64 / events as f64)
 }
 

@@ -1,4 +1,5 @@
-//! The DynamoDB engine: one that is embedded, with its DynamoDB API on a port, or one that runs elsewhere.
+//! The DynamoDB engine: one that is embedded, with its DynamoDB API on a port, or one that runs
+//! elsewhere.
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -15,8 +16,9 @@ use tokio::task::JoinHandle;
 
 /// The engine's file in its folder.
 pub const DATABASE: &str = "dynamodb.sqlite";
-/// For each write to a table with a stream the engine looks up the stream's last number, in all of its records: at
-/// 16,000 events a write took 2 ms, at 100,000 it would take 20. With this it takes what it took at the first.
+/// For each write to a table with a stream the engine looks up the stream's last number, in all of
+/// its records: at 16,000 events a write took 2 ms, at 100,000 it would take 20. With this it takes
+/// what it took at the first.
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS audit_log_stream ON _stream_records \
      (table_name, CAST(sequence_number AS INTEGER))";
 
@@ -43,7 +45,10 @@ pub struct Address {
 impl Address {
     /// An engine that does not care who asks.
     pub fn new(url: impl Into<String>) -> Address {
-        Address { url: url.into(), access_key_id: "local".to_owned() }
+        Address {
+            url: url.into(),
+            access_key_id: "local".to_owned(),
+        }
     }
 
     /// What points a client at it.
@@ -53,7 +58,13 @@ impl Address {
             // Not through the proxy that the environment may name: the engine is on this machine.
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new(&self.access_key_id, "local", None, None, "local"))
+            .credentials_provider(Credentials::new(
+                &self.access_key_id,
+                "local",
+                None,
+                None,
+                "local",
+            ))
     }
 
     /// The functions' client for it.
@@ -102,7 +113,8 @@ pub enum EngineError {
 /// An embedded engine.
 pub struct Engine {
     database: Database,
-    /// Held as long as the database is open: two engines on one file would each trust their own caches.
+    /// Held as long as the database is open: two engines on one file would each trust their own
+    /// caches.
     lock: Option<File>,
 }
 
@@ -116,16 +128,26 @@ impl Engine {
         match folder {
             None => {
                 let database = Database::memory().map_err(|error| refused("start", &error))?;
-                // Nobody else can reach into a database in memory: it is restored from one that has the index.
-                let folder = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?;
+                // Nobody else can reach into a database in memory: it is restored from one that has
+                // the index.
+                let folder = tempfile::tempdir()
+                    .map_err(|error| unwritable(&std::env::temp_dir(), error))?;
                 let file = folder.path().join(DATABASE);
                 drop(open_file(&file)?);
-                database.restore_from(&file.to_string_lossy()).map_err(|error| refused("start", &error))?;
-                Ok(Engine { database, lock: None })
+                database
+                    .restore_from(&file.to_string_lossy())
+                    .map_err(|error| refused("start", &error))?;
+                Ok(Engine {
+                    database,
+                    lock: None,
+                })
             }
             Some(folder) => {
                 let lock = lock(folder)?;
-                Ok(Engine { database: open_file(&folder.join(DATABASE))?, lock: Some(lock) })
+                Ok(Engine {
+                    database: open_file(&folder.join(DATABASE))?,
+                    lock: Some(lock),
+                })
             }
         }
     }
@@ -150,23 +172,36 @@ fn lock(folder: &Path) -> Result<File, EngineError> {
     let lock = File::create(folder.join("lock")).map_err(|error| unwritable(folder, error))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(EngineError::InUse { folder: folder.into() }),
+        Err(TryLockError::WouldBlock) => Err(EngineError::InUse {
+            folder: folder.into(),
+        }),
         Err(TryLockError::Error(error)) => Err(unwritable(folder, error)),
     }
 }
 
 fn open_file(file: &Path) -> Result<Database, EngineError> {
     let action = format!("open {}", file.display());
-    let database = Database::new(&file.to_string_lossy()).map_err(|error| refused(&action, &error))?;
-    let index = rusqlite::Connection::open(file).and_then(|connection| connection.execute_batch(STREAM_INDEX));
-    index.map_err(|error| EngineError::Engine { action, problem: error.to_string() })?;
+    let database =
+        Database::new(&file.to_string_lossy()).map_err(|error| refused(&action, &error))?;
+    let index = rusqlite::Connection::open(file)
+        .and_then(|connection| connection.execute_batch(STREAM_INDEX));
+    index.map_err(|error| EngineError::Engine {
+        action,
+        problem: error.to_string(),
+    })?;
     Ok(database)
 }
 
 fn unwritable(folder: &Path, error: std::io::Error) -> EngineError {
-    EngineError::Folder { folder: folder.into(), error }
+    EngineError::Folder {
+        folder: folder.into(),
+        error,
+    }
 }
 
 fn refused(action: &str, error: &DynoxideError) -> EngineError {
-    EngineError::Engine { action: action.to_owned(), problem: error.to_string() }
+    EngineError::Engine {
+        action: action.to_owned(),
+        problem: error.to_string(),
+    }
 }

@@ -1,17 +1,17 @@
-//! The Lambda functions, in this process or behind a Lambda endpoint: an event's JSON in, the answer's JSON out.
+//! The Lambda functions, in this process or behind a Lambda endpoint: an event's JSON in, the
+//! answer's JSON out.
 
 use std::fmt;
 use std::time::Duration;
 
 use audit_log::config::{Settings, SettingsError};
-use audit_log::count::{CountsTable, Indexer};
 use audit_log::create_event::CreateEvent;
+use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::http::{self, MAX_LAMBDA_PAYLOAD_BYTES};
 use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
-use audit_log::store::EventStore;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use lambda_http::{Body, Context, LambdaEvent, Request, Response};
@@ -79,33 +79,48 @@ impl Function {
     /// [`FunctionError`], in one sentence.
     pub fn new(declared: &template::Function, client: &Client) -> Result<Function, FunctionError> {
         let binary = || declared.binary.clone();
-        let settings = Settings::read(|name| declared.environment.get(name).cloned())
-            .map_err(|error| FunctionError::Settings { binary: binary(), error })?;
-        let store = EventStore::new(client.clone(), &settings);
-        let counts = CountsTable::new(client.clone(), &settings);
+        let settings =
+            Settings::read(|name| declared.environment.get(name).cloned()).map_err(|error| {
+                FunctionError::Settings {
+                    binary: binary(),
+                    error,
+                }
+            })?;
+        let deps = Deps::new(client.clone(), &settings);
         let handler = match declared.binary.as_str() {
-            "create-event" => Handler::CreateEvent(CreateEvent::new(store, counts, Effects::system())),
-            "list-events" => Handler::ListEvents(ListEvents::new(store, counts, Effects::system())),
-            "index-events" => Handler::IndexEvents(IndexEvents::new(Indexer::new(store, counts), Effects::system())),
+            "create-event" => Handler::CreateEvent(CreateEvent::new(deps)),
+            "list-events" => Handler::ListEvents(ListEvents::new(deps)),
+            "index-events" => Handler::IndexEvents(IndexEvents::new(deps)),
             _ => return Err(FunctionError::UnknownBinary(binary())),
         };
-        Ok(Function { handler, timeout: Duration::from_secs(declared.timeout) })
+        Ok(Function {
+            handler,
+            timeout: Duration::from_secs(declared.timeout),
+        })
     }
 
-    /// The function that `declared` names, behind a Lambda endpoint such as that of `cargo lambda watch`, where it is
-    /// called as its binary.
+    /// The function that `declared` names, behind a Lambda endpoint such as that of `cargo lambda
+    /// watch`, where it is called as its binary.
     ///
     /// # Errors
     ///
     /// [`FunctionError::Client`].
-    pub fn elsewhere(declared: &template::Function, endpoint: &str) -> Result<Function, FunctionError> {
+    pub fn elsewhere(
+        declared: &template::Function,
+        endpoint: &str,
+    ) -> Result<Function, FunctionError> {
         let (endpoint, binary) = (endpoint.trim_end_matches('/'), &declared.binary);
         // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         let url = format!("{endpoint}/2015-03-31/functions/{binary}/invocations");
         // Not through the proxy that the environment may name: the endpoint is on this machine.
-        let client =
-            reqwest::Client::builder().no_proxy().build().map_err(|error| FunctionError::Client(error.to_string()))?;
-        Ok(Function { handler: Handler::Elsewhere(client, url), timeout: Duration::from_secs(declared.timeout) })
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|error| FunctionError::Client(error.to_string()))?;
+        Ok(Function {
+            handler: Handler::Elsewhere(client, url),
+            timeout: Duration::from_secs(declared.timeout),
+        })
     }
 
     /// Invokes the function with an event's JSON and gives its answer's JSON.
@@ -118,28 +133,53 @@ impl Function {
             return Err(InvokeError::EventTooLarge);
         }
         let function = self.clone();
-        // A task of its own, as Lambda has a process: a panic is the end of the one invocation alone.
+        // A task of its own, as Lambda has a process: a panic is the end of the one invocation
+        // alone.
         let invocation = tokio::spawn(async move { function.run(&event).await });
         let response = invocation.await.map_err(|error| failed(&error))??;
-        if response.len() > MAX_LAMBDA_PAYLOAD_BYTES { Err(InvokeError::AnswerTooLarge) } else { Ok(response) }
+        if response.len() > MAX_LAMBDA_PAYLOAD_BYTES {
+            Err(InvokeError::AnswerTooLarge)
+        } else {
+            Ok(response)
+        }
     }
 
     async fn run(&self, event: &str) -> Result<String, InvokeError> {
         let context = self.context();
         match &self.handler {
-            Handler::CreateEvent(handler) => response(event, context, |request| handler.handle(request)).await,
-            Handler::ListEvents(handler) => response(event, context, |request| handler.handle(request)).await,
+            Handler::CreateEvent(handler) => {
+                response(event, context, |request| handler.handle(request)).await
+            }
+            Handler::ListEvents(handler) => {
+                response(event, context, |request| handler.handle(request)).await
+            }
             Handler::IndexEvents(handler) => {
                 let batch = serde_json::from_str(event).map_err(|error| failed(&error))?;
-                let response = handler.handle(batch, Timestamp::from_millis(context.deadline)).await;
+                let response = handler
+                    .handle(batch, Timestamp::from_millis(context.deadline))
+                    .await;
                 serde_json::to_string(&response).map_err(|error| failed(&error))
             }
             Handler::Elsewhere(client, url) => {
-                let request = client.post(url).timeout(self.timeout).body(event.to_owned());
-                let response = request.send().await.map_err(|error| failed(&DisplayErrorContext(error)))?;
-                let crashed = !response.status().is_success() || response.headers().contains_key(FUNCTION_ERROR);
-                let text = response.text().await.map_err(|error| failed(&DisplayErrorContext(error)))?;
-                if crashed { Err(failed(&text)) } else { Ok(text) }
+                let request = client
+                    .post(url)
+                    .timeout(self.timeout)
+                    .body(event.to_owned());
+                let response = request
+                    .send()
+                    .await
+                    .map_err(|error| failed(&DisplayErrorContext(error)))?;
+                let crashed = !response.status().is_success()
+                    || response.headers().contains_key(FUNCTION_ERROR);
+                let text = response
+                    .text()
+                    .await
+                    .map_err(|error| failed(&DisplayErrorContext(error)))?;
+                if crashed {
+                    Err(failed(&text))
+                } else {
+                    Ok(text)
+                }
             }
         }
     }
@@ -154,7 +194,11 @@ impl Function {
 }
 
 /// Passes an API Gateway event to a handler, the way the function's binary does.
-async fn response<F>(event: &str, context: Context, handle: impl FnOnce(Request) -> F) -> Result<String, InvokeError>
+async fn response<F>(
+    event: &str,
+    context: Context,
+    handle: impl FnOnce(Request) -> F,
+) -> Result<String, InvokeError>
 where
     F: Future<Output = Response<Body>>,
 {

@@ -1,5 +1,5 @@
-//! An HTTP API of API Gateway, as far as the service can tell: HTTP in, an event in payload format 2.0 to the
-//! function, its answer back.
+//! An HTTP API of API Gateway, as far as the service can tell: HTTP in, an event in payload format
+//! 2.0 to the function, its answer back.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use std::collections::BTreeMap;
@@ -42,8 +42,15 @@ impl Gateway {
     }
 
     /// The function behind a route, and the parameters in the path.
-    fn route(&self, method: &str, path: &str) -> Option<(&Route, &Function, BTreeMap<String, String>)> {
-        let mut routes = self.routes.iter().filter(|(route, _)| route.method == method);
+    fn route(
+        &self,
+        method: &str,
+        path: &str,
+    ) -> Option<(&Route, &Function, BTreeMap<String, String>)> {
+        let mut routes = self
+            .routes
+            .iter()
+            .filter(|(route, _)| route.method == method);
         routes.find_map(|(route, function)| Some((route, function, matches(&route.path, path)?)))
     }
 }
@@ -55,7 +62,10 @@ fn matches(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
     loop {
         match (pattern.next(), path.next()) {
             (None, None) => return Some(parameters),
-            (Some(expected), Some(found)) => match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            (Some(expected), Some(found)) => match expected
+                .strip_prefix('{')
+                .and_then(|name| name.strip_suffix('}'))
+            {
                 Some(_) if found.is_empty() => return None,
                 Some(name) => {
                     let value = percent_decode_str(found).decode_utf8_lossy().into_owned();
@@ -78,13 +88,19 @@ async fn response(
     let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
         return own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
-    let Some((route, function, parameters)) = gateway.route(parts.method.as_str(), parts.uri.path()) else {
+    let Some((route, function, parameters)) =
+        gateway.route(parts.method.as_str(), parts.uri.path())
+    else {
         return own(StatusCode::NOT_FOUND, "Not Found");
     };
-    let response = function.invoke(event(&parts, &body, client, route, &parameters).to_string()).await;
+    let response = function
+        .invoke(event(&parts, &body, client, route, &parameters).to_string())
+        .await;
     match response.and_then(|response| back(&response)) {
         Ok(response) => response,
-        Err(InvokeError::EventTooLarge) => own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+        Err(InvokeError::EventTooLarge) => {
+            own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+        }
         Err(error) => {
             tracing::error!(%error, "the invocation failed");
             own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
@@ -96,7 +112,10 @@ async fn response(
 fn own(status: StatusCode, message: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }
 
@@ -114,7 +133,10 @@ fn event(
     let mut headers = joined(&parts.headers);
     headers.insert("x-forwarded-for".to_owned(), client.ip().to_string());
     headers.insert("x-forwarded-proto".to_owned(), "http".to_owned());
-    let host = headers.get(header::HOST.as_str()).cloned().unwrap_or_else(|| "localhost".to_owned());
+    let host = headers
+        .get(header::HOST.as_str())
+        .cloned()
+        .unwrap_or_else(|| "localhost".to_owned());
 
     let mut event = json!({
         "version": "2.0",
@@ -159,18 +181,38 @@ fn event(
 /// The headers with lower-case names, the values of a repeated one joined by commas.
 fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
     let values = |name: &HeaderName| {
-        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let values = headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         values.collect::<Vec<_>>().join(",")
     };
-    headers.keys().map(|name| (name.as_str().to_owned(), values(name))).collect()
+    headers
+        .keys()
+        .map(|name| (name.as_str().to_owned(), values(name)))
+        .collect()
 }
 
-/// Whether API Gateway passes a body of this type on as text; it encodes any other, and one without a type.
+/// Whether API Gateway passes a body of this type on as text; it encodes any other, and one without
+/// a type.
 fn is_text(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence.starts_with("text/")
-        || ["application/json", "application/javascript", "application/xml"].contains(&essence.as_str())
+        || [
+            "application/json",
+            "application/javascript",
+            "application/xml",
+        ]
+        .contains(&essence.as_str())
 }
 
 /// What a function returns.
@@ -187,8 +229,11 @@ struct FunctionResponse {
 }
 
 fn back(payload: &str) -> Result<Response<Body>, InvokeError> {
-    let failed = |error: &dyn std::fmt::Display| InvokeError::Failed(format!("its response is not usable: {error}"));
-    let function: FunctionResponse = serde_json::from_str(payload).map_err(|error| failed(&error))?;
+    let failed = |error: &dyn std::fmt::Display| {
+        InvokeError::Failed(format!("its response is not usable: {error}"))
+    };
+    let function: FunctionResponse =
+        serde_json::from_str(payload).map_err(|error| failed(&error))?;
     let text = function.body.unwrap_or_default();
     let body = if function.is_base64_encoded {
         BASE64.decode(text).map_err(|error| failed(&error))?
@@ -199,7 +244,9 @@ fn back(payload: &str) -> Result<Response<Body>, InvokeError> {
     for (name, value) in function.headers {
         response = response.header(name, value);
     }
-    response.body(Body::from(body)).map_err(|error| failed(&error))
+    response
+        .body(Body::from(body))
+        .map_err(|error| failed(&error))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The whole audit log on one machine: what `cargo run` starts, and what the tests talk to.
 //!
-//! A request takes the same path as on AWS. [`gateway`] turns it into an API Gateway payload, [`functions`] passes the
-//! payload to the handler, and the handler's DynamoDB client talks HTTP to [`engine`]. Routes, functions, environments
-//! and tables come from `template.yaml`, which [`template`] reads.
+//! A request takes the same path as on AWS. [`gateway`] turns it into an API Gateway payload,
+//! [`functions`] passes the payload to the handler, and the handler's DynamoDB client talks HTTP to
+//! [`engine`]. Routes, functions, environments and tables come from `template.yaml`, which
+//! [`template`] reads.
 
 pub mod engine;
 pub mod functions;

@@ -94,9 +94,13 @@ impl Service {
             Storage::Elsewhere(address) => (address.clone(), None),
             storage => {
                 let local = Ipv4Addr::LOCALHOST.into();
-                let (listener, address) = listen(local, options.dynamodb_port, "--dynamodb-port").await?;
+                let (listener, address) =
+                    listen(local, options.dynamodb_port, "--dynamodb-port").await?;
                 let engine = Engine::open(storage.folder())?;
-                (Address::new(format!("http://{address}")), Some(engine.serve(listener, closed(engine_stopped))))
+                (
+                    Address::new(format!("http://{address}")),
+                    Some(engine.serve(listener, closed(engine_stopped))),
+                )
             }
         };
         let client = dynamodb.client().await;
@@ -107,24 +111,48 @@ impl Service {
                 Some(url) => Function::elsewhere(declared, url)?,
                 None => Function::new(declared, &client)?,
             };
-            sources.extend(declared.streams.iter().map(|source| (source.clone(), function.clone())));
-            routes.extend(declared.routes.iter().map(|route| (route.clone(), function.clone())));
+            sources.extend(
+                declared
+                    .streams
+                    .iter()
+                    .map(|source| (source.clone(), function.clone())),
+            );
+            routes.extend(
+                declared
+                    .routes
+                    .iter()
+                    .map(|route| (route.clone(), function.clone())),
+            );
         }
 
         let (stop_gateway, gateway_stopped) = watch::channel(());
-        let app = Gateway::new(routes).app().into_make_service_with_connect_info::<SocketAddr>();
+        let app = Gateway::new(routes)
+            .app()
+            .into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, app).with_graceful_shutdown(closed(gateway_stopped));
         let gateway = tokio::spawn(async move { serve.await });
         let streams_client = aws_sdk_dynamodbstreams::Client::new(&dynamodb.config().load().await);
         let (mut streams, mut flushes) = (JoinSet::new(), Vec::new());
         for (source, function) in sources {
-            let file = options.storage.folder().map(|folder| folder.join(format!("{}.position", source.table)));
+            let file = options
+                .storage
+                .folder()
+                .map(|folder| folder.join(format!("{}.position", source.table)));
             let (stream, flush) = Stream::new(streams_client.clone(), function, source, file);
             streams.spawn(stream.run());
             flushes.push(flush);
         }
-        let service =
-            Service { address, dynamodb, client, flushes, streams, stop_gateway, stop_engine, gateway, engine };
+        let service = Service {
+            address,
+            dynamodb,
+            client,
+            flushes,
+            streams,
+            stop_gateway,
+            stop_engine,
+            gateway,
+            engine,
+        };
         Ok(service)
     }
 
@@ -142,7 +170,8 @@ impl Service {
 
     /// Takes no more requests, answers those under way, and closes the database.
     pub async fn stop(mut self) {
-        // The engine goes last: requests under way still need it. A task that panicked has stopped, too.
+        // The engine goes last: requests under way still need it. A task that panicked has stopped,
+        // too.
         drop(self.stop_gateway);
         ended(self.gateway).await;
         // What the stream has not delivered it delivers after the next start.
@@ -167,8 +196,16 @@ async fn closed(mut stopped: watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
 }
 
-async fn listen(host: IpAddr, port: u16, option: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |error| StartError::Port { address: (host, port).into(), option, error };
+async fn listen(
+    host: IpAddr,
+    port: u16,
+    option: &'static str,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |error| StartError::Port {
+        address: (host, port).into(),
+        option,
+        error,
+    };
     let listener = TcpListener::bind((host, port)).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))

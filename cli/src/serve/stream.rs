@@ -1,8 +1,8 @@
 //! What stands between a table's stream and a function: the event source mapping.
 //!
-//! Records are delivered in order, at least once, in batches that are collected for the template's window; a batch
-//! that fails is delivered again from the record that the function names. How far the stream was delivered is kept
-//! in a file beside the engine's.
+//! Records are delivered in order, at least once, in batches that are collected for the template's
+//! window; a batch that fails is delivered again from the record that the function names. How far
+//! the stream was delivered is kept in a file beside the engine's.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +37,8 @@ pub struct Stream {
     file: Option<PathBuf>,
     /// The sequence number of the last record that was delivered.
     position: Option<String>,
-    /// The shard that was delivered to its end, in an engine that opens another now and then, as DynamoDB Local does.
+    /// The shard that was delivered to its end, in an engine that opens another now and then, as
+    /// DynamoDB Local does.
     closed: Option<String>,
     flushes: mpsc::Receiver<oneshot::Sender<()>>,
 }
@@ -53,7 +54,8 @@ impl Flush {
     pub async fn done(&self) {
         loop {
             let (done, wait) = oneshot::channel();
-            // A stream that has stopped delivers nothing; one that failed and forgot the question is asked again.
+            // A stream that has stopped delivers nothing; one that failed and forgot the question
+            // is asked again.
             if self.0.send(done).await.is_err() || wait.await.is_ok() {
                 return;
             }
@@ -63,18 +65,42 @@ impl Flush {
 
 impl Stream {
     /// A stream from `source` to `function`, which goes on where `file` says.
-    pub fn new(client: Client, function: Function, source: StreamSource, file: Option<PathBuf>) -> (Stream, Flush) {
-        let position = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-        let position = position.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    pub fn new(
+        client: Client,
+        function: Function,
+        source: StreamSource,
+        file: Option<PathBuf>,
+    ) -> (Stream, Flush) {
+        let position = file
+            .as_ref()
+            .and_then(|file| std::fs::read_to_string(file).ok());
+        let position = position
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty());
         let (flush, flushes) = mpsc::channel(1);
-        (Stream { client, function, source, file, position, closed: None, flushes }, Flush(flush))
+        (
+            Stream {
+                client,
+                function,
+                source,
+                file,
+                position,
+                closed: None,
+                flushes,
+            },
+            Flush(flush),
+        )
     }
 
     /// Delivers until it is dropped.
     pub async fn run(mut self) {
         loop {
             if let Err(error) = self.deliver().await {
-                tracing::warn!(error, table = self.source.table, "the stream could not be delivered; trying again");
+                tracing::warn!(
+                    error,
+                    table = self.source.table,
+                    "the stream could not be delivered; trying again"
+                );
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -93,7 +119,12 @@ impl Stream {
                 (self.closed, self.position) = (Some(shard), None);
                 return Ok(());
             };
-            let response = self.client.get_records().shard_iterator(next).send().await?;
+            let response = self
+                .client
+                .get_records()
+                .shard_iterator(next)
+                .send()
+                .await?;
             iterator = response.next_shard_iterator;
             let records = response.records.unwrap_or_default();
             let idle = records.is_empty();
@@ -113,23 +144,49 @@ impl Stream {
                 let _ = flush.send(());
             }
             if idle && flush.is_none() {
-                let wait = due.map_or(POLL, |due| due.saturating_duration_since(Instant::now()).min(POLL));
-                flush = tokio::time::timeout(wait, self.flushes.recv()).await.ok().flatten();
+                let wait = due.map_or(POLL, |due| {
+                    due.saturating_duration_since(Instant::now()).min(POLL)
+                });
+                flush = tokio::time::timeout(wait, self.flushes.recv())
+                    .await
+                    .ok()
+                    .flatten();
             }
         }
     }
 
     /// The shard that is to be delivered, and where it goes on.
     async fn iterator(&self) -> Result<(String, String), Failure> {
-        let streams = self.client.list_streams().table_name(&self.source.table).send().await?;
-        let stream = streams.streams().first().and_then(|stream| stream.stream_arn());
+        let streams = self
+            .client
+            .list_streams()
+            .table_name(&self.source.table)
+            .send()
+            .await?;
+        let stream = streams
+            .streams()
+            .first()
+            .and_then(|stream| stream.stream_arn());
         let stream = stream.ok_or("the table has no stream")?;
-        let described = self.client.describe_stream().stream_arn(stream).send().await?;
-        let shards = described.stream_description().map(StreamDescription::shards).unwrap_or_default();
-        // Oldest first. The embedded engine has one, for ever; another may have forgotten the one that was closed.
+        let described = self
+            .client
+            .describe_stream()
+            .stream_arn(stream)
+            .send()
+            .await?;
+        let shards = described
+            .stream_description()
+            .map(StreamDescription::shards)
+            .unwrap_or_default();
+        // Oldest first. The embedded engine has one, for ever; another may have forgotten the one
+        // that was closed.
         let shards: Vec<&str> = shards.iter().filter_map(|shard| shard.shard_id()).collect();
-        let closed = shards.iter().position(|shard| Some(*shard) == self.closed.as_deref());
-        let shard = *shards.get(closed.map_or(0, |at| at + 1)).ok_or("the stream has no shard to go on with yet")?;
+        let closed = shards
+            .iter()
+            .position(|shard| Some(*shard) == self.closed.as_deref());
+        let shard = *shards
+            .get(closed.map_or(0, |at| at + 1))
+            .ok_or("the stream has no shard to go on with yet")?;
         let kind = match self.position {
             Some(_) => ShardIteratorType::AfterSequenceNumber,
             None => ShardIteratorType::TrimHorizon,
@@ -143,7 +200,12 @@ impl Stream {
             .set_sequence_number(self.position.clone())
             .send()
             .await?;
-        Ok((shard.to_owned(), response.shard_iterator.ok_or("the stream gave no iterator")?))
+        Ok((
+            shard.to_owned(),
+            response
+                .shard_iterator
+                .ok_or("the stream gave no iterator")?,
+        ))
     }
 
     /// Invokes the function with a batch until all of it is processed, and notes how far it came.
@@ -151,10 +213,18 @@ impl Stream {
         while !batch.is_empty() {
             let records = fitting(&batch);
             let part = &batch[..records.len()];
-            let failed_from = match self.function.invoke(format!(r#"{{"Records":[{}]}}"#, records.join(","))).await {
+            let failed_from = match self
+                .function
+                .invoke(format!(r#"{{"Records":[{}]}}"#, records.join(",")))
+                .await
+            {
                 Ok(response) => {
                     let response: BatchResponse = serde_json::from_str(&response)?;
-                    response.failures.into_iter().next().map(|failure| failure.sequence_number)
+                    response
+                        .failures
+                        .into_iter()
+                        .next()
+                        .map(|failure| failure.sequence_number)
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a batch is delivered again");
@@ -164,10 +234,17 @@ impl Stream {
             // A number that is none of the batch's fails all of it, as it does on Lambda.
             let processed = match failed_from {
                 None => part.len(),
-                Some(from) => part.iter().position(|record| number(record) == Some(&from)).unwrap_or(0),
+                Some(from) => part
+                    .iter()
+                    .position(|record| number(record) == Some(&from))
+                    .unwrap_or(0),
             };
             let failed = processed < part.len();
-            if let Some(position) = batch[..processed].last().and_then(number).map(str::to_owned) {
+            if let Some(position) = batch[..processed]
+                .last()
+                .and_then(number)
+                .map(str::to_owned)
+            {
                 if let Some(file) = &self.file {
                     std::fs::write(file, &position)?;
                 }
@@ -192,14 +269,19 @@ fn fitting(records: &[Record]) -> Vec<String> {
         fits
     };
     let texts = records.iter().map(|next| record(next).to_string());
-    texts.enumerate().take_while(fits).map(|(_, text)| text).collect()
+    texts
+        .enumerate()
+        .take_while(fits)
+        .map(|(_, text)| text)
+        .collect()
 }
 
 fn number(record: &Record) -> Option<&str> {
     record.dynamodb()?.sequence_number()
 }
 
-/// A record as Lambda delivers it: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-create-package.html>.
+/// A record as Lambda delivers it:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-create-package.html>.
 fn record(record: &Record) -> Value {
     let change = record.dynamodb();
     let image = |image: Option<&std::collections::HashMap<String, AttributeValue>>| -> Value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{KEY_BYTES, MAX_LEAF_KEYS, Prefix, Step};
+use super::{Digit, KEY_BYTES, MAX_LEAF_KEYS, Prefix};
 
 /// What lies below a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +14,14 @@ pub enum Node {
     Inner {
         /// The greatest key that is counted.
         greatest: u128,
-        /// By step.
-        counts: BTreeMap<Step, u64>,
+        /// By digit.
+        counts: BTreeMap<Digit, u64>,
     },
 }
 
 /// What a subtree held when it was last seen. A lower bound: it only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Below {
+pub struct Summary {
     /// How many keys.
     pub count: u64,
     /// The greatest of them; 0 when there is none.
@@ -54,46 +54,70 @@ impl Node {
     pub const EMPTY: Node = Node::Leaf(Vec::new());
 
     /// What lies below this node.
-    pub fn below(&self) -> Below {
+    pub fn summary(&self) -> Summary {
         match self {
-            Node::Leaf(keys) => Below { count: keys.len() as u64, greatest: keys.last().copied().unwrap_or(0) },
-            Node::Inner { greatest, counts } => Below { count: counts.values().sum(), greatest: *greatest },
+            Node::Leaf(keys) => Summary {
+                count: keys.len() as u64,
+                greatest: keys.last().copied().unwrap_or(0),
+            },
+            Node::Inner { greatest, counts } => Summary {
+                count: counts.values().sum(),
+                greatest: *greatest,
+            },
         }
     }
 
-    /// How many keys below this node, which lies at `prefix`, are certainly on one side of `bound`; and how many lie in
-    /// the one child that has keys on both sides of it.
+    /// How many keys below this node, which lies at `prefix`, are certainly on one side of `bound`;
+    /// and how many lie in the one child that has keys on both sides of it.
     pub fn split_at(&self, prefix: Prefix, bound: u128, side: Side) -> (u64, u64) {
         match self {
             Node::Leaf(keys) => {
                 let less = keys.partition_point(|key| *key < bound);
-                (if side == Side::Less { less } else { keys.len() - less } as u64, 0)
+                (
+                    if side == Side::Less {
+                        less
+                    } else {
+                        keys.len() - less
+                    } as u64,
+                    0,
+                )
             }
-            Node::Inner { greatest, counts } if *greatest < bound => {
-                (if side == Side::Less { counts.values().sum() } else { 0 }, 0)
-            }
+            Node::Inner { greatest, counts } if *greatest < bound => (
+                if side == Side::Less {
+                    counts.values().sum()
+                } else {
+                    0
+                },
+                0,
+            ),
             Node::Inner { counts, .. } => {
-                let step = prefix.step(bound);
+                let digit = prefix.digit(bound);
                 let certain = match side {
-                    Side::Less => (Bound::Unbounded, Bound::Excluded(step)),
-                    Side::NotLess => (Bound::Excluded(step), Bound::Unbounded),
+                    Side::Less => (Bound::Unbounded, Bound::Excluded(digit)),
+                    Side::NotLess => (Bound::Excluded(digit), Bound::Unbounded),
                 };
-                (counts.range(certain).map(|(_, count)| count).sum(), counts.get(&step).copied().unwrap_or(0))
+                (
+                    counts.range(certain).map(|(_, count)| count).sum(),
+                    counts.get(&digit).copied().unwrap_or(0),
+                )
             }
         }
     }
 
-    /// This node, which lies at `prefix`, as bytes. A kind; then a leaf's keys without the prefix, or an inner
-    /// node's greatest key without the prefix and (step, count) pairs, the count in LEB128.
+    /// This node, which lies at `prefix`, as bytes. A kind; then a leaf's keys without the prefix,
+    /// or an inner node's greatest key without the prefix and (digit, count) pairs, the count in
+    /// LEB128.
     pub fn pack(&self, prefix: Prefix) -> Vec<u8> {
         let suffix = |key: &u128| key.to_be_bytes().into_iter().skip(prefix.bytes());
         match self {
-            Node::Leaf(keys) => std::iter::once(LEAF).chain(keys.iter().flat_map(suffix)).collect(),
+            Node::Leaf(keys) => std::iter::once(LEAF)
+                .chain(keys.iter().flat_map(suffix))
+                .collect(),
             Node::Inner { greatest, counts } => {
                 let mut bytes: Vec<u8> = std::iter::once(INNER).chain(suffix(greatest)).collect();
-                for (step, count) in counts {
-                    let step = step.to_be_bytes();
-                    bytes.extend(&step[step.len() - step_bytes(prefix)..]);
+                for (digit, count) in counts {
+                    let digit = digit.to_be_bytes();
+                    bytes.extend(&digit[digit.len() - digit_bytes(prefix)..]);
                     pack_count(*count, &mut bytes);
                 }
                 bytes
@@ -108,14 +132,21 @@ impl Node {
     /// [`Unpackable`], which tells a form that is not known from bytes that are broken.
     pub fn unpack(prefix: Prefix, bytes: &[u8]) -> Result<Node, Unpackable> {
         match bytes.first() {
-            None | Some(&LEAF | &INNER) => Node::unpack_known(prefix, bytes).ok_or(Unpackable::Broken),
+            None | Some(&LEAF | &INNER) => {
+                Node::unpack_known(prefix, bytes).ok_or(Unpackable::Broken)
+            }
             Some(kind) => Err(Unpackable::UnknownKind(*kind)),
         }
     }
 
     fn unpack_known(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
         let suffix_bytes = KEY_BYTES - prefix.bytes();
-        let key = |suffix: &[u8]| suffix.iter().fold(0, |bits, byte| (bits << 8) | u128::from(*byte)) | prefix.first();
+        let key = |suffix: &[u8]| {
+            suffix
+                .iter()
+                .fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
+                | prefix.first()
+        };
         if suffix_bytes == 0 {
             // The one key of a prefix that is the whole key.
             return (bytes == [LEAF]).then(|| Node::Leaf(vec![prefix.first()]));
@@ -123,26 +154,35 @@ impl Node {
         match bytes.split_first()? {
             (&LEAF, rest) => {
                 let suffixes = rest.chunks_exact(suffix_bytes);
-                let keys: Vec<u128> =
-                    if suffixes.remainder().is_empty() { suffixes.map(key).collect() } else { return None };
-                (keys.is_sorted_by(|a, b| a < b) && keys.len() <= MAX_LEAF_KEYS).then_some(Node::Leaf(keys))
+                let keys: Vec<u128> = if suffixes.remainder().is_empty() {
+                    suffixes.map(key).collect()
+                } else {
+                    return None;
+                };
+                (keys.is_sorted_by(|a, b| a < b) && keys.len() <= MAX_LEAF_KEYS)
+                    .then_some(Node::Leaf(keys))
             }
             (&INNER, rest) => {
                 let (greatest, mut rest) = rest.split_at_checked(suffix_bytes)?;
                 let mut counts = BTreeMap::new();
                 while !rest.is_empty() {
-                    let (step, after) = rest.split_at_checked(step_bytes(prefix))?;
-                    let step = step.iter().fold(0, |bits, byte| (bits << 8) | Step::from(*byte));
-                    counts.insert(step, unpack_count(after, &mut rest)?);
+                    let (digit, after) = rest.split_at_checked(digit_bytes(prefix))?;
+                    let digit = digit
+                        .iter()
+                        .fold(0, |bits, byte| (bits << 8) | Digit::from(*byte));
+                    counts.insert(digit, unpack_count(after, &mut rest)?);
                 }
-                Some(Node::Inner { greatest: key(greatest), counts })
+                Some(Node::Inner {
+                    greatest: key(greatest),
+                    counts,
+                })
             }
             _ => None,
         }
     }
 }
 
-fn step_bytes(prefix: Prefix) -> usize {
+fn digit_bytes(prefix: Prefix) -> usize {
     prefix.child(0).bytes() - prefix.bytes()
 }
 
@@ -158,7 +198,12 @@ fn unpack_count<'a>(bytes: &'a [u8], rest: &mut &'a [u8]) -> Option<u64> {
     let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0)?;
     let (count, after) = bytes.split_at_checked(length)?;
     *rest = after;
-    (length <= 9).then(|| count.iter().rev().fold(0, |bits, byte| (bits << 7) | u64::from(byte & 0x7f)))
+    (length <= 9).then(|| {
+        count
+            .iter()
+            .rev()
+            .fold(0, |bits, byte| (bits << 7) | u64::from(byte & 0x7f))
+    })
 }
 
 #[cfg(test)]
@@ -171,8 +216,12 @@ mod tests {
 
     /// Every prefix that a key has, the root among them.
     fn prefixes() -> impl Strategy<Value = Prefix> {
-        (0..=15_usize, any::<u128>())
-            .prop_map(|(at, key)| std::iter::once(Prefix::ROOT).chain(Prefix::path(key)).nth(at).unwrap())
+        (0..=15_usize, any::<u128>()).prop_map(|(at, key)| {
+            std::iter::once(Prefix::ROOT)
+                .chain(Prefix::path(key))
+                .nth(at)
+                .unwrap()
+        })
     }
 
     proptest! {
@@ -189,8 +238,8 @@ mod tests {
             let leaf = Node::Leaf(keys.into_iter().collect());
             prop_assert_eq!(Node::unpack(prefix, &leaf.pack(prefix)), Ok(leaf));
             if prefix.bytes() < KEY_BYTES {
-                let steps = if prefix == Prefix::ROOT { u16::MAX } else { 0xff };
-                let counts = counts.into_iter().map(|(step, count)| (step & steps, count)).collect();
+                let digits = if prefix == Prefix::ROOT { u16::MAX } else { 0xff };
+                let counts = counts.into_iter().map(|(digit, count)| (digit & digits, count)).collect();
                 let inner = Node::Inner { greatest: within(greatest), counts };
                 prop_assert_eq!(Node::unpack(prefix, &inner.pack(prefix)), Ok(inner));
             }
@@ -199,7 +248,7 @@ mod tests {
         #[test]
         fn bytes_from_anywhere_do_no_harm(prefix in prefixes(), bytes: Vec<u8>) {
             if let Ok(node) = Node::unpack(prefix, &bytes) {
-                node.below();
+                node.summary();
             }
         }
     }
@@ -207,17 +256,31 @@ mod tests {
     #[test]
     fn a_key_takes_twelve_bytes_of_a_leaf_of_typical_depth_and_a_count_three_of_an_inner_node() {
         let prefix = Prefix::path(KEY).nth(2).unwrap();
-        let leaf = Node::Leaf((0..MAX_LEAF_KEYS as u128).map(|low| prefix.first() + low).collect());
+        let leaf = Node::Leaf(
+            (0..MAX_LEAF_KEYS as u128)
+                .map(|low| prefix.first() + low)
+                .collect(),
+        );
         assert_eq!((prefix.bytes(), leaf.pack(prefix).len()), (4, 1 + 256 * 12));
-        let inner = Node::Inner { greatest: KEY, counts: (0..=255).map(|step| (step, 6553)).collect() };
+        let inner = Node::Inner {
+            greatest: KEY,
+            counts: (0..=255).map(|digit| (digit, 6553)).collect(),
+        };
         assert_eq!(inner.pack(prefix).len(), 1 + 12 + 256 * 3);
     }
 
     #[test]
     fn a_kind_of_another_version_is_told_from_broken_bytes() {
-        assert_eq!(Node::unpack(Prefix::ROOT, &[7, 1, 2]), Err(Unpackable::UnknownKind(7)));
+        assert_eq!(
+            Node::unpack(Prefix::ROOT, &[7, 1, 2]),
+            Err(Unpackable::UnknownKind(7))
+        );
         for broken in [&[][..], &[LEAF, 1], &[INNER, 1]] {
-            assert_eq!(Node::unpack(Prefix::ROOT, broken), Err(Unpackable::Broken), "{broken:?}");
+            assert_eq!(
+                Node::unpack(Prefix::ROOT, broken),
+                Err(Unpackable::Broken),
+                "{broken:?}"
+            );
         }
     }
 
@@ -233,6 +296,10 @@ mod tests {
         assert_eq!(inner.split_at(prefix, greatest + 1, Side::NotLess), (0, 0));
         assert_eq!(less(prefix.child(0x20).first()), (5, 0));
         assert_eq!(less(greatest), (12, 1));
-        assert_eq!(less(greatest + 1), (13, 0), "the greatest key is less, so all are");
+        assert_eq!(
+            less(greatest + 1),
+            (13, 0),
+            "the greatest key is less, so all are"
+        );
     }
 }

@@ -13,11 +13,11 @@ pub struct Prefix {
 }
 
 /// What leads from a node to one of its children: the next byte, or from the root the first two.
-pub type Step = u16;
+pub type Digit = u16;
 
-/// How many bytes the root's step takes. The first two bytes of an id change every 2³² ms (49.7 days), so a level
-/// between them would be a read and a write more for nothing.
-const ROOT_STEP_BYTES: u8 = 2;
+/// How many bytes the root's digit takes. The first two bytes of an id change every 2³² ms (49.7
+/// days), so a level between them would be a read and a write more for nothing.
+const ROOT_DIGIT_BYTES: u8 = 2;
 
 impl Prefix {
     /// Of the node above all others.
@@ -28,22 +28,29 @@ impl Prefix {
         usize::from(self.bytes)
     }
 
-    /// Where the node lies that `step` leads to.
+    /// Where the node lies that `digit` leads to.
     #[must_use]
-    pub fn child(self, step: Step) -> Prefix {
-        let bytes = self.bytes + self.step_bytes();
-        Prefix { bits: self.bits | (u128::from(step) << shift(bytes)), bytes }
+    pub fn child(self, digit: Digit) -> Prefix {
+        let bytes = self.bytes + self.digit_bytes();
+        Prefix {
+            bits: self.bits | (u128::from(digit) << shift(bytes)),
+            bytes,
+        }
     }
 
-    /// The step from here towards `key`, which lies below here.
-    pub fn step(self, key: u128) -> Step {
-        let mask = (1 << (8 * u32::from(self.step_bytes()))) - 1;
-        ((key >> shift(self.bytes + self.step_bytes())) & mask) as Step
+    /// The digit from here towards `key`, which lies below here.
+    pub fn digit(self, key: u128) -> Digit {
+        let mask = (1 << (8 * u32::from(self.digit_bytes()))) - 1;
+        ((key >> shift(self.bytes + self.digit_bytes())) & mask) as Digit
     }
 
     /// The greatest key that can lie below here.
     pub fn last(self) -> u128 {
-        let rest = if self.bytes == 0 { u128::MAX } else { (1 << shift(self.bytes)) - 1 };
+        let rest = if self.bytes == 0 {
+            u128::MAX
+        } else {
+            (1 << shift(self.bytes)) - 1
+        };
         self.bits | rest
     }
 
@@ -54,12 +61,14 @@ impl Prefix {
 
     /// The nodes below the root in which `key` can lie, from the top.
     pub fn path(key: u128) -> impl Iterator<Item = Prefix> {
-        let below = move |prefix: &Prefix| (prefix.bytes() < KEY_BYTES).then(|| prefix.child(prefix.step(key)));
+        let below = move |prefix: &Prefix| {
+            (prefix.bytes() < KEY_BYTES).then(|| prefix.child(prefix.digit(key)))
+        };
         std::iter::successors(below(&Prefix::ROOT), below)
     }
 
-    fn step_bytes(self) -> u8 {
-        if self.bytes == 0 { ROOT_STEP_BYTES } else { 1 }
+    fn digit_bytes(self) -> u8 {
+        if self.bytes == 0 { ROOT_DIGIT_BYTES } else { 1 }
     }
 }
 
@@ -72,7 +81,9 @@ fn shift(bytes: u8) -> u32 {
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.bits.to_be_bytes();
-        bytes[..self.bytes()].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        bytes[..self.bytes()]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -1,141 +1,193 @@
-//! Comparing a lane with what it should hold, and correcting it.
+//! Reading and correcting a trie that should hold other keys or counts.
 //!
-//! Only here are keys taken away or counts lowered. An applier that read a node before it was corrected can raise a
-//! count again to what it was: compare once more when nobody writes.
+//! Only here are keys removed or counts lowered. An applier that read a node before it was corrected
+//! can raise a count again to what it was. Compare once more when nothing writes.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
-use super::{Below, Entry, Error, Lane, MAX_SWAPS, Node, Prefix, Step, Storage, Swap};
+use super::{Digit, Entry, Error, MAX_SWAPS, Node, Prefix, Storage, Summary, Swap, Trie};
 
 /// How many children of a node are read at a time.
 const CHILDREN_AT_ONCE: usize = 16;
 
-/// A count that is not what lies below it.
+/// A count that differs from what lies below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Miscount {
     /// The node that is counted.
     pub prefix: Prefix,
-    /// What the node above said.
+    /// The count in the node above.
     pub counted: u64,
-    /// What is there.
+    /// The number of keys found.
     pub found: u64,
 }
 
-/// The keys of a lane from `first` to `last`, sorted.
-///
-/// # Errors
-///
-/// [`Error::Storage`].
-pub async fn keys<S: Storage>(storage: &S, lane: Lane, first: u128, last: u128) -> Result<Vec<u128>, Error<S::Error>> {
-    let mut keys = keys_below(storage, lane, Prefix::ROOT, first, last).await?;
-    keys.sort_unstable();
-    Ok(keys)
+/// What a recount found below a node.
+struct Recount {
+    summary: Summary,
+    miscounts: Vec<Miscount>,
 }
 
-fn keys_below<'a, S: Storage>(
-    storage: &'a S,
-    lane: Lane,
-    prefix: Prefix,
-    first: u128,
-    last: u128,
-) -> BoxFuture<'a, Result<Vec<u128>, Error<S::Error>>> {
-    Box::pin(async move {
-        match storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT).node {
-            Node::Leaf(keys) => Ok(keys.into_iter().filter(|key| (first..=last).contains(key)).collect()),
-            Node::Inner { counts, .. } => {
-                let children = counts.into_keys().map(|step| prefix.child(step));
-                let within = children.filter(|child| child.first() <= last && first <= child.last());
-                let below: Vec<_> = within.map(|child| keys_below(storage, lane, child, first, last)).collect();
-                iter(below).buffer_unordered(CHILDREN_AT_ONCE).try_concat().await
-            }
-        }
-    })
-}
-
-/// Takes `key` out of the leaf that holds it. The counts above it are then too high, until [`recount`].
-///
-/// # Errors
-///
-/// [`Error`]; the key may still be there.
-pub async fn remove<S: Storage>(storage: &S, lane: Lane, key: u128) -> Result<(), Error<S::Error>> {
-    for prefix in std::iter::once(Prefix::ROOT).chain(Prefix::path(key)) {
-        let mut entry = storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT);
-        let mut swaps = 0;
-        while let Node::Leaf(keys) = &entry.node {
-            if !keys.contains(&key) {
-                return Ok(());
-            }
-            if swaps == MAX_SWAPS {
-                return Err(Error::Contended(prefix));
-            }
-            let rest = Node::Leaf(keys.iter().copied().filter(|held| *held != key).collect());
-            match storage.swap(lane, prefix, &Entry { node: rest, ..entry }).await? {
-                Swap::Done => return Ok(()),
-                Swap::Lost(current) => entry = current.unwrap_or(Entry::ABSENT),
-            }
-            swaps += 1;
-        }
+impl<'a, S: Storage> Trie<'a, S> {
+    /// The keys from `first` to `last`, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub async fn keys(self, first: u128, last: u128) -> Result<Vec<u128>, Error<S::Error>> {
+        let mut keys = self.keys_below(Prefix::ROOT, first, last).await?;
+        keys.sort_unstable();
+        Ok(keys)
     }
-    Ok(())
-}
 
-/// Compares each count of a lane with what lies below it, and corrects those that are wrong.
-///
-/// # Errors
-///
-/// [`Error`]; some may have been corrected.
-pub async fn recount<S: Storage>(storage: &S, lane: Lane) -> Result<Vec<Miscount>, Error<S::Error>> {
-    Ok(recount_below(storage, lane, Prefix::ROOT).await?.1)
-}
+    fn keys_below(
+        self,
+        prefix: Prefix,
+        first: u128,
+        last: u128,
+    ) -> BoxFuture<'a, Result<Vec<u128>, Error<S::Error>>> {
+        Box::pin(async move {
+            match self.node_or_empty(prefix).await?.node {
+                Node::Leaf(mut keys) => {
+                    keys.retain(|key| (first..=last).contains(key));
+                    Ok(keys)
+                }
+                Node::Inner { counts, .. } => {
+                    let children = counts.into_keys().map(|digit| prefix.child(digit));
+                    let overlaps = |child: &Prefix| child.first() <= last && first <= child.last();
+                    let reads: Vec<_> = children
+                        .filter(overlaps)
+                        .map(|child| self.keys_below(child, first, last))
+                        .collect();
+                    iter(reads)
+                        .buffer_unordered(CHILDREN_AT_ONCE)
+                        .try_concat()
+                        .await
+                }
+            }
+        })
+    }
 
-type Recounted<E> = Result<(Below, Vec<Miscount>), Error<E>>;
-
-fn recount_below<'a, S: Storage>(storage: &'a S, lane: Lane, prefix: Prefix) -> BoxFuture<'a, Recounted<S::Error>> {
-    Box::pin(async move {
-        let node = storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT).node;
-        let Node::Inner { counts, .. } = &node else { return Ok((node.below(), Vec::new())) };
-        let recount_child = |step| async move {
-            Ok::<_, Error<S::Error>>((step, recount_below(storage, lane, prefix.child(step)).await?))
-        };
-        let children: Vec<_> = counts.keys().copied().map(recount_child).collect();
-        let children: Vec<_> = iter(children).buffer_unordered(CHILDREN_AT_ONCE).try_collect().await?;
-        let (mut miscounts, mut outdated) = (Vec::new(), false);
-        for (step, (below, below_it)) in children {
-            miscounts.extend(below_it);
-            if counts.get(&step) != Some(&below.count) {
-                outdated = true;
-                miscounts.extend(correct(storage, lane, prefix, step).await?);
+    /// Removes `key` from the leaf that holds it. The counts above it are then too high, until
+    /// [`recount`](Trie::recount).
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]. The key may still be there.
+    pub async fn remove(self, key: u128) -> Result<(), Error<S::Error>> {
+        let path = std::iter::once(Prefix::ROOT).chain(Prefix::path(key));
+        for prefix in path {
+            let mut entry = self.node_or_empty(prefix).await?;
+            let mut swaps = 0;
+            // An inner node holds no keys. The leaf lies further down.
+            while let Node::Leaf(keys) = &entry.node {
+                if !keys.contains(&key) {
+                    return Ok(());
+                }
+                if swaps == MAX_SWAPS {
+                    return Err(Error::Contended(prefix));
+                }
+                let rest = keys.iter().copied().filter(|held| *held != key);
+                let node = Node::Leaf(rest.collect());
+                match self.swap(prefix, &Entry { node, ..entry }).await? {
+                    Swap::Done => return Ok(()),
+                    Swap::Lost(current) => entry = current.unwrap_or(Entry::ABSENT),
+                }
+                swaps += 1;
             }
         }
-        if !outdated {
-            return Ok((node.below(), miscounts));
-        }
-        Ok((storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT).node.below(), miscounts))
-    })
-}
-
-/// Looks at one count of a node again, since others may have set it right by now, and corrects it.
-async fn correct<S: Storage>(
-    storage: &S,
-    lane: Lane,
-    prefix: Prefix,
-    step: Step,
-) -> Result<Option<Miscount>, Error<S::Error>> {
-    let child = prefix.child(step);
-    for _ in 0..MAX_SWAPS {
-        let entry = storage.node(lane, prefix).await?.unwrap_or(Entry::ABSENT);
-        let below = storage.node(lane, child).await?.unwrap_or(Entry::ABSENT).node.below();
-        let Node::Inner { greatest, mut counts } = entry.node else { return Ok(None) };
-        let counted = if below.count == 0 { counts.remove(&step) } else { counts.insert(step, below.count) };
-        let counted = counted.unwrap_or(0);
-        if counted == below.count {
-            return Ok(None);
-        }
-        let node = Node::Inner { greatest: greatest.max(below.greatest), counts };
-        if storage.swap(lane, prefix, &Entry { node, ..entry }).await? == Swap::Done {
-            return Ok(Some(Miscount { prefix: child, counted, found: below.count }));
-        }
+        Ok(())
     }
-    Err(Error::Contended(prefix))
+
+    /// Compares each count with what lies below it, and corrects those that are wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]. Some counts may have been corrected.
+    pub async fn recount(self) -> Result<Vec<Miscount>, Error<S::Error>> {
+        let recount = self.recount_below(Prefix::ROOT).await?;
+        Ok(recount.miscounts)
+    }
+
+    fn recount_below(self, prefix: Prefix) -> BoxFuture<'a, Result<Recount, Error<S::Error>>> {
+        Box::pin(async move {
+            let node = self.node_or_empty(prefix).await?.node;
+            let Node::Inner { counts, .. } = &node else {
+                return Ok(Recount {
+                    summary: node.summary(),
+                    miscounts: Vec::new(),
+                });
+            };
+            // The children first, several at a time.
+            let recount_child = |digit| async move {
+                let below = self.recount_below(prefix.child(digit)).await?;
+                Ok::<_, Error<S::Error>>((digit, below))
+            };
+            let recounts: Vec<_> = counts.keys().copied().map(recount_child).collect();
+            let children: Vec<(Digit, Recount)> = iter(recounts)
+                .buffer_unordered(CHILDREN_AT_ONCE)
+                .try_collect()
+                .await?;
+
+            // Then the counts of this node, one by one.
+            let mut miscounts = Vec::new();
+            let mut changed = false;
+            for (digit, below) in children {
+                miscounts.extend(below.miscounts);
+                if counts.get(&digit) != Some(&below.summary.count) {
+                    changed = true;
+                    miscounts.extend(self.correct(prefix, digit).await?);
+                }
+            }
+            let summary = if changed {
+                self.node_or_empty(prefix).await?.node.summary()
+            } else {
+                node.summary()
+            };
+            Ok(Recount { summary, miscounts })
+        })
+    }
+
+    /// Reads one count of a node again, since it may be right by now, and corrects it.
+    async fn correct(
+        self,
+        prefix: Prefix,
+        digit: Digit,
+    ) -> Result<Option<Miscount>, Error<S::Error>> {
+        let child = prefix.child(digit);
+        for _ in 0..MAX_SWAPS {
+            let entry = self.node_or_empty(prefix).await?;
+            let below = self.node_or_empty(child).await?.node.summary();
+            let Node::Inner {
+                greatest,
+                mut counts,
+            } = entry.node
+            else {
+                return Ok(None);
+            };
+            let counted = if below.count == 0 {
+                counts.remove(&digit)
+            } else {
+                counts.insert(digit, below.count)
+            };
+            let counted = counted.unwrap_or(0);
+            if counted == below.count {
+                return Ok(None);
+            }
+            let greatest = greatest.max(below.greatest);
+            let node = Node::Inner { greatest, counts };
+            if self.swap(prefix, &Entry { node, ..entry }).await? == Swap::Done {
+                return Ok(Some(Miscount {
+                    prefix: child,
+                    counted,
+                    found: below.count,
+                }));
+            }
+        }
+        Err(Error::Contended(prefix))
+    }
+
+    async fn node_or_empty(self, prefix: Prefix) -> Result<Entry, Error<S::Error>> {
+        Ok(self.node(prefix).await?.unwrap_or(Entry::ABSENT))
+    }
 }

@@ -2,140 +2,209 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
+use super::read::{Level, Open, read_counted, read_path};
+use super::{Digit, Error, KEY_BYTES, LaneId, Node, Prefix, Storage};
 
-use super::read::{LEVELS_AT_ONCE, counted, nodes, trusted};
-use super::{Error, Lane, Node, Prefix, Roots, Step, Storage};
-
-/// The keys before a bound: how many there are, and which of them is at a rank, the greatest first.
+/// The path to a bound: how many keys lie before it, and which of them has a rank, the greatest
+/// first.
 ///
-/// Only what is greater than a key has a part in its rank, so keys that are added below it meanwhile do not move it.
-/// Of those added above it, some may have been seen and others not: a key is given that had the rank at some moment
-/// since its roots were read.
+/// Only keys that are greater than a key have a part in its rank, so keys that are added below it
+/// do not move it. Of keys that are added above it, the path may have seen some and not others. The
+/// selected key had the rank at some moment since the roots were read.
 #[derive(Clone, Debug)]
-pub struct Before {
+pub struct RankPath {
     end: u128,
-    /// The nodes on the way to `end`, from the roots on: at each prefix those of the lanes that go on so far.
-    way: Vec<(Prefix, Vec<(Lane, Node)>)>,
+    /// The nodes on the path to `end`, from the roots on, of the tries that reach so far.
+    levels: Vec<(Prefix, Level)>,
 }
 
-impl Before {
-    /// Reads the way to `end` from the roots. One round of reads.
+/// The child of a node that `end` lies in, and how many keys before `end` the inner nodes have
+/// there.
+#[derive(Clone, Copy)]
+struct EndChild {
+    digit: Digit,
+    count: u64,
+}
+
+impl RankPath {
+    /// Reads the path to `end` from the roots. One round trip.
     ///
     /// # Errors
     ///
     /// [`Error::Broken`] when a node is missing that another one counts.
-    pub async fn read<S: Storage>(storage: &S, roots: &Roots, end: u128) -> Result<Before, Error<S::Error>> {
-        let mut before = Before { end, way: vec![(Prefix::ROOT, roots.0.clone())] };
+    pub(super) async fn read<S: Storage>(
+        storage: &S,
+        roots: &[(LaneId, Node)],
+        end: u128,
+    ) -> Result<RankPath, Error<S::Error>> {
+        let roots = roots.to_vec();
         let path: Vec<Prefix> = Prefix::path(end).collect();
-        for prefixes in path.chunks(LEVELS_AT_ONCE) {
-            if before.open().is_empty() {
-                break;
+        // Which tries reach below a level, and how many keys each has there.
+        let next_open = |prefix: Prefix, level: &Level| {
+            if prefix.bytes() == KEY_BYTES {
+                return Vec::new();
             }
-            let levels = try_join_all(prefixes.iter().map(|prefix| nodes(storage, *prefix))).await?;
-            for (prefix, level) in prefixes.iter().zip(levels) {
-                let level = trusted(storage, *prefix, &level, &before.open()).await?;
-                before.way.push((*prefix, level));
-            }
-        }
-        Ok(before)
+            open_below(level, prefix.digit(end))
+        };
+        let open = next_open(Prefix::ROOT, &roots);
+        let below = read_path(storage, &path, open, next_open).await?;
+        let mut levels = vec![(Prefix::ROOT, roots)];
+        levels.extend(below);
+        Ok(RankPath { end, levels })
     }
 
-    /// Which lanes go on below what was read, and how many keys they have there. Not to be asked at the end of the path,
-    /// below which there is no step.
-    fn open(&self) -> Vec<(Lane, u64)> {
-        self.way.last().map_or(Vec::new(), |(prefix, level)| below(level, prefix.step(self.end)))
-    }
-
-    /// How many keys there are.
+    /// How many keys lie before the bound.
     pub fn count(&self) -> u64 {
         self.count_from(0)
     }
 
-    /// How many lie at or below the way's node of this depth.
+    /// How many keys before the bound lie at or below the node of the path at this depth.
     fn count_from(&self, depth: usize) -> u64 {
-        let nodes =
-            self.way.iter().skip(depth).flat_map(|(prefix, level)| level.iter().map(|(_, node)| (*prefix, node)));
-        nodes
-            .map(|(prefix, node)| match node {
-                Node::Leaf(keys) => keys.partition_point(|key| *key < self.end) as u64,
-                Node::Inner { counts, .. } => counts.range(..prefix.step(self.end)).map(|(_, count)| count).sum(),
-            })
-            .sum()
+        let mut count = 0;
+        for (prefix, level) in self.levels.iter().skip(depth) {
+            for (_, node) in level {
+                count += match node {
+                    Node::Leaf(keys) => keys.partition_point(|key| *key < self.end) as u64,
+                    Node::Inner { counts, .. } => {
+                        let before = counts.range(..prefix.digit(self.end));
+                        before.map(|(_, count)| count).sum()
+                    }
+                };
+            }
+        }
+        count
     }
 
-    /// The key at `rank`, 0 being the greatest; `None` past the smallest. One round of reads a level below the way.
+    /// The key at `rank`, 0 being the greatest, or `None` past the smallest. One round trip a level
+    /// below the path.
     ///
     /// # Errors
     ///
     /// [`Error::Broken`] when a node is missing that another one counts.
-    pub async fn select<S: Storage>(&self, storage: &S, mut rank: u64) -> Result<Option<u128>, Error<S::Error>> {
-        // The keys of lanes whose leaf lies above `prefix`.
+    pub async fn select<S: Storage>(
+        &self,
+        storage: &S,
+        mut rank: u64,
+    ) -> Result<Option<u128>, Error<S::Error>> {
+        let mut prefix = Prefix::ROOT;
+        let mut level = self.level_at(0, prefix);
+        // The keys below `prefix` from leaves at or above it.
         let mut keys: Vec<u128> = Vec::new();
-        let mut way = self.way.iter().enumerate();
-        let mut on_way = way.next();
-        let (mut prefix, mut level) = self.way.first().cloned().unwrap_or((Prefix::ROOT, Vec::new()));
+        // How deep `prefix` lies on the path to the bound; `None` once it has left the path.
+        let mut depth = Some(0);
         loop {
+            // 1. Move the keys of leaves aside. Only inner nodes are followed further.
             for (_, node) in &level {
                 if let Node::Leaf(leaf) = node {
                     keys.extend(leaf.iter().filter(|key| **key < self.end));
                 }
             }
             level.retain(|(_, node)| matches!(node, Node::Inner { .. }));
+
+            // 2. Without inner nodes all keys are known.
             if level.is_empty() {
                 keys.sort_unstable_by(|a, b| b.cmp(a));
-                return Ok(usize::try_from(rank).ok().and_then(|rank| keys.get(rank).copied()));
+                let rank = usize::try_from(rank).unwrap_or(usize::MAX);
+                return Ok(keys.get(rank).copied());
             }
-            let last = on_way.map(|(depth, _)| (prefix.step(self.end), self.count_from(depth + 1)));
-            let Some(step) = step_at(prefix, &level, &keys, last, &mut rank) else { return Ok(None) };
-            keys.retain(|key| prefix.step(*key) == step);
-            let open = below(&level, step);
-            prefix = prefix.child(step);
-            on_way = on_way.and_then(|_| way.next()).filter(|(_, (at, _))| *at == prefix);
-            level = match on_way {
-                Some((_, (_, level))) => level.clone(),
-                None if open.is_empty() => Vec::new(),
-                None => counted(&nodes(storage, prefix).await?, &open).ok_or(Error::Broken(prefix))?,
+
+            // 3. Choose the child that has the key at the rank, and make the rank relative to it.
+            let end_child = depth.map(|depth| EndChild {
+                digit: prefix.digit(self.end),
+                count: self.count_from(depth + 1),
+            });
+            let counts = child_counts(prefix, &level, &keys, end_child);
+            let Some((digit, rank_below)) = child_at(&counts, rank) else {
+                return Ok(None);
             };
+            rank = rank_below;
+
+            // 4. Descend. The nodes on the path have been read already.
+            keys.retain(|key| prefix.digit(*key) == digit);
+            let open = open_below(&level, digit);
+            prefix = prefix.child(digit);
+            depth = match depth {
+                Some(depth) if self.is_on_path(depth + 1, prefix) => Some(depth + 1),
+                _ => None,
+            };
+            level = match depth {
+                Some(depth) => self.level_at(depth, prefix),
+                None if open.is_empty() => Vec::new(),
+                None => read_counted(storage, prefix, &open).await?,
+            };
+        }
+    }
+
+    fn is_on_path(&self, depth: usize, prefix: Prefix) -> bool {
+        match self.levels.get(depth) {
+            Some((at, _)) => *at == prefix,
+            None => false,
+        }
+    }
+
+    fn level_at(&self, depth: usize, prefix: Prefix) -> Level {
+        match self.levels.get(depth) {
+            Some((at, level)) if *at == prefix => level.clone(),
+            _ => Vec::new(),
         }
     }
 }
 
-/// Which child has the key at `rank`, the greatest first; makes `rank` the one within that child. `last`, where the bound
-/// lies below `prefix`: the child with the bound, and how many keys before the bound the inner nodes have there.
-fn step_at(
+/// How many keys before the bound each child of `prefix` has: those of the inner nodes of `level`,
+/// and the `keys` from leaves. On the path to the bound, `end_child` says what the inner nodes have
+/// in the child that the bound lies in, and the children after it have nothing before the bound.
+fn child_counts(
     prefix: Prefix,
-    level: &[(Lane, Node)],
+    level: &Level,
     keys: &[u128],
-    last: Option<(Step, u64)>,
-    rank: &mut u64,
-) -> Option<Step> {
-    let mut counts: BTreeMap<Step, u64> = last.into_iter().collect();
+    end_child: Option<EndChild>,
+) -> BTreeMap<Digit, u64> {
+    let mut children = BTreeMap::new();
+    if let Some(end) = end_child {
+        children.insert(end.digit, end.count);
+    }
     for (_, node) in level {
-        let Node::Inner { counts: shown, .. } = node else { continue };
-        for (step, count) in shown {
-            if last.is_none_or(|(end, _)| *step < end) {
-                *counts.entry(*step).or_default() += count;
+        let Node::Inner { counts, .. } = node else {
+            continue;
+        };
+        for (digit, count) in counts {
+            let is_before_end = match end_child {
+                Some(end) => *digit < end.digit,
+                None => true,
+            };
+            if is_before_end {
+                *children.entry(*digit).or_default() += count;
             }
         }
     }
     for key in keys {
-        *counts.entry(prefix.step(*key)).or_default() += 1;
+        *children.entry(prefix.digit(*key)).or_default() += 1;
     }
-    counts.into_iter().rev().find_map(|(step, count)| {
-        let within = *rank < count;
-        if !within {
-            *rank -= count;
-        }
-        within.then_some(step)
-    })
+    children
 }
 
-/// How many keys each lane has below the child that `step` leads to, if any.
-fn below(level: &[(Lane, Node)], step: Step) -> Vec<(Lane, u64)> {
-    let below = |(lane, node): &(Lane, Node)| match node {
-        Node::Leaf(_) => None,
-        Node::Inner { counts, .. } => counts.get(&step).filter(|count| **count > 0).map(|count| (*lane, *count)),
-    };
-    level.iter().filter_map(below).collect()
+/// The child that has the key at `rank`, the greatest first, and the rank of the key within it.
+fn child_at(children: &BTreeMap<Digit, u64>, mut rank: u64) -> Option<(Digit, u64)> {
+    for (digit, count) in children.iter().rev() {
+        if rank < *count {
+            return Some((*digit, rank));
+        }
+        rank -= count;
+    }
+    None
+}
+
+/// The tries that have keys below the child `digit`, and how many.
+fn open_below(level: &[(LaneId, Node)], digit: Digit) -> Open {
+    let mut open = Vec::new();
+    for (lane, node) in level {
+        let Node::Inner { counts, .. } = node else {
+            continue;
+        };
+        match counts.get(&digit) {
+            Some(count) if *count > 0 => open.push((*lane, *count)),
+            _ => {}
+        }
+    }
+    open
 }

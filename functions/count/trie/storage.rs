@@ -4,8 +4,9 @@ use std::future::Future;
 
 use super::{Node, Prefix};
 
-/// One of the tries that share a scope and are read together: a shard's number, or 0 for a user's only one.
-pub type Lane = u8;
+/// One of the tries that share a scope and are read together: a shard's number, or 0 for a user's
+/// only one.
+pub type LaneId = u8;
 
 /// A node as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,24 +44,40 @@ pub enum Swap {
 
 /// Where the nodes of one scope are kept.
 ///
-/// Reads see every write that was answered before they began (DynamoDB: strongly consistent reads). An applier can
-/// bear a stale node all the same: its swap is lost, and what it lost to is merged. It cannot bear not to see a root.
+/// Reads see every write that was answered before they began (DynamoDB: strongly consistent reads).
+/// An applier can bear a stale node all the same: its swap is lost, and what it lost to is merged.
+/// It cannot bear not to see a root.
 pub trait Storage: Sync {
     /// Why it failed.
     type Error: Send;
 
     /// The nodes of all lanes at `prefix`.
-    fn level(&self, prefix: Prefix) -> impl Future<Output = Result<Vec<(Lane, Entry)>, Self::Error>> + Send;
+    fn level(
+        &self,
+        prefix: Prefix,
+    ) -> impl Future<Output = Result<Vec<(LaneId, Entry)>, Self::Error>> + Send;
 
     /// One lane's node at `prefix`.
-    fn node(&self, lane: Lane, prefix: Prefix) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
+    fn node(
+        &self,
+        lane: LaneId,
+        prefix: Prefix,
+    ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
 
     /// Stores `entry` under the next version, if the stored one still has `entry`'s version.
-    fn swap(&self, lane: Lane, prefix: Prefix, entry: &Entry)
-    -> impl Future<Output = Result<Swap, Self::Error>> + Send;
+    fn swap(
+        &self,
+        lane: LaneId,
+        prefix: Prefix,
+        entry: &Entry,
+    ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
 }
 
 impl Entry {
     /// A node that is not stored yet.
-    pub const ABSENT: Entry = Entry { version: 0, node: Node::EMPTY, state: None };
+    pub const ABSENT: Entry = Entry {
+        version: 0,
+        node: Node::EMPTY,
+        state: None,
+    };
 }

@@ -32,8 +32,8 @@ thread_local! {
         let effects = Effects::system().with_clock(now);
         Functions {
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
-            create: CreateEvent::new(store.clone(), counts.clone(), effects.clone()),
-            list: ListEvents::new(store, counts, effects),
+            create: CreateEvent::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: effects.clone() }),
+            list: ListEvents::new(audit_log::deps::Deps { store, counts, effects }),
             dynamodb,
         }
     };

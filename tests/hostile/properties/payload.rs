@@ -49,5 +49,5 @@ fn check(response: &Value) -> u64 {
 fn check_recorded(item: &Value) {
     let document = item["event"]["S"].as_str().unwrap();
     let event = NewEvent::parse(document, now()).unwrap();
-    assert_eq!((event.document.as_str(), event.user_id.as_str()), (document, item["user_id"]["S"].as_str().unwrap()));
+    assert_eq!((event.document(), event.user_id().as_str()), (document, item["user_id"]["S"].as_str().unwrap()));
 }
