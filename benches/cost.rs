@@ -15,28 +15,14 @@
     reason = "as a test, it fails by panicking"
 )]
 
-#[path = "../tests/support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-mod report;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod support;
-
-use std::collections::HashMap;
 use std::time::Duration;
 
-use audit_log::create_event::CreateEvent;
 use audit_log::dynamodb::{Units, Usage};
-use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
-use audit_log::list_events::ListEvents;
 use audit_log::store::EventKey;
-use filled::{SHARDS, Tables, events, events_from, sample};
-use lambda_http::http::{Method, Request, Response};
-use lambda_http::{Body, RequestExt};
-use report::Report;
-use support::event_with;
+use audit_log_testing::report::Report;
+use audit_log_testing::tables::{SHARDS, events, events_from, sample};
+use audit_log_testing::{Tables, event_with, usage};
 
 /// The events of each size are spread over this time from [`START`] on, as in docs/performance.md.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -137,43 +123,27 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-fn usage(response: &Response<Body>) -> Usage {
-    *response.extensions().get::<Usage>().unwrap()
+/// Reports an event of about 1 KB, as DynamoDB measures an item, at [`NOW`]. By `status` it is a new
+/// one or a replay.
+async fn report(tables: &Tables, status: u16, key: Option<&str>, user: &str, time: Timestamp) -> Usage {
+    let document = event_with(user, &time.to_string(), &format!("\"{}\"", "x".repeat(700)));
+    let response = tables.post(key, document, at(NOW)).await;
+    assert_eq!(response.status(), status, "{response:?}");
+    usage(&response)
 }
 
-impl Tables {
-    /// `POST /events` at [`NOW`].
-    async fn post(&self, key: Option<&str>, document: String) -> Response<Body> {
-        let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
-        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
-        let request = request.body(document.into()).unwrap();
-        let effects = Effects::system().with_clock(|| at(NOW));
-        CreateEvent::new(self.store.clone(), self.counts.clone(), effects).handle(request).await
-    }
-
-    /// Reports an event of about 1 KB, as DynamoDB measures an item. `status` tells whether it is a replay.
-    async fn report(&self, status: u16, key: Option<&str>, user: &str, at: Timestamp) -> Usage {
-        let document = event_with(user, &at.to_string(), &format!("\"{}\"", "x".repeat(700)));
-        let response = self.post(key, document).await;
-        assert_eq!(response.status(), status, "{response:?}");
-        usage(&response)
-    }
-
-    /// `GET /events/{id}`.
-    async fn get_one(&self, id: EventId) -> Usage {
-        let request =
-            Request::new(Body::Empty).with_path_parameters(HashMap::from([("id".to_owned(), id.to_string())]));
-        let response =
-            ListEvents::new(self.store.clone(), self.counts.clone(), Effects::system()).handle(request).await;
-        assert_eq!(response.status(), 200, "{response:?}");
-        usage(&response)
-    }
+/// `GET /events/{id}`.
+async fn get_one(tables: &Tables, id: EventId) -> Usage {
+    let response = tables.get_one(id).await;
+    assert_eq!(response.status(), 200, "{response:?}");
+    usage(&response)
 }
 
 /// An indexed log of `count` events, of which half are user 1's.
 async fn indexed(count: usize) -> (Tables, Vec<EventKey>) {
     let events = if count == 0 { Vec::new() } else { events(count, MONTH) };
-    let (tables, now) = (Tables::start().await, at(NOW));
+    let tables = Tables::start().await;
+    let now = at(NOW);
     tables.write(&events).await;
     tables.index(now).await;
     if count > 0 {
@@ -199,18 +169,18 @@ async fn measure(tables: &Tables, events: &[EventKey]) -> Vec<(&'static str, Cos
         let (middle, page) = (events[events.len() / 2].id, events.len() / 20);
         costs.push(("GET a page in the middle, by number", Cost::of(&[get(format!("page={page}")).await])));
         costs.push(("GET a page in the middle, by cursor", Cost::of(&[get(format!("cursor={middle}")).await])));
-        costs.push(("GET /events/{id}", Cost::of(&[tables.get_one(middle).await])));
+        costs.push(("GET /events/{id}", Cost::of(&[get_one(tables, middle).await])));
     }
 
-    let on_time = tables.report(201, None, "new", now).await;
+    let on_time = report(tables, 201, None, "new", now).await;
     let written = Units { tables: 1.0, indexes: 1.0 };
     assert_eq!(on_time, Usage { calls: 1, rounds: 1, written, ..Usage::default() }, "a POST of 1 KB");
     costs.push(("POST on time", Cost::of(&[on_time])));
-    let with_key = tables.report(201, Some("key"), "new", now).await;
+    let with_key = report(tables, 201, Some("key"), "new", now).await;
     let written = Units { tables: 4.0, indexes: 1.0 };
     assert_eq!(with_key, Usage { calls: 1, rounds: 1, written, ..Usage::default() }, "a POST of 1 KB under a key");
     costs.push(("POST on time, with a key", Cost::of(&[with_key])));
-    let replay = tables.report(200, Some("key"), "new", now).await;
+    let replay = report(tables, 200, Some("key"), "new", now).await;
     assert_eq!((replay.calls, replay.rounds), (2, 2), "a replay");
     costs.push(("POST replayed at once", Cost::of_replays(&[replay])));
     for (user, without, sent, replayed) in [
@@ -226,15 +196,15 @@ async fn measure(tables: &Tables, events: &[EventKey]) -> Vec<(&'static str, Cos
         let (mut new, mut keyed, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for time in times {
             let key = format!("{user}-{time}");
-            new.push(tables.report(201, None, user, time).await);
-            keyed.push(tables.report(201, Some(&key), user, time).await);
-            again.push(tables.report(200, Some(&key), user, time).await);
+            new.push(report(tables, 201, None, user, time).await);
+            keyed.push(report(tables, 201, Some(&key), user, time).await);
+            again.push(report(tables, 200, Some(&key), user, time).await);
         }
         costs.push((without, Cost::of(&new)));
         costs.push((sent, Cost::of(&keyed)));
         costs.push((replayed, Cost::of_replays(&again)));
     }
-    let refused = tables.post(None, "{}".to_owned()).await;
+    let refused = tables.post(None, "{}".to_owned(), now).await;
     assert_eq!((refused.status().as_u16(), usage(&refused)), (400, Usage::default()));
     costs.push(("POST refused", Cost::of(&[usage(&refused)])));
 

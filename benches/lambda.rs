@@ -10,17 +10,6 @@
     reason = "as a test, it fails by panicking"
 )]
 
-#[path = "../tests/support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-mod report;
-#[path = "../tests/support/runtime_api.rs"]
-#[allow(dead_code, reason = "shared with the tests of the functions")]
-mod runtime_api;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod support;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,11 +19,10 @@ use std::time::Duration;
 use audit_log::effects::Effects;
 use audit_log::event::EventId;
 use audit_log::store::EventKey;
-use filled::Tables;
+use audit_log_testing::report::{Report, median, spread};
+use audit_log_testing::{RuntimeApi, Tables, event_with, memory, read_file, repo_path};
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use report::{Report, median, spread};
-use runtime_api::RuntimeApi;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -141,11 +129,10 @@ impl Bench {
     }
 
     async fn run(&self, report: &mut Report, short: bool) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         // Not target/release, where building the benches puts the functions without the release profile.
         let folder = std::env::var_os("AUDIT_LOG_FUNCTIONS").expect("AUDIT_LOG_FUNCTIONS: benches/run sets it");
         let ours = |name| Path::new(&folder).join(name);
-        let bare = |name| root.join("benches/bare/target/release").join(name);
+        let bare = |name| repo_path("benches/bare/target/release").join(name);
         let function = |name, binary, post, shards, machines_certificates| Function {
             name,
             binary,
@@ -346,9 +333,9 @@ fn certify(folder: &Path) -> TlsAcceptor {
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let amazon = include_str!("../functions/dynamodb/amazon-roots.pem");
-    let machine = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_else(|_| amazon.to_owned());
-    for (file, others) in [("amazon.pem", amazon), ("machine.pem", machine.as_str())] {
+    let amazon = read_file("functions/dynamodb/amazon-roots.pem");
+    let machine = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_else(|_| amazon.clone());
+    for (file, others) in [("amazon.pem", amazon), ("machine.pem", machine)] {
         std::fs::write(folder.join(file), format!("{others}\n{}", authority.pem())).unwrap();
     }
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
@@ -427,9 +414,7 @@ fn quota() -> Option<PathBuf> {
 
 /// The most memory that a process had at a time, in bytes.
 fn peak_memory(child: &Child) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<f64>().unwrap() * 1024.0
+    memory::peak(child.id().unwrap()) as f64 * 1024.0
 }
 
 /// How long all threads of a process have run, in milliseconds:
@@ -453,25 +438,26 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// How many milliseconds the function took to answer.
 async fn request(api: &mut RuntimeApi, post: bool) -> f64 {
-    let (response, took) = api.invoke(if post { reporting() } else { listing() }).await;
+    let payload = if post { reporting() } else { listing() };
+    let (response, took) = api.invoke(&payload).await;
     assert!(matches!(response["statusCode"].as_u64(), Some(200 | 201)), "{response}");
     milliseconds(took)
 }
 
 /// `POST /events` of 1 KB, on time.
-fn reporting() -> String {
+fn reporting() -> Value {
     let now = Effects::system().now();
     let app_data = format!("{{\"text\":\"{}\"}}", "x".repeat(850));
-    let body = support::event_with("1", &now.to_string(), &app_data);
+    let body = event_with("1", &now.to_string(), &app_data);
     payload("POST", json!({"content-type": "application/json"}), Some(body))
 }
 
 /// `GET /events`.
-fn listing() -> String {
+fn listing() -> Value {
     payload("GET", json!({}), None)
 }
 
-fn payload(method: &str, headers: Value, body: Option<String>) -> String {
+fn payload(method: &str, headers: Value, body: Option<String>) -> Value {
     json!({
         "version": "2.0", "routeKey": format!("{method} /events"), "rawPath": "/events", "rawQueryString": "",
         "headers": headers,
@@ -482,5 +468,4 @@ fn payload(method: &str, headers: Value, body: Option<String>) -> String {
         },
         "body": body, "isBase64Encoded": false,
     })
-    .to_string()
 }

@@ -11,18 +11,17 @@
     reason = "as a test, it fails by panicking"
 )]
 
-mod report;
-
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use audit_log_cli::Service;
 use audit_log_cli::serve::engine::Storage;
-use audit_log_cli::{Options, Service};
-use report::Report;
+use audit_log_testing::report::Report;
+use audit_log_testing::{options, repo_path};
 use reqwest::Client;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -107,15 +106,7 @@ async fn main() {
 
 /// The local service, as `cargo run -- --memory` has it, in a process of its own until it is ended. Tells its URL.
 async fn serve() {
-    let options = Options {
-        host: Ipv4Addr::LOCALHOST.into(),
-        port: 0,
-        dynamodb_port: 0,
-        storage: Storage::Memory,
-        template: Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml"),
-        lambda_url: None,
-    };
-    let service = Service::start(&options).await.unwrap();
+    let service = Service::start(&options(Storage::Memory)).await.unwrap();
     println!("{}", service.url());
     std::future::pending::<()>().await;
 }
@@ -307,7 +298,7 @@ impl Server {
     }
 
     async fn flask(stack: Stack, cores: usize) -> Server {
-        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/flask");
+        let app = repo_path("benches/flask");
         let folder = std::env::temp_dir().join(format!("audit-log-load-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         // Nobody else is likely to be given it in the moment until the server takes it.

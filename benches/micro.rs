@@ -10,17 +10,10 @@
     reason = "as a test, it fails by panicking"
 )]
 
-#[path = "../tests/trie/memory.rs"]
-#[allow(dead_code, reason = "shared with the tests of the trie")]
-mod memory;
-mod report;
-#[path = "../tests/trie/turns.rs"]
-#[allow(dead_code, reason = "shared with the tests of the trie")]
-mod turns;
-
 use std::time::Duration;
 
 use audit_log::event::{EventId, Timestamp};
+use audit_log_testing::report::Report;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -41,7 +34,7 @@ fn main() {
     let myself = std::env::current_exe().unwrap();
     let output = std::process::Command::new(myself).args(["--bench", "--max-time", "0.3"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let mut report = report::Report::new("micro");
+    let mut report = Report::new("micro");
     report.verbatim(&String::from_utf8(output.stdout).unwrap());
     report.finish();
 }
@@ -182,10 +175,10 @@ mod id {
 mod page {
     use std::collections::HashMap;
 
-    use audit_log::config::Settings;
     use audit_log::dynamodb::client_from;
     use audit_log::event::IdRange;
     use audit_log::store::{EventStore, Scope};
+    use audit_log_testing::settings;
     use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
     use aws_smithy_runtime_api::client::http::{
         HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -230,13 +223,7 @@ mod page {
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .http_client(http_client_fn(move |_, _| connector.clone()));
-        let settings = Settings {
-            events_table: "events".to_owned(),
-            keys_table: "keys".to_owned(),
-            counts_table: "counts".to_owned(),
-            shards: SHARDS.to_string().parse().unwrap(),
-        };
-        EventStore::new(client_from(config), &settings)
+        EventStore::new(client_from(config), &settings(SHARDS))
     }
 
     #[divan::bench(args = [10, 100, 1000])]
@@ -294,13 +281,12 @@ mod trie {
         Before, Lane, MAX_LEAF_KEYS, Node, Prefix, Roots, Step, Storage, apply, count, rank, start,
     };
     use audit_log::event::EventId;
+    use audit_log_testing::trie::{Memory, count_turns};
     use divan::Bencher;
     use divan::counter::ItemsCount;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
-    use super::memory::Memory;
-    use super::turns::count_turns;
     use super::{MONTH, SHARDS, ids};
 
     /// Events in the log.

@@ -10,19 +10,12 @@
     reason = "as a test, it fails by panicking"
 )]
 
-#[path = "../tests/support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-mod report;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod support;
-
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
-use filled::{Tables, events, sample};
-use report::Report;
+use audit_log_testing::Tables;
+use audit_log_testing::report::Report;
+use audit_log_testing::tables::{events, sample};
 
 /// The events of each size are spread over this time.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);

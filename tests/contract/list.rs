@@ -1,13 +1,11 @@
 //! GET /events: order, filters, links.
 
+use audit_log_testing::{App, event};
 use serde_json::json;
-
-use crate::App;
-use crate::support::event;
 
 #[tokio::test]
 async fn the_newest_is_first_by_instant_whatever_its_offset_and_fraction() {
-    let app = App::start().await;
+    let app = App::open().await;
     let (utc, plus_1, plus_530) = (app.second(5), app.second_at(5, 60), app.second_at(5, 330));
     // Oldest first; neighbours differ by as little as a nanosecond.
     let timestamps = [
@@ -37,7 +35,7 @@ async fn the_newest_is_first_by_instant_whatever_its_offset_and_fraction() {
 
 #[tokio::test]
 async fn equal_timestamps_keep_one_order_on_every_page() {
-    let app = App::start().await;
+    let app = App::open().await;
     for _ in 0..30 {
         app.record(app.event("1", 0, "{}")).await;
     }
@@ -53,7 +51,7 @@ async fn equal_timestamps_keep_one_order_on_every_page() {
 
 #[tokio::test]
 async fn a_user_sees_the_users_own_events() {
-    let app = App::start().await;
+    let app = App::open().await;
     let of_one =
         [app.record(app.event("1", 1, "{}")).await, app.record(app.event("1", 2, "{}").replace("\"1\"", "1")).await];
     let strange = "a b/ü&=#+\u{0}%";
@@ -73,7 +71,7 @@ async fn a_user_sees_the_users_own_events() {
 
 #[tokio::test]
 async fn from_is_inclusive_and_to_is_exclusive_to_the_nanosecond() {
-    let app = App::start().await;
+    let app = App::open().await;
     let (second, elsewhere) = (app.second(5), app.second_at(5, 60));
     let mut ids = Vec::new();
     for nanos in 0..6 {
@@ -99,7 +97,7 @@ async fn from_is_inclusive_and_to_is_exclusive_to_the_nanosecond() {
 
 #[tokio::test]
 async fn links_lead_to_the_pages_that_exist() {
-    let app = App::start().await;
+    let app = App::open().await;
     assert_eq!(app.list("").await.header("link"), None, "an empty list has no pages");
     for second in 0..7 {
         app.record(app.event("u/1", second, "{}")).await;
@@ -126,7 +124,7 @@ async fn links_lead_to_the_pages_that_exist() {
 
 #[tokio::test]
 async fn a_total_of_the_past_is_exact() {
-    let app = App::start().await;
+    let app = App::open().await;
     for second in 0..3 {
         app.record(app.event("1", second, "{}")).await;
     }
@@ -138,25 +136,23 @@ async fn a_total_of_the_past_is_exact() {
 
 #[tokio::test]
 async fn without_a_total_there_is_a_page_and_no_count() {
-    let app = App::start().await;
+    let app = App::open().await;
     let mut ids = Vec::new();
     for second in 0..5 {
         ids.insert(0, app.record(app.event("1", second, "{}")).await);
     }
     for user in ["", "&user_id=1"] {
-        let (mut walked, mut next) =
-            (Vec::new(), Some(format!("/events?{}&per_page=2&total=false{user}", app.stretch())));
-        while let Some(path) = next {
-            let response = app.get(&path).await;
-            let list = response.json();
+        let first = format!("/events?{}&per_page=2&total=false{user}", app.stretch());
+        let mut followed = Vec::new();
+        for page in app.follow(&first).await {
+            let list = page.json();
             for count in ["total", "total_exact", "total_pages"] {
                 assert_eq!(list.get(count), Some(&json!(null)), "{count}");
             }
-            assert_eq!(response.link("last"), None);
-            walked.extend(response.ids());
-            next = response.link("next");
+            assert_eq!(page.link("last"), None);
+            followed.extend(page.ids());
         }
-        assert_eq!(walked, ids);
+        assert_eq!(followed, ids);
         let page = app.list(&format!("per_page=2&page=2&total=false{user}")).await;
         assert_eq!(page.ids(), ids[2..4]);
     }
@@ -165,7 +161,7 @@ async fn without_a_total_there_is_a_page_and_no_count() {
 
 #[tokio::test]
 async fn a_page_past_the_end_is_empty() {
-    let app = App::start().await;
+    let app = App::open().await;
     app.record(app.event("1", 0, "{}")).await;
     for query in
         ["page=2", "page=9007199254740993", "page=99999999999999999999", "page=2&user_id=1", "page=3&per_page=1000"]
@@ -180,7 +176,7 @@ async fn a_page_past_the_end_is_empty() {
 
 #[tokio::test]
 async fn the_next_link_of_the_last_number_is_one_that_is_answered() {
-    let app = App::start().await;
+    let app = App::open().await;
     let newest = app.record(app.event("1", 3, "{}")).await;
     app.record(app.event("1", 2, "{}")).await;
     let oldest = app.record(app.event("1", 1, "{}")).await;

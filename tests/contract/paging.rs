@@ -2,26 +2,12 @@
 
 use std::collections::HashSet;
 
+use audit_log_testing::{App, event};
 use futures_util::future::join;
-
-use crate::App;
-use crate::support::event;
-
-async fn follow(app: &App, first: &str) -> Vec<String> {
-    let mut seen = Vec::new();
-    let mut next = Some(first.to_owned());
-    while let Some(path) = next {
-        let page = app.get(&path).await;
-        seen.extend(page.ids());
-        assert_eq!(page.link("next").is_some(), !page.json()["next_cursor"].is_null());
-        next = page.link("next");
-    }
-    seen
-}
 
 #[tokio::test]
 async fn following_next_neither_misses_nor_repeats_while_others_write() {
-    let app = App::start().await;
+    let app = App::open().await;
     let mut before = Vec::new();
     for number in 0..60 {
         // Ten share each timestamp.
@@ -36,7 +22,7 @@ async fn following_next_neither_misses_nor_repeats_while_others_write() {
                 app.record(event("1", &format!("{second}.{number:03}Z"))).await;
             }
         };
-        let (seen, ()) = join(follow(&app, &first), write).await;
+        let (seen, ()) = join(app.follow_ids(&first), write).await;
         let unique: HashSet<_> = seen.iter().collect();
         assert_eq!(unique.len(), seen.len(), "{first}: repeated");
         assert!(seen.is_sorted_by(|newer, older| newer > older), "{first}: out of order");
@@ -49,7 +35,7 @@ async fn following_next_neither_misses_nor_repeats_while_others_write() {
 
 #[tokio::test]
 async fn a_cursor_continues_right_after_its_event_and_page_is_only_shown() {
-    let app = App::start().await;
+    let app = App::open().await;
     for second in 0..20 {
         app.record(app.event("1", second, "{}")).await;
     }
@@ -66,7 +52,7 @@ async fn a_cursor_continues_right_after_its_event_and_page_is_only_shown() {
 /// Neither a cursor nor an id is a permission: it names a place, and what is shown from there is what the same request shows anyway.
 #[tokio::test]
 async fn a_cursor_of_anothers_event_opens_nothing_that_the_list_does_not_show() {
-    let app = App::start().await;
+    let app = App::open().await;
     for second in 0..8 {
         app.record(app.event(if second % 2 == 0 { "a" } else { "b" }, second, "{}")).await;
     }
@@ -81,7 +67,7 @@ async fn a_cursor_of_anothers_event_opens_nothing_that_the_list_does_not_show() 
 
 #[tokio::test]
 async fn pages_by_number_tile_the_log() {
-    let app = App::start().await;
+    let app = App::open().await;
     for number in 0..23 {
         app.record(app.event("1", number % 9, "{}")).await;
     }

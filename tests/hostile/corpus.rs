@@ -1,15 +1,17 @@
 //! Every file of the kept corpus: the seeds that a fuzzer starts from, and what it found.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::properties::{self, Property};
+use audit_log_testing::properties::{self, Property};
+use audit_log_testing::repo_path;
 
 /// More is not kept: the corpus is read on every run of the tests.
 const MAX_CORPUS_BYTES: u64 = 300 * 1024;
 
 fn files(target: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    let folder = repo_path("fuzz/corpus").join(target);
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 fn check(target: &str, property: Property) {

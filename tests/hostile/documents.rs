@@ -1,19 +1,17 @@
 //! Documents that are made to break a reader, or to be read otherwise than they are written.
 
+use audit_log_testing::properties::{Function, response};
+use audit_log_testing::{event_with, payload_with};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-
-use crate::binary::payload;
-use crate::properties::{Function, response};
-use crate::support::event_with;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 const KIB: usize = 1024;
 
 /// The status and the body of the answer to a document, and the document that was recorded.
 fn post(document: &[u8]) -> (u64, Value, Option<String>) {
-    let payload = payload("create-event-base64.json", |p| p["body"] = json!(BASE64.encode(document)));
+    let payload = payload_with("create-event-base64.json", |p| p["body"] = json!(BASE64.encode(document)));
     let (response, written) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
     let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
     let recorded = written.first().map(|item| item["event"]["S"].as_str().unwrap().to_owned());
@@ -127,7 +125,7 @@ fn very_many_members_items_and_escapes_are_kept() {
 fn a_compressed_body_is_not_decompressed() {
     // A gzip stream of 2 GiB of zeros begins so; nothing here looks at more than its first byte.
     let bomb = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xec\xc1".as_slice(), &[0; 4 * KIB]].concat();
-    let payload = payload("create-event-base64.json", |p| {
+    let payload = payload_with("create-event-base64.json", |p| {
         p["headers"]["content-encoding"] = json!("gzip");
         p["body"] = json!(BASE64.encode(&bomb));
     });
@@ -142,7 +140,7 @@ const ODD: &str = "\u{202e}\u{2066}\u{2069}\u{200b}\u{200d}\u{feff}\u{2028}\u{20
 #[test]
 fn characters_that_hide_or_turn_a_text_are_kept_and_no_header_has_them() {
     let document = event_with(ODD, AT, &format!("{{\"{ODD}\":\"{ODD}\\u0000\\u001b[2J\\r\\n\"}}"));
-    let payload = payload("create-event.json", |p| {
+    let payload = payload_with("create-event.json", |p| {
         p["body"] = json!(document);
         p["headers"]["content-length"] = json!(document.len().to_string());
         p["headers"]["idempotency-key"] = json!("k");

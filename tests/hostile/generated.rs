@@ -1,13 +1,10 @@
 //! The same properties for inputs that proptest makes: what is right, with something of it replaced.
 
-use std::path::Path;
-
+use audit_log_testing::{event_with, payload, properties, repo_path};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-
-use crate::properties;
 
 /// Runs `property` on inputs of `strategy`; what fails is made as small as it can be.
 fn check<T: std::fmt::Debug>(
@@ -122,10 +119,10 @@ fn apply(payload: &mut Value, which: Index, change: Change) {
 
 /// The files of `events/`.
 fn payloads() -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = std::fs::read_dir(repo_path("events")).unwrap();
+    let mut files: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
-    files.iter().map(|file| serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()).collect()
+    files.iter().map(|file| payload(file)).collect()
 }
 
 #[test]
@@ -158,7 +155,7 @@ fn spliced(seeds: Vec<String>, pieces: Vec<&'static str>) -> impl Strategy<Value
 #[test]
 fn a_document_with_anything_within_it_is_kept_to_the_byte_or_refused() {
     let seeds = ["{}", "[1,{\"k\":\"v\"}]", "\"\\u00e9\"", "1.50e3"]
-        .map(|data| crate::support::event_with("1", "2024-01-01T00:00:00.25+01:00", data));
+        .map(|data| event_with("1", "2024-01-01T00:00:00.25+01:00", data));
     let pieces = [
         ",\"a\":1,\"a\":2",
         "\"\\u0061\":0,",

@@ -1,8 +1,9 @@
 //! What a function logs, whatever it is asked.
 
+use audit_log_testing::payload_with;
 use serde_json::{Map, Value, json};
 
-use crate::binary::{Binary, CREATE, LIST, payload};
+use crate::binary::{Binary, CREATE, LIST};
 
 /// In every place that has content.
 const CONTENT: &str = "c0ntent";
@@ -26,22 +27,28 @@ fn requests() -> Vec<(&'static str, Value)> {
         move |p: &mut Value| p["rawQueryString"] = json!(query)
     };
     vec![
-        (CREATE, payload("create-event.json", body(document()))),
-        (CREATE, payload("create-event.json", body(json!({CONTENT: CONTENT})))),
-        (CREATE, payload("create-event.json", |p| p["body"] = json!(broken))),
-        (CREATE, payload("create-event.json", |p| p["rawPath"] = json!(format!("/{CONTENT}{ODD}/events")))),
-        (CREATE, payload("create-event.json", |p| p["headers"]["content-type"] = json!(CONTENT))),
-        (CREATE, payload("create-event.json", |p| p["headers"]["user-agent"] = json!(format!("{CONTENT}\u{202e}")))),
-        (CREATE, payload("create-event.json", |p| p["headers"]["idempotency-key"] = json!("{\"level\":\"c0ntent\"}"))),
-        (CREATE, payload("create-event.json", |p| p["headers"]["idempotency-key"] = json!("c0ntent \u{202e}"))),
-        (CREATE, payload("create-event-jwt-stage.json", |p| p["requestContext"]["authorizer"] = claims)),
-        (CREATE, payload("create-event-base64.json", |p| p["body"] = json!(CONTENT))),
+        (CREATE, payload_with("create-event.json", body(document()))),
+        (CREATE, payload_with("create-event.json", body(json!({CONTENT: CONTENT})))),
+        (CREATE, payload_with("create-event.json", |p| p["body"] = json!(broken))),
+        (CREATE, payload_with("create-event.json", |p| p["rawPath"] = json!(format!("/{CONTENT}{ODD}/events")))),
+        (CREATE, payload_with("create-event.json", |p| p["headers"]["content-type"] = json!(CONTENT))),
+        (
+            CREATE,
+            payload_with("create-event.json", |p| p["headers"]["user-agent"] = json!(format!("{CONTENT}\u{202e}"))),
+        ),
+        (
+            CREATE,
+            payload_with("create-event.json", |p| p["headers"]["idempotency-key"] = json!("{\"level\":\"c0ntent\"}")),
+        ),
+        (CREATE, payload_with("create-event.json", |p| p["headers"]["idempotency-key"] = json!("c0ntent \u{202e}"))),
+        (CREATE, payload_with("create-event-jwt-stage.json", |p| p["requestContext"]["authorizer"] = claims)),
+        (CREATE, payload_with("create-event-base64.json", |p| p["body"] = json!(CONTENT))),
         (CREATE, json!({CONTENT: CONTENT})),
-        (LIST, payload("list-events.json", query("user_id=c0ntent%0a%7B%22level%22%3A1%7D%E2%80%AE"))),
-        (LIST, payload("list-events.json", query("c0ntent%0a%E2%80%AE=1&from=c0ntent&cursor=c0ntent"))),
-        (LIST, payload("list-events.json", query("c0ntent c0ntent"))),
-        (LIST, payload("list-events.json", |p| p["headers"]["host"] = json!("[c0ntent"))),
-        (LIST, payload("get-event.json", |p| p["pathParameters"]["id"] = json!(format!("{CONTENT}{ODD}")))),
+        (LIST, payload_with("list-events.json", query("user_id=c0ntent%0a%7B%22level%22%3A1%7D%E2%80%AE"))),
+        (LIST, payload_with("list-events.json", query("c0ntent%0a%E2%80%AE=1&from=c0ntent&cursor=c0ntent"))),
+        (LIST, payload_with("list-events.json", query("c0ntent c0ntent"))),
+        (LIST, payload_with("list-events.json", |p| p["headers"]["host"] = json!("[c0ntent"))),
+        (LIST, payload_with("get-event.json", |p| p["pathParameters"]["id"] = json!(format!("{CONTENT}{ODD}")))),
     ]
 }
 
@@ -55,7 +62,7 @@ async fn every_line_is_one_json_object_in_ascii_and_has_no_content() {
             if let Some(context) = request.get_mut("requestContext") {
                 context["requestId"] = json!(format!("{number}{ODD}"));
             }
-            told.push(function.response(request.to_string()).await["body"]["request_id"].clone());
+            told.push(function.response(&request).await["body"]["request_id"].clone());
         }
         let lines: Vec<Value> = function.log().await.iter().map(|line| read(line)).collect();
         let logged = lines.iter().filter(|line| line["message"] == "answered").map(|line| &line["request_id"]);

@@ -11,10 +11,3 @@ mod references;
 mod unreadable;
 
 mod binary;
-mod properties;
-#[path = "../support/runtime_api.rs"]
-#[allow(dead_code, reason = "shared with the bench of the functions")]
-mod runtime_api;
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod support;

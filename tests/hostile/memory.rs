@@ -3,12 +3,12 @@
 //! Lambda gives a function 256 MB as the template has it (`MemorySize`), and ends the process that takes more.
 #![cfg(target_os = "linux")]
 
+use audit_log_testing::{event_with, payload, payload_with};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::binary::{Binary, CREATE, LIST, payload};
-use crate::support::event_with;
+use crate::binary::{Binary, CREATE, LIST};
 
 const AT: &str = "2024-01-01T00:00:00Z";
 const KIB: usize = 1024;
@@ -38,34 +38,40 @@ fn largest_documents() -> [String; 5] {
     ]
 }
 
+/// `POST /events` with this body.
+fn create_event(body: String, encoded: bool) -> Value {
+    payload_with("create-event.json", |p| {
+        p["body"] = json!(body);
+        p["isBase64Encoded"] = json!(encoded);
+    })
+}
+
 #[tokio::test]
 async fn the_largest_events_and_the_largest_payloads_fit_into_a_small_function() {
     let mut create = Binary::start(CREATE, |_, _| json!({"Count": 0, "ScannedCount": 0, "Items": []})).await;
-    let first = create.response(payload("create-event.json", |_| {}).to_string()).await;
+    let first = create.response(&payload("create-event.json")).await;
     assert_eq!(first["status"], 201);
-    let at_rest = create.most_memory();
+    let at_rest = create.peak_memory();
     for document in largest_documents() {
         for encoded in [false, true] {
             let body = if encoded { BASE64.encode(&document) } else { document.clone() };
-            let payload =
-                payload("create-event.json", |p| (p["body"], p["isBase64Encoded"]) = (json!(body), json!(encoded)));
-            let response = create.response(payload.to_string()).await;
+            let payload = create_event(body, encoded);
+            let response = create.response(&payload).await;
             assert_eq!(response["status"], 201, "{response}");
         }
     }
-    let accepted = create.most_memory();
+    let accepted = create.peak_memory();
     // Lambda takes no payload above 6 MB: functions/http/response.rs.
     for (body, encoded, code) in [
         ("x".repeat(5_900 * KIB), false, "event_too_large"),
         ("eHh4".repeat(1_475 * KIB), true, "event_too_large"),
         ("!".repeat(5_900 * KIB), true, "invalid_request"),
     ] {
-        let payload =
-            payload("create-event.json", |p| (p["body"], p["isBase64Encoded"]) = (json!(body), json!(encoded)));
-        let response = create.response(payload.to_string()).await;
+        let payload = create_event(body, encoded);
+        let response = create.response(&payload).await;
         assert_eq!(response["body"]["code"], code, "{response}");
     }
-    let refused = create.most_memory();
+    let refused = create.peak_memory();
     println!("MB: {at_rest} after one event, {accepted} after the largest, {refused} after the largest payloads");
     assert!(accepted < at_rest + ACCEPTED_MB, "{at_rest} MB became {accepted}");
     assert!(refused < at_rest + REFUSED_MB, "{at_rest} MB became {refused}");
@@ -112,11 +118,12 @@ async fn a_page_of_a_thousand_of_the_largest_events_fits_into_a_function() {
     let dynamodb = move |operation: &str, request: &Value| events_of_a_user(&document, operation, request);
     let mut list = Binary::start(LIST, dynamodb).await;
     let query = "user_id=1&per_page=1000&cursor=018cc252-0000-7000-8000-000000000000";
-    let response = list.response(payload("list-events.json", |p| p["rawQueryString"] = json!(query)).to_string()).await;
+    let payload = payload_with("list-events.json", |p| p["rawQueryString"] = json!(query));
+    let response = list.response(&payload).await;
     assert_eq!(response["status"], 200);
     // What fits into 6 MB, once each quote and backslash is escaped again.
     assert!(response["body"]["events"].as_array().unwrap().len() >= 25 + 7);
-    let memory = list.most_memory();
+    let memory = list.peak_memory();
     println!("MB: {memory} after a page");
     assert!(memory < PAGE_MB, "{memory} MB");
 }

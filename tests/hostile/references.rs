@@ -1,9 +1,8 @@
 //! Link and Location: what a caller puts into a request does not get out of them.
 
+use audit_log_testing::payload_with;
+use audit_log_testing::properties::{Function, response};
 use serde_json::{Value, json};
-
-use crate::binary::payload;
-use crate::properties::{Function, response};
 
 /// The headers of a function's answer.
 fn headers(function: Function, payload: &Value) -> Value {
@@ -27,17 +26,17 @@ const PATHS: [(&str, &str); 10] = [
 #[test]
 fn a_path_leads_to_this_host_and_ends_where_it_ends() {
     for (path, expected) in PATHS {
-        let created = payload("create-event.json", |p| p["rawPath"] = json!(path));
+        let created = payload_with("create-event.json", |p| p["rawPath"] = json!(path));
         let location = headers(Function::Create, &created)["location"].as_str().unwrap().to_owned();
         let (prefix, id) = location.rsplit_once('/').unwrap();
         assert_eq!((prefix, id.len()), (expected, 36), "{path:?}");
 
-        let listed = payload("list-events.json", |p| p["rawPath"] = json!(path));
+        let listed = payload_with("list-events.json", |p| p["rawPath"] = json!(path));
         let link = headers(Function::List, &listed)["link"].as_str().unwrap().to_owned();
         let first = format!("<{expected}?page=1&per_page=10>; rel=\"first\", ");
         assert!(link.starts_with(&first), "{path:?}: {link}");
 
-        let rest = payload("list-events-rest.json", |p| p["requestContext"]["path"] = json!(path));
+        let rest = payload_with("list-events-rest.json", |p| p["requestContext"]["path"] = json!(path));
         let link = headers(Function::List, &rest)["link"].as_str().unwrap().to_owned();
         assert!(link.starts_with(&format!("<{expected}?user_id=1&")), "REST: {path:?}: {link}");
     }
@@ -53,7 +52,7 @@ fn the_host_and_the_scheme_do_not_show() {
             p["requestContext"]["domainName"] = json!("evil.example");
         };
         for (function, file) in [(Function::Create, "create-event.json"), (Function::List, "list-events.json")] {
-            let headers = headers(function, &payload(file, change)).to_string();
+            let headers = headers(function, &payload_with(file, change)).to_string();
             assert!(headers.contains("/events") && !headers.contains("evil"), "{headers}");
         }
     }
@@ -69,7 +68,7 @@ fn a_users_id_stays_within_its_parameter() {
         ("a+b", "a%20b"),
         ("%E2%80%AE%00%7F", "%E2%80%AE%00%7F"),
     ] {
-        let listed = payload("list-events.json", |p| p["rawQueryString"] = json!(format!("user_id={sent}")));
+        let listed = payload_with("list-events.json", |p| p["rawQueryString"] = json!(format!("user_id={sent}")));
         let link = headers(Function::List, &listed)["link"].as_str().unwrap().to_owned();
         let expected = format!("</events?user_id={linked}&page=1&per_page=10>; rel=\"first\"");
         assert_eq!(link.split(", ").next(), Some(expected.as_str()), "{link}");
@@ -79,7 +78,7 @@ fn a_users_id_stays_within_its_parameter() {
 #[test]
 fn a_parameter_that_is_not_utf_8_is_refused_and_linked_to_by_nobody() {
     for query in ["user_id=%FF", "user_id=%C3", "user_id=a%ED%A0%80", "from=%FF", "%FF=1"] {
-        let payload = payload("list-events.json", |p| p["rawQueryString"] = json!(query));
+        let payload = payload_with("list-events.json", |p| p["rawQueryString"] = json!(query));
         let response = response(Function::List, payload.to_string().as_bytes()).unwrap().0;
         assert_eq!(response["statusCode"], 400, "{query}");
         assert!(response["headers"].get("link").is_none());

@@ -5,29 +5,18 @@
 mod load;
 mod recovery;
 
-#[cfg(target_os = "linux")]
-#[path = "../support/ledger.rs"]
-#[allow(dead_code, reason = "shared with the tests of faults")]
-mod ledger;
-#[cfg(target_os = "linux")]
-#[path = "../support/memory.rs"]
-mod memory;
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod support;
-
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use support::{Answer, event};
+use audit_log_testing::{App, Response, event, read_file};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// A started service and where it listens.
 struct Process {
     child: Child,
-    url: String,
+    app: App,
     engine: String,
 }
 
@@ -49,7 +38,8 @@ impl Process {
     async fn start_with(arguments: &[&str]) -> Process {
         let mut child = command(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut url, mut engine) = (None, None);
+        let mut url = None;
+        let mut engine = None;
         while let Some(line) = lines.next_line().await.unwrap() {
             let address = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
             if line.starts_with("The audit log is at") {
@@ -62,23 +52,13 @@ impl Process {
         }
         // Whatever it prints from now on must find a reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Process { child, url: url.unwrap(), engine: engine.unwrap() }
-    }
-
-    async fn post(&self, document: String) -> Result<Answer, reqwest::Error> {
-        let request = reqwest::Client::new().post(&self.url).header("content-type", "application/json").body(document);
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
-    }
-
-    /// GET /events with a query.
-    async fn get(&self, query: &str) -> Answer {
-        Answer::of(reqwest::Client::new().get(format!("{}{query}", self.url))).await
+        let url = url.unwrap();
+        let app = App::at(url.strip_suffix("/events").unwrap());
+        Process { child, app, engine: engine.unwrap() }
     }
 
     async fn ids(&self) -> Vec<String> {
-        self.get("?per_page=1000").await.ids()
+        self.app.get("/events?per_page=1000").await.ids()
     }
 
     async fn signal(&self, signal: &str) {
@@ -94,7 +74,7 @@ async fn ctrl_c_and_sigterm_stop_it_cleanly_and_a_restart_has_every_event() {
     for signal in ["-INT", "-TERM"] {
         let mut process = Process::start(folder.path()).await;
         let second = expected.len();
-        let response = process.post(event("1", &format!("2024-01-01T00:00:0{second}Z"))).await.unwrap();
+        let response = process.app.post(event("1", &format!("2024-01-01T00:00:0{second}Z"))).await;
         expected.insert(0, response.id());
         assert_eq!(process.ids().await, expected);
         process.signal(signal).await;
@@ -112,7 +92,8 @@ async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
         let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..8 {
-            let (report, url) = (report.clone(), process.url.clone());
+            let report = report.clone();
+            let url = format!("{}/events", process.app.url());
             writers.spawn(async move {
                 let http = reqwest::Client::new();
                 for number in 0.. {
@@ -141,12 +122,7 @@ async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
         }
     }
     let process = Process::start(folder.path()).await;
-    let (mut kept, mut next) = (Vec::new(), Some(format!("{}?per_page=1000", process.url)));
-    while let Some(url) = next {
-        let page = Answer::of(reqwest::Client::new().get(&url)).await;
-        kept.extend(page.ids());
-        next = page.link("next").map(|link| process.url.replace("/events", &link));
-    }
+    let kept = process.app.follow_ids("/events?per_page=1000").await;
     assert!(kept.is_sorted_by(|newer, older| newer > older), "listed twice");
     for id in &acknowledged {
         assert!(kept.contains(id), "lost {id}");
@@ -164,7 +140,7 @@ async fn the_engine_answers_dynamodb_clients() {
         .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0")
         .header("x-amz-date", "20240101T000000Z")
         .body(r#"{"TableName":"EventsTable"}"#);
-    let table = Answer::of(request).await;
+    let table = Response::of(request).await;
     assert_eq!(table.json()["Table"]["GlobalSecondaryIndexes"][0]["IndexName"], "user_id-index", "{table:?}");
 }
 
@@ -226,7 +202,7 @@ async fn a_folder_of_an_older_version_is_refused_and_kept() {
     .unwrap();
     let (data, older) = (data.to_str().unwrap(), older.to_str().unwrap());
     let mut process = Process::start_with(&["--data", data, "--template", older]).await;
-    process.post(event("1", "2024-01-01T00:00:00Z")).await.unwrap();
+    process.app.post(event("1", "2024-01-01T00:00:00Z")).await;
     process.child.kill().await.unwrap();
     let message = refused(&["--data", data]).await;
     assert!(message.contains("older version") && message.contains("--data"), "{message}");
@@ -235,7 +211,7 @@ async fn a_folder_of_an_older_version_is_refused_and_kept() {
 }
 
 fn template() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
+    read_file("template.yaml")
 }
 
 /// Runs a command to its end: its exit code and what it prints.
@@ -255,11 +231,11 @@ async fn run_with(environment: &[(&str, &str)], arguments: &[&str]) -> (i32, Str
 async fn demo_fills_a_running_log_through_its_own_api() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path()).await;
-    let log = process.url.strip_suffix("/events").unwrap();
+    let log = process.app.url();
     let (code, printed) = run(&["demo", "--events", "200", "--users", "5", "--url", log]).await;
     assert_eq!(code, 0, "{printed}");
     assert!(printed.contains("Recorded 200 events"), "{printed}");
-    let list = process.get("?per_page=1000").await.json();
+    let list = process.app.get("/events?per_page=1000").await.json();
     assert_eq!(list["total"], 200);
     let mut users: Vec<_> =
         list["events"].as_array().unwrap().iter().map(|event| event["user_id"].as_str().unwrap()).collect();
@@ -280,15 +256,14 @@ async fn rebuild_tells_and_repairs_each_difference_and_then_finds_none() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     // Without the stream nothing indexes what is recorded.
-    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
     let without_stream = folder.path().join("without-stream.yaml");
-    std::fs::write(&without_stream, template.replace("Type: DynamoDB\n", "Type: Nothing\n")).unwrap();
+    std::fs::write(&without_stream, template().replace("Type: DynamoDB\n", "Type: Nothing\n")).unwrap();
     let process = Process::start_with(&["--data", data, "--template", without_stream.to_str().unwrap()]).await;
     // So many of one user that it needs a trie of its own.
-    let log = process.url.strip_suffix("/events").unwrap();
+    let log = process.app.url();
     let (code, printed) = run(&["demo", "--events", "1100", "--users", "1", "--url", log]).await;
     assert_eq!(code, 0, "{printed}");
-    process.post(event("2", "2024-01-01T00:00:00Z")).await.unwrap();
+    process.app.post(event("2", "2024-01-01T00:00:00Z")).await;
     let (code, printed) = run(&["rebuild", "--data", data]).await;
     assert_eq!(code, 2);
     assert!(printed.contains("another audit-log already uses"), "{printed}");
@@ -303,7 +278,7 @@ async fn rebuild_tells_and_repairs_each_difference_and_then_finds_none() {
     assert!(printed.contains("no difference"), "{printed}");
 
     let process = Process::start(folder.path()).await;
-    let list = process.get("?per_page=100&page=12").await;
+    let list = process.app.get("/events?per_page=100&page=12").await;
     assert_eq!((list.ids().len(), &list.json()["total"]), (1, &serde_json::json!(1101)));
 }
 

@@ -3,24 +3,18 @@
 use std::collections::HashMap;
 
 use audit_log::config::Settings;
-use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::effects::Effects;
 use audit_log::list_events::ListEvents;
-use audit_log::store::EventStore;
 use audit_log_cli::serve::engine::Address;
+use audit_log_testing::{event, ids, list_request, post_request, settings, stores};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
 
-use lambda_http::aws_lambda_events::query_map::QueryMap;
-use lambda_http::http::Request;
-use lambda_http::{Body, RequestExt};
-
-use super::{Process, event, run_with};
-use crate::support::{Answer, ids};
+use super::{Process, run_with};
 
 const EVENTS: usize = 40;
 /// How many are recorded after the point in time to which the table is restored.
@@ -87,9 +81,9 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
             restore(&client, "KeysTable", "RestoredKeys").await;
             empty_counts(&client, "RestoredCounts").await;
         }
-        let request = reqwest::Client::new().post(&process.url).header("content-type", "application/json");
-        let request = request.header("idempotency-key", format!("key-{number}")).body(document(number));
-        assert_eq!(Answer::of(request).await.status, 201);
+        let key = format!("key-{number}");
+        let response = process.app.post_with(&[("idempotency-key", &key)], document(number)).await;
+        assert_eq!(response.status, 201);
     }
 
     let (code, printed) = rebuild(&process.engine, "Restored", "RestoredKeys", "RestoredCounts").await;
@@ -102,14 +96,12 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
         events_table: "Restored".to_owned(),
         keys_table: "RestoredKeys".to_owned(),
         counts_table: "RestoredCounts".to_owned(),
-        shards: "2".parse().unwrap(),
+        ..settings(2)
     };
-    let store = EventStore::new(client.clone(), &settings);
-    let counts = CountsTable::new(client, &settings);
+    let (store, counts) = stores(&client, &settings);
     let list = ListEvents::new(store.clone(), counts.clone(), Effects::system());
     let listed = async || {
-        let query: QueryMap = "per_page=1000".parse().unwrap();
-        let response = list.handle(Request::new(Body::Empty).with_query_string_parameters(query)).await;
+        let response = list.handle(list_request("per_page=1000")).await;
         let list: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(list["total"], ids(&list).len());
         ids(&list)
@@ -118,13 +110,13 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
     assert_eq!(listed().await, original[LOST..]);
     let create = CreateEvent::new(store, counts, Effects::system());
     for number in 0..EVENTS + LOST {
-        let request = Request::post("/events").header("content-type", "application/json");
-        let request = request.header("idempotency-key", format!("key-{number}"));
-        let response = create.handle(request.body(document(number).into()).unwrap()).await;
+        let key = format!("key-{number}");
+        let response = create.handle(post_request(Some(&key), document(number))).await;
         assert_eq!(response.status(), if number < EVENTS { 200 } else { 201 }, "{response:?}");
     }
     // What was reported again has a new id, and its old time.
-    let (again, time) = (listed().await, |id: &String| id[..18].to_owned());
+    let again = listed().await;
+    let time = |id: &String| id[..18].to_owned();
     assert_eq!(again[LOST..], original[LOST..]);
     assert!(again.iter().map(time).eq(original.iter().map(time)));
 
@@ -137,14 +129,14 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
 async fn an_index_that_lost_its_nodes_is_rebuilt_beside_the_running_service() {
     let process = Process::start_with(&["--memory"]).await;
     for number in 0..EVENTS {
-        process.post(event("u", &format!("2024-01-01T00:00:{number:02}Z"))).await.unwrap();
+        process.app.post(event("u", &format!("2024-01-01T00:00:{number:02}Z"))).await;
     }
     let client = Address::new(&process.engine).client().await;
     for node in items(&client, "CountsTable").await {
         let delete = client.delete_item().table_name("CountsTable");
         delete.key("node", node["node"].clone()).key("lane", node["lane"].clone()).send().await.unwrap();
     }
-    let total = async || process.get("?per_page=1").await.json()["total"].clone();
+    let total = async || process.app.get("/events?per_page=1").await.json()["total"].clone();
     assert_eq!(total().await, EVENTS, "counted on the table itself");
     assert_eq!(rebuild(&process.engine, "EventsTable", "KeysTable", "CountsTable").await.0, 1);
     assert_eq!(rebuild(&process.engine, "EventsTable", "KeysTable", "CountsTable").await.0, 0);

@@ -1,17 +1,15 @@
 //! The time runs out: DynamoDB takes connections and never answers. The answer is still the function's own, because
 //! without one API Gateway answers a bare 503 or 504, and Lambda delivers a batch again from its beginning.
 
-use std::path::Path;
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
 use audit_log_cli::serve::template::Template;
+use audit_log_testing::faulty::{Fault, Plan};
+use audit_log_testing::tables::{events, stream_batch};
+use audit_log_testing::{Faulty, RuntimeApi, Tables, payload, repo_path};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-
-use crate::faulty::{Fault, Faulty, Plan};
-use crate::filled::{Tables, events, stream_batch};
-use crate::runtime_api::{RuntimeApi, payload};
 
 const CREATE: &str = env!("CARGO_BIN_EXE_create-event");
 const LIST: &str = env!("CARGO_BIN_EXE_list-events");
@@ -27,13 +25,13 @@ async fn silent(table: Option<&'static str>) -> (Tables, Faulty) {
 
 /// The `Timeout` that the template gives a function.
 fn timeout(binary: &str) -> Duration {
-    let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+    let template = Template::read(&repo_path("template.yaml")).unwrap();
     let function = template.functions.into_values().find(|function| binary.ends_with(&function.binary)).unwrap();
     Duration::from_secs(function.timeout)
 }
 
 /// The answer of a function that is given this much time, and takes less.
-async fn response(faulty: &Faulty, binary: &str, time: Duration, payload: String) -> Value {
+async fn response(faulty: &Faulty, binary: &str, time: Duration, payload: &Value) -> Value {
     let mut api = RuntimeApi::with_timeout(time).await;
     let _function = api.spawn(binary, &faulty.address);
     let (response, took) = api.invoke(payload).await;
@@ -44,17 +42,20 @@ async fn response(faulty: &Faulty, binary: &str, time: Duration, payload: String
 #[tokio::test]
 async fn a_silent_database_is_our_503_before_the_function_is_stopped() {
     let (_tables, faulty) = silent(None).await;
-    let requests = [
+    let mut cases = Vec::new();
+    for (binary, file, sentence) in [
         (CREATE, "create-event.json", "not known whether the event was recorded"),
         (CREATE, "create-event-idempotent.json", "not known whether the event was recorded"),
         (LIST, "list-events.json", "try again"),
         (LIST, "list-events-by-user.json", "try again"),
         (LIST, "get-event.json", "try again"),
-    ];
-    let times = |binary| [Duration::from_secs(1), Duration::from_secs(3), timeout(binary)];
-    let cases = requests.iter().flat_map(|request| times(request.0).map(|time| (request, time)));
-    let responses = cases.map(async |((binary, file, sentence), time)| {
-        let response = response(&faulty, binary, time, payload(file)).await;
+    ] {
+        for time in [Duration::from_secs(1), Duration::from_secs(3), timeout(binary)] {
+            cases.push((binary, file, sentence, time));
+        }
+    }
+    let responses = cases.into_iter().map(async |(binary, file, sentence, time)| {
+        let response = response(&faulty, binary, time, &payload(file)).await;
         assert_eq!(response["statusCode"], 503, "{file}: {response}");
         assert_eq!(response["headers"]["retry-after"], "1", "{file}: {response}");
         let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
@@ -71,7 +72,7 @@ async fn a_silent_database_hands_a_batch_back_before_the_function_is_stopped() {
     let events = events(600, Duration::from_secs(600));
     let cases = [(600, Duration::from_secs(1)), (600, Duration::from_secs(3)), (1, timeout(INDEX))];
     let responses = cases.map(async |(count, time)| {
-        let response = response(&faulty, INDEX, time, stream_batch(&events[..count]).to_string()).await;
+        let response = response(&faulty, INDEX, time, &stream_batch(&events[..count])).await;
         assert_eq!(response, json!({"batchItemFailures": [{"itemIdentifier": "0"}]}), "{count} events in {time:?}");
     });
     join_all(responses).await;
@@ -83,7 +84,7 @@ async fn a_late_event_is_acknowledged_though_the_index_is_silent() {
     let (tables, faulty) = silent(Some("CountsTable")).await;
     let times = [Duration::from_secs(1), Duration::from_secs(3), timeout(CREATE)];
     let responses = times.map(async |time| {
-        let response = response(&faulty, CREATE, time, payload("create-event.json")).await;
+        let response = response(&faulty, CREATE, time, &payload("create-event.json")).await;
         assert_eq!(response["statusCode"], 201, "{time:?}: {response}");
     });
     join_all(responses).await;

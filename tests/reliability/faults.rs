@@ -1,33 +1,26 @@
 //! DynamoDB fails in every way it can, while clients write and read; then all is quiet, and the books are compared.
 
-use std::net::Ipv4Addr;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit_log::count::EDGE;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
-use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
 use audit_log::store::Partition;
 use audit_log_cli::serve::engine::{Address, Storage};
-use audit_log_cli::{Options, Service};
+use audit_log_testing::faulty::{CONFLICTS, Fault, Plan, REFUSALS, SERVER_ERRORS, THROTTLES};
+use audit_log_testing::tables::{SHARDS, events, sample};
+use audit_log_testing::{
+    App, Faulty, Ledger, Planned, Response, Tables, event_with, ids, list_request, options, start_engine,
+};
 use futures_util::stream::{StreamExt, iter};
-use lambda_http::aws_lambda_events::query_map::QueryMap;
-use lambda_http::http::Request;
-use lambda_http::{Body, RequestExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-
-use crate::faulty::{CONFLICTS, Fault, Faulty, Plan, REFUSALS, SERVER_ERRORS, THROTTLES};
-use crate::filled::{self, SHARDS, Tables, events, sample, stream_batch};
-use crate::ledger::{Ledger, Planned};
-use crate::support::{self, Answer, event_with};
 
 /// Which mixtures of faults are tried; see [`seeds`].
 const SEEDS: &str = "AUDIT_LOG_FAULT_SEEDS";
@@ -52,8 +45,7 @@ const WIDE: &str = "per_page=1000";
 struct World {
     engine: Address,
     faulty: Faulty,
-    service: Service,
-    http: reqwest::Client,
+    app: App,
     ledger: Ledger,
 }
 
@@ -78,29 +70,23 @@ impl Figures {
 impl World {
     async fn start(seed: u64) -> World {
         let _alone = STARTING.lock().await;
-        let engine = filled::engine().await;
+        let engine = start_engine().await;
         let faulty = Faulty::start(&engine, seed).await;
-        let options = Options {
-            host: Ipv4Addr::LOCALHOST.into(),
-            port: 0,
-            dynamodb_port: 0,
-            storage: Storage::Elsewhere(faulty.address.clone()),
-            template: Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml"),
-            lambda_url: None,
-        };
-        let service = Service::start(&options).await.unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        World { engine, faulty, service, http, ledger: Ledger::default() }
+        let storage = Storage::Elsewhere(faulty.address.clone());
+        let app = App::start_with(&options(storage)).await;
+        World { engine, faulty, app, ledger: Ledger::default() }
     }
 
     /// One attempt to record an event; whether it is known to be recorded.
     async fn post(&self, planned: &Planned, key: Option<&str>) -> bool {
         let document = event_with(&planned.user, &planned.at.to_string(), &planned.number.to_string());
-        let request = self.http.post(format!("{}/events", self.service.url()));
-        let request = request.header("content-type", "application/json").body(document);
-        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let mut headers = Vec::new();
+        if let Some(key) = key {
+            headers.push(("idempotency-key", key));
+        }
         let uncertain = self.ledger.trying(planned);
-        self.ledger.answered(planned, uncertain, &Answer::of(request).await)
+        let response = self.app.post_with(&headers, document).await;
+        self.ledger.answered(planned, uncertain, &response)
     }
 
     /// A client that repeats its request until the event is recorded; how many attempts that took.
@@ -132,7 +118,8 @@ impl World {
     async fn write(&self, numbers: Range<u64>) -> Figures {
         let mut figures = Figures::default();
         for number in numbers {
-            let (user, now) = (USERS[number as usize % USERS.len()].to_owned(), Effects::system().now());
+            let user = USERS[number as usize % USERS.len()].to_owned();
+            let now = Effects::system().now();
             let away = Duration::from_secs(3600 + number);
             let at = match number % 5 {
                 3 => now.minus(away),
@@ -153,9 +140,9 @@ impl World {
     }
 
     /// `GET`s a path; `None` where the service says that it cannot tell now.
-    async fn get(&self, path: &str, figures: &mut Figures) -> Option<Answer> {
+    async fn get(&self, path: &str, figures: &mut Figures) -> Option<Response> {
         figures.gets += 1;
-        let response = Answer::of(self.http.get(format!("{}{path}", self.service.url()))).await;
+        let response = self.app.get(path).await;
         match response.status {
             200 => figures.listed += 1,
             503 => assert!(response.header("retry-after").is_some(), "{response:?}"),
@@ -199,7 +186,9 @@ impl World {
 
     /// From page to page; one that is refused is asked for again.
     async fn read_by_cursor(&self, per_page: u64, figures: &mut Figures) {
-        let (before, mut events, mut cursor) = (self.ledger.claim(), Vec::new(), Some(String::new()));
+        let before = self.ledger.claim();
+        let mut events = Vec::new();
+        let mut cursor = Some(String::new());
         let mut refusals = 0;
         while let Some(from) = &cursor {
             let Some(response) = self.get(&format!("/events?per_page={per_page}{from}"), figures).await else {
@@ -240,7 +229,7 @@ impl World {
         // One more batch of the stream takes up what index-events could not end.
         let last = Planned { number: u64::MAX, user: USERS[0].to_owned(), at: Effects::system().now() };
         self.post_until_recorded(&last).await;
-        self.service.indexed().await;
+        self.app.service().indexed().await;
         let mut figures = Figures::default();
         let later = Effects::system().now().plus(EDGE * 2);
         let tables = Tables::at(self.engine.clone()).await;
@@ -248,12 +237,12 @@ impl World {
             let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
             let response = self.get(&format!("/events?{WIDE}{filter}"), &mut figures).await;
             let list = response.expect("no fault any more").json();
-            let ids = self.ledger.settle(user, list["events"].as_array().unwrap());
-            assert_eq!(list["total"], ids.len());
+            let settled = self.ledger.settle(user, list["events"].as_array().unwrap());
+            assert_eq!(list["total"], settled.len());
             // By the index alone: by then no event is counted live.
-            for (page, expected) in ids.chunks(16).enumerate() {
+            for (page, expected) in settled.chunks(16).enumerate() {
                 let (list, _) = tables.get(&format!("per_page=16&page={}{filter}", page + 1), later).await;
-                assert_eq!((support::ids(&list), &list["total"]), (expected.to_vec(), &ids.len().into()), "{user:?}");
+                assert_eq!((ids(&list), &list["total"]), (expected.to_vec(), &settled.len().into()), "{user:?}");
             }
         }
         tables.reconcile((0..SHARDS).map(Partition::Shard), later).await;
@@ -386,11 +375,8 @@ async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
     tables.write(&event).await;
     let faulty = Faulty::start(&tables.dynamodb, 1).await;
     let through = Tables::at(faulty.address.clone()).await;
-    let list = async || {
-        let query: QueryMap = "user_id=1".parse().unwrap();
-        let request = Request::new(Body::Empty).with_query_string_parameters(query);
-        ListEvents::new(through.store.clone(), through.counts.clone(), Effects::system()).handle(request).await
-    };
+    let function = ListEvents::new(through.store.clone(), through.counts.clone(), Effects::system());
+    let list = async || function.handle(list_request("user_id=1")).await;
     assert_eq!(list().await.status(), 200);
     // Of one key, all but one is none.
     faulty.fail(Plan { faults: vec![Fault::Partial], puts: 0.0, others: 1.0, table: None });
@@ -404,7 +390,8 @@ async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
 /// A user with so many events that there is a trie of them, and batches that are handed back again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_whose_batches_meet_faults_ends_exact() {
-    let (tables, now) = (Tables::start().await, Timestamp::parse("2024-03-01T00:00:00Z").unwrap());
+    let tables = Tables::start().await;
+    let now = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();
     let mut events = events(2200, Duration::from_secs(30 * 24 * 3600));
     // Each other user is one more read for a batch, and nothing new.
     let mut others = 0..;
@@ -416,15 +403,13 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     let fast = |fault: &Fault| !matches!(fault, Fault::SlowAnswer | Fault::SlowWrite);
     let faults = kinds().into_iter().flat_map(|(_, faults, ..)| faults).filter(fast).collect();
     faulty.fail(Plan { faults, puts: 0.3, others: 0.05, table: None });
-    let indexer = Tables::at(faulty.address.clone()).await.indexer;
+    let through = Tables::at(faulty.address.clone()).await;
     let mut deliveries = 0;
     for batch in events.chunks(100) {
         let mut from = 0;
         loop {
-            let index = IndexEvents::new(indexer.clone(), Effects::system().with_clock(move || now));
-            let records = serde_json::from_value(stream_batch(&batch[from..])).unwrap();
             deliveries += 1;
-            match index.handle(records, now.plus(Duration::from_secs(60))).await.failures.first() {
+            match through.deliver(&batch[from..], now).await.failures.first() {
                 // The numbers are the positions in what was delivered.
                 Some(failure) => from += failure.sequence_number.parse::<usize>().unwrap(),
                 None => break,

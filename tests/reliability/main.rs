@@ -8,20 +8,3 @@ mod deadline;
 mod faults;
 #[cfg(target_os = "linux")]
 mod soak;
-
-#[path = "../support/faulty.rs"]
-mod faulty;
-#[path = "../support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-#[path = "../support/ledger.rs"]
-mod ledger;
-#[cfg(target_os = "linux")]
-#[path = "../support/memory.rs"]
-mod memory;
-#[path = "../support/runtime_api.rs"]
-#[allow(dead_code, reason = "shared with the bench of the functions")]
-mod runtime_api;
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod support;

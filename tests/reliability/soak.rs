@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use audit_log::event::Timestamp;
 use audit_log_cli::serve::engine::Address;
+use audit_log_testing::memory::allocated;
+use audit_log_testing::tables::{events, sample, stream_batch};
+use audit_log_testing::{RuntimeApi, Tables, event, payload, payload_with};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-
-use crate::filled::{Tables, events, sample, stream_batch};
-use crate::memory::allocated;
-use crate::runtime_api::{RuntimeApi, payload};
-use crate::support::event;
 
 /// How many invocations there are in all; the long form is 100,000.
 const INVOCATIONS: &str = "AUDIT_LOG_SOAK_INVOCATIONS";
@@ -33,7 +31,7 @@ async fn soak(
     binary: &str,
     engine: &Address,
     count: usize,
-    payloads: impl Fn(usize) -> String,
+    payloads: impl Fn(usize) -> Value,
     check: impl Fn(usize, &Value),
 ) {
     let mut api = RuntimeApi::start().await;
@@ -41,7 +39,7 @@ async fn soak(
     let process = function.id().unwrap();
     let (mut before, started) = (0, Instant::now());
     for number in 0..count {
-        let (response, _) = api.invoke(payloads(number)).await;
+        let (response, _) = api.invoke(&payloads(number)).await;
         check(number, &response);
         if number == count / WARM_UP {
             before = allocated(process);
@@ -52,23 +50,16 @@ async fn soak(
     assert!(after <= before + MAX_GROWTH, "{binary} grew from {before} to {after} KiB");
 }
 
-/// An HTTP API's payload of `file` with something else in its place.
-fn with(file: &str, change: impl FnOnce(&mut Value)) -> String {
-    let mut payload: Value = serde_json::from_str(&payload(file)).unwrap();
-    change(&mut payload);
-    payload.to_string()
-}
-
-fn list_of(query: &str) -> String {
+fn list_of(query: &str) -> Value {
     let parameters: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-    with("list-events.json", |payload| {
+    payload_with("list-events.json", |payload| {
         payload["rawQueryString"] = json!(query);
         payload["queryStringParameters"] = json!(parameters);
     })
 }
 
 /// Payloads in turn, each with the status that its answers have.
-fn in_turn(kinds: &[(String, u64)]) -> (impl Fn(usize) -> String, impl Fn(usize, &Value)) {
+fn in_turn(kinds: &[(Value, u64)]) -> (impl Fn(usize) -> Value, impl Fn(usize, &Value)) {
     let check = |number: usize, response: &Value| {
         let (payload, status) = &kinds[number % kinds.len()];
         assert_eq!(response["statusCode"], *status, "invocation {number}: {response}, to {payload}");
@@ -87,7 +78,7 @@ async fn a_function_takes_no_more_memory_after_many_requests() {
 
     // Lists, of all and of a user, by the index and by a cursor, and single events.
     let id = old[OLD / 2].id.to_string();
-    let one = with("get-event.json", |payload| payload["pathParameters"]["id"] = json!(id));
+    let one = payload_with("get-event.json", |payload| payload["pathParameters"]["id"] = json!(id));
     let lists = [
         (list_of("per_page=20"), 200),
         (list_of("per_page=20&page=100"), 200),
@@ -107,7 +98,7 @@ async fn a_function_takes_no_more_memory_after_many_requests() {
         2 => payload("create-event-idempotent.json"),
         _ => {
             let at = Timestamp::parse("2024-01-01T00:00:00Z").unwrap().plus(Duration::from_secs(number as u64));
-            with("create-event.json", |payload| payload["body"] = json!(event("1", &at.to_string())))
+            payload_with("create-event.json", |payload| payload["body"] = json!(event("1", &at.to_string())))
         }
     };
     let created = |number: usize, response: &Value| {
@@ -117,7 +108,7 @@ async fn a_function_takes_no_more_memory_after_many_requests() {
     soak(env!("CARGO_BIN_EXE_create-event"), engine, count / 2, create, created).await;
 
     let events = events(count * 2, MONTH);
-    let index = |number: usize| stream_batch(&events[number * 8..number * 8 + 8]).to_string();
+    let index = |number: usize| stream_batch(&events[number * 8..number * 8 + 8]);
     let added = |number: usize, response: &Value| {
         assert_eq!(*response, json!({"batchItemFailures": []}), "invocation {number}");
     };

@@ -1,9 +1,8 @@
-//! Beyond DynamoDB's 1 MB pages, its 16 MB batches and Lambda's 6 MB answers.
+//! Beyond DynamoDB's 1 MB pages, its 16 MB batches and Lambda's 6 MB responses.
 
 use std::collections::HashSet;
 
-use crate::App;
-use crate::support::event_with;
+use audit_log_testing::{App, event_with};
 
 /// Records `count` events of about `kib` KiB, one second apart, and gives their ids, newest first.
 async fn fill(app: &App, count: usize, kib: usize) -> Vec<String> {
@@ -32,7 +31,7 @@ async fn more_than_1_mb_a_shard_is_counted_and_listed_whole() {
         assert_eq!(paged, ids);
     }
     // More than one invocation can carry: the stream delivers it in parts.
-    app.service.indexed().await;
+    app.service().indexed().await;
     assert_eq!(app.get("/events?per_page=1&page=64").await.ids(), ids[63..]);
     // 50 events of 100 KiB are 5 MB, some 25 of them in each shard: each needs a second query.
     assert_eq!(app.get("/events?per_page=50").await.ids(), ids[..50]);

@@ -3,17 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::create_event::CreateEvent;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
 use audit_log::telemetry::{Metrics, NAMESPACE};
-use lambda_http::http::{Method, Request};
+use audit_log_testing::tables::{events, stream_batch};
+use audit_log_testing::{Tables, event, list_request};
 use serde_json::{Value, json};
-
-use crate::filled::{Tables, events, stream_batch};
-use crate::support::event;
 
 const SERVICE: &str = "audit-log-test";
 const AT: &str = "2024-01-01T00:00:00Z";
@@ -55,12 +52,9 @@ fn noted(name: &str, value: f64, code: Option<&str>) -> (String, f64, String, Op
 
 #[tokio::test]
 async fn what_happens_is_counted_and_content_is_not_in_it() {
-    let (tables, lines) = (Tables::start().await, Lines::default());
-    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), lines.effects());
-    let post = |document: String| {
-        let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-        create.handle(request.header("idempotency-key", "k").body(document.into()).unwrap())
-    };
+    let tables = Tables::start().await;
+    let lines = Lines::default();
+    let post = |document: String| tables.post_with(Some("k"), document, lines.effects());
     post(event("1", AT)).await;
     assert_eq!(lines.take(), [noted("EventsRecorded", 1.0, None)]);
     post(event("1", AT)).await;
@@ -68,7 +62,7 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
     post(event("2", AT)).await;
     assert_eq!(lines.take(), [noted("RequestsRefused", 1.0, Some("idempotency_key_reused"))]);
     let list = ListEvents::new(tables.store.clone(), tables.counts.clone(), lines.effects());
-    list.handle(Request::new("".into())).await;
+    list.handle(list_request("")).await;
     assert_eq!(lines.take(), [], "a page is no event");
 
     let index = IndexEvents::new(tables.indexer.clone(), lines.effects());
@@ -82,11 +76,10 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
 
 #[tokio::test]
 async fn a_late_event_that_could_not_be_counted_is_acknowledged_and_noted() {
-    let (tables, lines) = (Tables::start().await, Lines::default());
+    let tables = Tables::start().await;
+    let lines = Lines::default();
     tables.client.delete_table().table_name("CountsTable").send().await.unwrap();
-    let create = CreateEvent::new(tables.store.clone(), tables.counts.clone(), lines.effects());
-    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let response = create.handle(request.body(event("1", "2023-12-31T00:00:00Z").into()).unwrap()).await;
+    let response = tables.post_with(None, event("1", "2023-12-31T00:00:00Z"), lines.effects()).await;
     assert_eq!(response.status(), 201);
     let expected = ["EventsRecorded", "LateEventsUncounted"].map(|name| noted(name, 1.0, None));
     assert_eq!(lines.take(), expected);

@@ -1,13 +1,11 @@
 //! API Gateway's own payloads, each file of `events/` among them, to the handlers and back.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use audit_log_cli::serve::functions::Function;
 use audit_log_cli::serve::template::Template;
-use serde_json::{Value, json};
-
-use crate::App;
+use audit_log_testing::{App, payload, read_file, repo_path};
+use serde_json::{Map, Value, json};
 
 /// The functions as the template declares them, on one engine.
 struct Functions {
@@ -17,22 +15,15 @@ struct Functions {
     index: Function,
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn payload(file: &str) -> Value {
-    let text = std::fs::read_to_string(root().join("events").join(file)).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
 impl Functions {
     async fn start() -> Functions {
         let app = App::start().await;
-        let template = Template::read(&root().join("template.yaml")).unwrap();
-        let function = |name: &str| Function::new(&template.functions[name], &app.service.client).unwrap();
-        let (create, list) = (function("CreateEventFunction"), function("ListEventsFunction"));
-        Functions { index: function("IndexEventsFunction"), app, create, list }
+        let template = Template::read(&repo_path("template.yaml")).unwrap();
+        let function = |name: &str| Function::new(&template.functions[name], &app.service().client).unwrap();
+        let create = function("CreateEventFunction");
+        let list = function("ListEventsFunction");
+        let index = function("IndexEventsFunction");
+        Functions { app, create, list, index }
     }
 
     /// The status, the headers and the body with which the function for this payload answers.
@@ -52,17 +43,10 @@ impl Functions {
 
 #[tokio::test]
 async fn every_file_of_events_is_answered_as_it_should_be() {
-    let expected: serde_json::Map<String, Value> =
-        serde_json::from_str(&std::fs::read_to_string(root().join("tests/support/events.json")).unwrap()).unwrap();
-    let found: Vec<String> = {
-        let entries = std::fs::read_dir(root().join("events")).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    };
-    let mut names: Vec<_> = expected.keys().map(String::as_str).collect();
-    names.sort_unstable();
-    assert_eq!(found, names);
+    let expected: Map<String, Value> = serde_json::from_str(&read_file("testing/events.json")).unwrap();
+    let entries = std::fs::read_dir(repo_path("events")).unwrap();
+    let found: BTreeSet<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(found, expected.keys().cloned().collect());
 
     let functions = Functions::start().await;
     // The REST payload repeats the key of the idempotent one, so it comes after it.
@@ -134,7 +118,7 @@ async fn location_and_links_have_the_prefix_that_the_client_used() {
 async fn an_answer_has_the_members_that_its_kind_of_api_takes() {
     let functions = Functions::start().await;
     let members = |response: String| -> BTreeSet<String> {
-        let response: serde_json::Map<String, Value> = serde_json::from_str(&response).unwrap();
+        let response: Map<String, Value> = serde_json::from_str(&response).unwrap();
         response.into_iter().map(|(name, _)| name).collect()
     };
     let set = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<BTreeSet<_>>();

@@ -1,7 +1,6 @@
 //! What each function asks of DynamoDB is what its role in the template allows, and nothing more is allowed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,19 +9,17 @@ use audit_log::create_event::CreateEvent;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
+use audit_log::list_events::ListEvents;
 use audit_log::store::EventKey;
 use audit_log_cli::serve::engine::Address;
+use audit_log_testing::tables::{SHARDS, events, list, sample, stream_batch};
+use audit_log_testing::{Tables, event, get_request, post_request, read_file, settings, stores};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use lambda_http::http::{Method, Request};
-use lambda_http::{Body, RequestExt};
 use serde_json::Value;
 use tokio::net::TcpListener;
-
-use crate::filled::{Tables, events, list, sample, stream_batch};
-use crate::support::event;
 
 /// Each action on each table or index: `dynamodb:Query EventsTable/index/user_id-index`.
 type Grants = BTreeSet<String>;
@@ -89,8 +86,7 @@ async fn pass_on(State(witness): State<Witness>, headers: HeaderMap, body: Bytes
 
 /// What a policy of the template allows.
 fn allowed(policy: &str) -> Grants {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
-    let template: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let template: Value = serde_saphyr::from_str(&read_file("template.yaml")).unwrap();
     let document = &template["Resources"][policy]["Properties"]["PolicyDocument"];
     let mut grants = Grants::new();
     for statement in document["Statement"].as_array().unwrap() {
@@ -118,7 +114,7 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     let tables = Tables::start().await;
     let witness = Witness::new(&tables.dynamodb);
     let client = witness.serve(&tables.dynamodb).await.client().await;
-    let (store, counts) = crate::tables(&client, "EventsTable", "2");
+    let (store, counts) = stores(&client, &settings(SHARDS));
 
     let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
     let now = start.plus(Duration::from_secs(3600));
@@ -139,22 +135,18 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
 
     let create = CreateEvent::new(store.clone(), counts.clone(), effects(now));
     for (at, status) in [("2024-01-01T01:00:00Z", 201), ("2024-01-01T00:10:00Z", 201), ("2024-01-01T00:10:00Z", 200)] {
-        let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-        let request = request.header("idempotency-key", at).body(event("1", at).into()).unwrap();
+        let request = post_request(Some(at), event("1", at));
         assert_eq!(create.handle(request).await.status(), status);
     }
-    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let request = request.body(event("1", "2024-01-01T01:00:00Z").into()).unwrap();
+    let request = post_request(None, event("1", "2024-01-01T01:00:00Z"));
     assert_eq!(create.handle(request).await.status(), 201);
     assert_eq!(witness.take(), allowed("CreateEventTables"));
 
     for query in ["", "user_id=1", "user_id=2", "page=100", "user_id=1&page=50"] {
         list(&store, &counts, query, now).await;
     }
-    let id = filled[0].id.to_string();
-    let request =
-        Request::new(Body::Empty).with_path_parameters(std::collections::HashMap::from([("id".to_owned(), id)]));
-    let response = audit_log::list_events::ListEvents::new(store, counts, effects(now)).handle(request).await;
+    let function = ListEvents::new(store, counts, effects(now));
+    let response = function.handle(get_request(filled[0].id)).await;
     assert_eq!(response.status(), 200, "{response:?}");
     assert_eq!(witness.take(), allowed("ListEventsTables"));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use audit_log::config::Settings;
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::effects::Effects;
@@ -12,13 +13,12 @@ use audit_log::http::{Purpose, serve};
 use audit_log::list_events::ListEvents;
 use audit_log::store::EventStore;
 use audit_log_cli::serve::engine::Address;
+use audit_log_testing::{event, list_request, post_request, settings, stores};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
-use lambda_http::http::{Method, Request, Response};
+use lambda_http::http::{Request, Response};
 use lambda_http::{Body, RequestExt, http};
 use tokio::net::TcpListener;
-
-use crate::support::event;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 
@@ -33,7 +33,8 @@ async fn scripted(response: impl Fn(usize) -> (StatusCode, &'static str) + Send 
 async fn scripted_by_operation(
     response: impl Fn(&str, usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
 ) -> Tables {
-    let (listener, requests) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicUsize::new(0)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let requests = Arc::new(AtomicUsize::new(0));
     let address = listener.local_addr().unwrap();
     let response = Arc::new(response);
     let app = Router::new().fallback(move |headers: HeaderMap| {
@@ -44,7 +45,7 @@ async fn scripted_by_operation(
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     let client = Address::new(format!("http://{address}")).client().await;
-    crate::tables(&client, "secret-name", "2")
+    stores(&client, &Settings { events_table: "secret-name".to_owned(), ..settings(2) })
 }
 
 const BROKEN: (StatusCode, &str) = (StatusCode::INTERNAL_SERVER_ERROR, r#"{"__type":"InternalServerError"}"#);
@@ -66,26 +67,20 @@ const NOT_KNOWN: &str = "not known whether the event was recorded";
 const NOT_RECORDED: &str = "this request recorded nothing";
 
 async fn post(tables: &Tables) -> Response<Body> {
-    post_with(tables, &[]).await
+    post_from(tables, Effects::system(), None).await
 }
 
 async fn post_under_a_key(tables: &Tables) -> Response<Body> {
-    post_with(tables, &[("idempotency-key", "k")]).await
+    post_from(tables, Effects::system(), Some("k")).await
 }
 
-async fn post_with(tables: &Tables, headers: &[(&str, &str)]) -> Response<Body> {
-    post_from(tables, Effects::system(), headers).await
-}
-
-async fn post_from((store, counts): &Tables, effects: Effects, headers: &[(&str, &str)]) -> Response<Body> {
-    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let request = request.body(event("1", AT).into()).unwrap();
+async fn post_from((store, counts): &Tables, effects: Effects, key: Option<&str>) -> Response<Body> {
+    let request = post_request(key, event("1", AT));
     CreateEvent::new(store.clone(), counts.clone(), effects).handle(request).await
 }
 
 async fn get((store, counts): &Tables) -> Response<Body> {
-    ListEvents::new(store.clone(), counts.clone(), Effects::system()).handle(Request::new("".into())).await
+    ListEvents::new(store.clone(), counts.clone(), Effects::system()).handle(list_request("")).await
 }
 
 /// Checks status and code, and that the sentence says this, and gives nothing of the inside away.
@@ -119,9 +114,9 @@ async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_reco
             Effects::system().now()
         })
     };
-    check(&post_from(&tables, panics_within(), &[]).await, 500, "internal_error", NOT_KNOWN);
+    check(&post_from(&tables, panics_within(), None).await, 500, "internal_error", NOT_KNOWN);
     let (store, counts) = tables;
-    let get = ListEvents::new(store, counts, panics_within()).handle(Request::new("".into())).await;
+    let get = ListEvents::new(store, counts, panics_within()).handle(list_request("")).await;
     check(&get, 500, "internal_error", "report it with the request_id");
 }
 
@@ -213,7 +208,7 @@ async fn a_key_that_names_the_requests_own_event_is_a_201() {
     ));
     let tables = scripted(move |request| [BROKEN, CONFLICT, taken][request.min(2)]).await;
     let effects = Effects::system().with_random(|| 1).with_clock(|| Timestamp::parse(AT).unwrap());
-    let response = post_from(&tables, effects, &[("idempotency-key", "k")]).await;
+    let response = post_from(&tables, effects, Some("k")).await;
     let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!((response.status().as_u16(), body["id"].as_str()), (201, Some(id.as_str())), "{body}");
 }

@@ -1,9 +1,8 @@
 //! What is read back is what was sent, to the byte.
 
+use audit_log_testing::App;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-
-use crate::App;
 
 /// JSON text, spelled in every way that the grammar allows.
 fn json_text() -> impl Strategy<Value = String> {

@@ -4,13 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use audit_log::count::trie::{Before, Lane, Prefix, Roots, Storage, apply, count, finish, rank, start};
+use audit_log_testing::trie::{Faults, Memory, count_turns, race};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-
-use crate::memory::{Faults, Memory};
-use crate::turns::{count_turns, race};
 
 const LANES: Lane = 3;
 

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 
 use audit_log::count::trie::{Entry, KEY_BYTES, Lane, MAX_LEAF_KEYS, Node, Prefix, State, Step, Storage, Swap};
-
-use crate::memory::{Cost, Fault, read_units};
-use crate::turns::turn;
+use audit_log_testing::trie::{Cost, Fault, read_units, turn};
 
 pub struct Implicit {
     lanes: Lane,

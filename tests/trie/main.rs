@@ -3,7 +3,5 @@
 
 mod convergence;
 mod implicit;
-mod memory;
 mod reading;
-mod turns;
 mod writing;

@@ -1,10 +1,9 @@
 //! What rank and select cost, from a thousand events to a billion: by the trie's own code, on an implicit log.
 
 use audit_log::count::trie::{Before, Prefix, Roots, Storage, rank};
+use audit_log_testing::trie::{Cost, count_turns};
 
 use crate::implicit::Implicit;
-use crate::memory::Cost;
-use crate::turns::count_turns;
 
 /// Rounds (reads that wait for reads before them) and read units.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

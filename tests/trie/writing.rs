@@ -1,11 +1,9 @@
 //! What keeping the index costs in write units, by the rate at which events come.
 
 use audit_log::count::trie::{apply, start};
+use audit_log_testing::trie::{Memory, count_turns};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-
-use crate::memory::Memory;
-use crate::turns::count_turns;
 
 /// The stream's batching window, as template.yaml has it.
 const WINDOW_SECONDS: f64 = 5.0;
