@@ -1,7 +1,12 @@
-//! What each kind of request costs, from an empty log to 100,000 events: `cargo bench --bench cost`.
+//! What each kind of request costs, from an empty log to 100,000 events: `cargo bench --bench
+//! cost`.
 //!
-//! DynamoDB's calls, round trips and units, as the engine charges them, are the same on every machine.
-//! The bench fails if they are not those of benches/results/cost.md, which also explains the columns.
+//! DynamoDB's calls, rounds and units, as the engine charges them, are the same on every machine;
+//! it fails when they are not what README.md promises. The last columns are US dollars a million
+//! requests: DynamoDB's alone, those of the logs, and both with the gateway and the function. Not
+//! in them: what is charged by the month or by the gigabyte (storage, backups, traffic, traces),
+//! and what `index-events` writes for an event later, which depends on the rate
+//! (docs/performance.md).
 //!
 //! `-- --short` stops at 1,000 events.
 #![allow(
@@ -12,30 +17,16 @@
     reason = "as a test, it fails by panicking"
 )]
 
-#[path = "../tests/support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-mod report;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod support;
-
-use std::collections::HashMap;
 use std::time::Duration;
 
-use audit_log::create_event::CreateEvent;
 use audit_log::dynamodb::{Units, Usage};
-use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
-use audit_log::list_events::ListEvents;
 use audit_log::store::EventKey;
-use filled::{SHARDS, Tables, events, events_from, sample};
-use lambda_http::http::{Method, Request, Response};
-use lambda_http::{Body, RequestExt};
-use report::Report;
-use support::event_with;
+use audit_log_testing::report::Report;
+use audit_log_testing::tables::{SHARDS, events, events_from, sample};
+use audit_log_testing::{Tables, event_with, usage};
 
-/// The events of each size are spread over this time from [`START`] on, as benches/results/cost.md says.
+/// The events of each size are spread over this time from [`START`] on, as in docs/performance.md.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const START: &str = "2024-01-01T00:00:00Z";
 const NOW: &str = "2024-03-01T00:00:00Z";
@@ -47,7 +38,8 @@ mod price {
     pub const WRITE_UNITS: f64 = 0.625;
     /// A million read request units: the same.
     pub const READ_UNITS: f64 = 0.125;
-    /// A million requests of at most 512 KB to an HTTP API: <https://aws.amazon.com/api-gateway/pricing/>.
+    /// A million requests of at most 512 KB to an HTTP API:
+    /// <https://aws.amazon.com/api-gateway/pricing/>.
     pub const GATEWAY: f64 = 1.00;
     /// A million invocations: <https://aws.amazon.com/lambda/pricing/>.
     pub const INVOCATIONS: f64 = 0.20;
@@ -57,9 +49,9 @@ mod price {
     pub const LOG_GB: f64 = 0.50;
 }
 
-/// The bytes of logs of one request: what the function writes, Lambda's `platform.start` and `platform.report`, the
-/// gateway's access log, and 26 bytes that CloudWatch counts for each line. The first is measured, of a request without
-/// errors. The others are of the documented forms.
+/// The bytes of logs of one request: what the function writes, Lambda's `platform.start` and
+/// `platform.report`, the gateway's access log, and 26 bytes that CloudWatch counts for each line.
+/// The first is measured, of a request without errors. The others are of the documented forms.
 mod log_bytes {
     /// A line, a metric, and the rest.
     pub const POST: f64 = 714.0 + 550.0 + 430.0 + 5.0 * 26.0;
@@ -72,9 +64,11 @@ const MEMORY_GB: f64 = 256.0 / 1024.0;
 /// How long a function runs for a request. An assumption: only AWS can measure it.
 const RUN_MS: f64 = 10.0;
 
-/// What a transaction of an event of 1 KB and its key is charged that is cancelled, because the key is there: two units an
-/// item, as if it had been done. Its answer does not say so, and so [`Usage`] has none of it:
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>, "Capacity management".
+/// What a transaction of an event of 1 KB and its key is charged that is cancelled, because the key
+/// is there: two units an item, as if it had been done. Its answer does not say so, and so
+/// [`Usage`] has none of it:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>,
+/// "Capacity management".
 const CANCELLED_TRANSACTION: f64 = 4.0;
 
 /// The read units that a partition gives in a second:
@@ -83,10 +77,12 @@ const PARTITION_READ_UNITS: f64 = 3000.0;
 
 /// How many events lie ahead.
 const AHEAD_EVENTS: usize = 100_000;
-/// How many late events are sent. Where they fall decides how deep and how full the index's leaves are.
+/// How many late events are sent. Where they fall decides how deep and how full the index's leaves
+/// are.
 const LATE_EVENTS: u32 = 16;
 
-/// What requests of one kind cost: the most calls and rounds of any of them, and the mean of their units.
+/// What requests of one kind cost: the most calls and rounds of any of them, and the mean of their
+/// units.
 struct Cost {
     calls: u32,
     rounds: u32,
@@ -110,7 +106,10 @@ impl Cost {
     /// Of requests whose transaction was cancelled because the key was there.
     fn of_replays(usages: &[Usage]) -> Cost {
         let cost = Cost::of(usages);
-        Cost { written: cost.written + CANCELLED_TRANSACTION, ..cost }
+        Cost {
+            written: cost.written + CANCELLED_TRANSACTION,
+            ..cost
+        }
     }
 
     /// US dollars a million requests, for DynamoDB.
@@ -126,7 +125,11 @@ fn around() -> f64 {
 
 /// US dollars a million requests, for the logs.
 fn logs(request: &str) -> f64 {
-    let bytes = if request.starts_with("POST") { log_bytes::POST } else { log_bytes::GET };
+    let bytes = if request.starts_with("POST") {
+        log_bytes::POST
+    } else {
+        log_bytes::GET
+    };
     bytes * 1e6 / 1e9 * price::LOG_GB
 }
 
@@ -134,43 +137,37 @@ fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-fn usage(response: &Response<Body>) -> Usage {
-    *response.extensions().get::<Usage>().unwrap()
+/// Reports an event of about 1 KB, as DynamoDB measures an item, at [`NOW`]. By `status` it is a
+/// new one or a replay.
+async fn report(
+    tables: &Tables,
+    status: u16,
+    key: Option<&str>,
+    user: &str,
+    time: Timestamp,
+) -> Usage {
+    let document = event_with(user, &time.to_string(), &format!("\"{}\"", "x".repeat(700)));
+    let response = tables.post(key, document, at(NOW)).await;
+    assert_eq!(response.status(), status, "{response:?}");
+    usage(&response)
 }
 
-impl Tables {
-    /// `POST /events` at [`NOW`].
-    async fn post(&self, key: Option<&str>, document: String) -> Response<Body> {
-        let request = Request::builder().method(Method::POST).uri("/events").header("content-type", "application/json");
-        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
-        let request = request.body(document.into()).unwrap();
-        let effects = Effects::system().with_clock(|| at(NOW));
-        CreateEvent::new(audit_log::deps::Deps { store: self.store.clone(), counts: self.counts.clone(), effects }).handle(request).await
-    }
-
-    /// Reports an event of about 1 KB, as DynamoDB measures an item. `status` tells whether it is a replay.
-    async fn report(&self, status: u16, key: Option<&str>, user: &str, at: Timestamp) -> Usage {
-        let document = event_with(user, &at.to_string(), &format!("\"{}\"", "x".repeat(700)));
-        let response = self.post(key, document).await;
-        assert_eq!(response.status(), status, "{response:?}");
-        usage(&response)
-    }
-
-    /// `GET /events/{id}`.
-    async fn get_one(&self, id: EventId) -> Usage {
-        let request =
-            Request::new(Body::Empty).with_path_parameters(HashMap::from([("id".to_owned(), id.to_string())]));
-        let response =
-            ListEvents::new(audit_log::deps::Deps { store: self.store.clone(), counts: self.counts.clone(), effects: Effects::system() }).handle(request).await;
-        assert_eq!(response.status(), 200, "{response:?}");
-        usage(&response)
-    }
+/// `GET /events/{id}`.
+async fn get_one(tables: &Tables, id: EventId) -> Usage {
+    let response = tables.get_one(id).await;
+    assert_eq!(response.status(), 200, "{response:?}");
+    usage(&response)
 }
 
 /// An indexed log of `count` events, of which half are user 1's.
 async fn indexed(count: usize) -> (Tables, Vec<EventKey>) {
-    let events = if count == 0 { Vec::new() } else { events(count, MONTH) };
-    let (tables, now) = (Tables::start().await, at(NOW));
+    let events = if count == 0 {
+        Vec::new()
+    } else {
+        events(count, MONTH)
+    };
+    let tables = Tables::start().await;
+    let now = at(NOW);
     tables.write(&events).await;
     tables.index(now).await;
     if count > 0 {
@@ -179,39 +176,85 @@ async fn indexed(count: usize) -> (Tables, Vec<EventKey>) {
     (tables, events)
 }
 
-/// Sends requests of each kind. First those that read, while nothing was written in the last 20 seconds.
+/// Sends requests of each kind. First those that read, while nothing was written in the last 20
+/// seconds.
 async fn measure(tables: &Tables, events: &[EventKey]) -> Vec<(&'static str, Cost)> {
     let (now, mut costs) = (at(NOW), Vec::new());
     let get = async |query: String| {
         let (list, usage) = tables.get(&query, now).await;
         let expected = if events.is_empty() { 0 } else { 10 };
-        assert_eq!(list["events"].as_array().map(Vec::len), Some(expected), "{query}");
+        assert_eq!(
+            list["events"].as_array().map(Vec::len),
+            Some(expected),
+            "{query}"
+        );
         usage
     };
     let first = get("page=1".to_owned()).await;
     assert_eq!(first.rounds, 1, "page 1: {first:?}");
     costs.push(("GET page 1", Cost::of(&[first])));
-    costs.push(("GET page 1 of a user", Cost::of(&[get("page=1&user_id=1".to_owned()).await])));
+    costs.push((
+        "GET page 1 of a user",
+        Cost::of(&[get("page=1&user_id=1".to_owned()).await]),
+    ));
     if !events.is_empty() {
         let (middle, page) = (events[events.len() / 2].id, events.len() / 20);
-        costs.push(("GET a page in the middle, by number", Cost::of(&[get(format!("page={page}")).await])));
-        costs.push(("GET a page in the middle, by cursor", Cost::of(&[get(format!("cursor={middle}")).await])));
-        costs.push(("GET /events/{id}", Cost::of(&[tables.get_one(middle).await])));
+        costs.push((
+            "GET a page in the middle, by number",
+            Cost::of(&[get(format!("page={page}")).await]),
+        ));
+        costs.push((
+            "GET a page in the middle, by cursor",
+            Cost::of(&[get(format!("cursor={middle}")).await]),
+        ));
+        costs.push((
+            "GET /events/{id}",
+            Cost::of(&[get_one(tables, middle).await]),
+        ));
     }
 
-    let on_time = tables.report(201, None, "new", now).await;
-    let written = Units { tables: 1.0, indexes: 1.0 };
-    assert_eq!(on_time, Usage { calls: 1, rounds: 1, written, ..Usage::default() }, "a POST of 1 KB");
+    let on_time = report(tables, 201, None, "new", now).await;
+    let written = Units {
+        tables: 1.0,
+        indexes: 1.0,
+    };
+    assert_eq!(
+        on_time,
+        Usage {
+            calls: 1,
+            rounds: 1,
+            written,
+            ..Usage::default()
+        },
+        "a POST of 1 KB"
+    );
     costs.push(("POST on time", Cost::of(&[on_time])));
-    let with_key = tables.report(201, Some("key"), "new", now).await;
-    let written = Units { tables: 4.0, indexes: 1.0 };
-    assert_eq!(with_key, Usage { calls: 1, rounds: 1, written, ..Usage::default() }, "a POST of 1 KB under a key");
+    let with_key = report(tables, 201, Some("key"), "new", now).await;
+    let written = Units {
+        tables: 4.0,
+        indexes: 1.0,
+    };
+    assert_eq!(
+        with_key,
+        Usage {
+            calls: 1,
+            rounds: 1,
+            written,
+            ..Usage::default()
+        },
+        "a POST of 1 KB under a key"
+    );
     costs.push(("POST on time, with a key", Cost::of(&[with_key])));
-    let replay = tables.report(200, Some("key"), "new", now).await;
+    let replay = report(tables, 200, Some("key"), "new", now).await;
     assert_eq!((replay.calls, replay.rounds), (2, 2), "a replay");
     costs.push(("POST replayed at once", Cost::of_replays(&[replay])));
     for (user, without, sent, replayed) in [
-        ("old", "POST late", "POST late, with a key", "POST late, replayed"),
+        (
+            "old",
+            "POST late",
+            "POST late, with a key",
+            "POST late, replayed",
+        ),
         (
             "1",
             "POST late, of the user with half of the log",
@@ -219,30 +262,35 @@ async fn measure(tables: &Tables, events: &[EventKey]) -> Vec<(&'static str, Cos
             "POST late, of that user, replayed",
         ),
     ] {
-        let times = (0..LATE_EVENTS).map(|number| at(START).plus(MONTH / LATE_EVENTS * number + MONTH / 37));
+        let times = (0..LATE_EVENTS)
+            .map(|number| at(START).plus(MONTH / LATE_EVENTS * number + MONTH / 37));
         let (mut new, mut keyed, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for time in times {
             let key = format!("{user}-{time}");
-            new.push(tables.report(201, None, user, time).await);
-            keyed.push(tables.report(201, Some(&key), user, time).await);
-            again.push(tables.report(200, Some(&key), user, time).await);
+            new.push(report(tables, 201, None, user, time).await);
+            keyed.push(report(tables, 201, Some(&key), user, time).await);
+            again.push(report(tables, 200, Some(&key), user, time).await);
         }
         costs.push((without, Cost::of(&new)));
         costs.push((sent, Cost::of(&keyed)));
         costs.push((replayed, Cost::of_replays(&again)));
     }
-    let refused = tables.post(None, "{}".to_owned()).await;
-    assert_eq!((refused.status().as_u16(), usage(&refused)), (400, Usage::default()));
+    let refused = tables.post(None, "{}".to_owned(), now).await;
+    assert_eq!(
+        (refused.status().as_u16(), usage(&refused)),
+        (400, Usage::default())
+    );
     costs.push(("POST refused", Cost::of(&[usage(&refused)])));
 
-    // A late event that could not be counted is acknowledged all the same: its figures would be too low.
+    // A late event that could not be counted is acknowledged all the same: its figures would be too
+    // low.
     let (list, _) = tables.get("page=1", now).await;
     assert_eq!(list["total"], events.len() + 2 + 4 * LATE_EVENTS as usize);
     costs
 }
 
-/// Lists of everyone and of user 1 while events of 1 KB are written: what they cost, and how many of them a second the
-/// log's partitions carry.
+/// Lists of everyone and of user 1 while events of 1 KB are written: what they cost, and how many
+/// of them a second the log's partitions carry.
 async fn measure_under_load(condition: &str, tables: &Tables) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (whose, user) in [("everyone", ""), ("a user", "&user_id=1")] {
@@ -261,7 +309,9 @@ async fn measure_under_load(condition: &str, tables: &Tables) -> Vec<Vec<String>
             // Lists read all shards alike. A user's part of the index is one partition.
             let busiest = (usage.read.tables / f64::from(SHARDS)).max(usage.read.indexes);
             let carried = PARTITION_READ_UNITS / busiest;
-            let exact = list["total_exact"].as_bool().map_or("", |exact| if exact { "yes" } else { "at least" });
+            let exact = list["total_exact"]
+                .as_bool()
+                .map_or("", |exact| if exact { "yes" } else { "at least" });
             rows.push(vec![
                 condition.to_owned(),
                 whose.to_owned(),
@@ -280,12 +330,17 @@ async fn measure_under_load(condition: &str, tables: &Tables) -> Vec<Vec<String>
 
 /// One service with a wrong time zone.
 async fn eight_hours_ahead(tables: &Tables) {
-    let ahead = events_from(at(NOW).plus(Duration::from_secs(8 * 3600)), AHEAD_EVENTS, Duration::from_secs(120));
+    let ahead = events_from(
+        at(NOW).plus(Duration::from_secs(8 * 3600)),
+        AHEAD_EVENTS,
+        Duration::from_secs(120),
+    );
     tables.write_of(&ahead, 300).await;
     tables.deliver_events(&ahead, at(NOW)).await;
 }
 
-// On one thread, as the functions: on two, an operation can be answered before the next of the same round has begun.
+// On one thread, as the functions: on two, an operation can be answered before the next of the same
+// round has begun.
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -294,7 +349,11 @@ async fn main() {
     if given("--test") || !given("--bench") {
         return;
     }
-    let sizes: &[usize] = if given("--short") { &[0, 1_000] } else { &[0, 1_000, 10_000, 100_000] };
+    let sizes: &[usize] = if given("--short") {
+        &[0, 1_000]
+    } else {
+        &[0, 1_000, 10_000, 100_000]
+    };
     let (mut report, mut rows) = (Report::new("cost"), Vec::new());
     for count in sizes {
         let (tables, events) = indexed(*count).await;
@@ -313,8 +372,17 @@ async fn main() {
             ]);
         }
     }
-    let columns =
-        ["events", "request", "calls", "round trips", "read units", "write units", "DynamoDB, $", "logs, $", "all, $"];
+    let columns = [
+        "events",
+        "request",
+        "calls",
+        "rounds",
+        "read units",
+        "write units",
+        "DynamoDB, $",
+        "logs, $",
+        "all, $",
+    ];
     report.table("A million requests of each kind", &columns, rows);
 
     let mut rows = Vec::new();
@@ -328,8 +396,21 @@ async fn main() {
         eight_hours_ahead(&tables).await;
         rows.extend(measure_under_load("100,000 events 8 h ahead", &tables).await);
     }
-    let columns =
-        ["events written", "of", "page", "calls", "round trips", "units, first", "units, then", "exact", "lists a second"];
-    report.table("A list of ten events of 1 KB while events are written", &columns, rows);
+    let columns = [
+        "events written",
+        "of",
+        "page",
+        "calls",
+        "rounds",
+        "units, first",
+        "units, then",
+        "exact",
+        "lists a second",
+    ];
+    report.table(
+        "A list of ten events of 1 KB while events are written",
+        &columns,
+        rows,
+    );
     report.finish();
 }

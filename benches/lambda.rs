@@ -1,7 +1,9 @@
-//! The functions as Lambda sees them: `cargo bench --bench lambda`, after the release builds that `benches/run` makes.
+//! The functions as Lambda sees them: `cargo bench --bench lambda`, after the release builds that
+//! `benches/run` makes.
 //!
-//! Each binary is started against a Runtime API in this process, beside a floor that answers a constant and beside
-//! what people write (benches/bare). What counts are ratios within one run: times are this machine's.
+//! Each binary is started against a Runtime API in this process, beside a floor that answers a
+//! constant and beside what people write (benches/bare). What counts are ratios within one run:
+//! times are this machine's.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -9,17 +11,6 @@
     missing_docs,
     reason = "as a test, it fails by panicking"
 )]
-
-#[path = "../tests/support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-mod report;
-#[path = "../tests/support/runtime_api.rs"]
-#[allow(dead_code, reason = "shared with the tests of the functions")]
-mod runtime_api;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod support;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,11 +21,10 @@ use std::time::Duration;
 use audit_log::effects::Effects;
 use audit_log::event::EventId;
 use audit_log::store::EventKey;
-use filled::Tables;
+use audit_log_testing::report::{Report, median, spread};
+use audit_log_testing::{RuntimeApi, Tables, event_with, memory, read_file, repo_path};
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use report::{Report, median, spread};
-use runtime_api::RuntimeApi;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,8 +36,8 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// The processor's share of a function with 128 MB, in a period as Lambda's: 7 % of 20 ms.
 const QUOTA_MICROSECONDS: (u32, u32) = (1_400, 20_000);
-/// How long DynamoDB takes to answer, within its region and the network's part included: it promises "single-digit
-/// milliseconds".
+/// How long DynamoDB takes to answer, within its region and the network's part included: it
+/// promises "single-digit milliseconds".
 const DISTANCE: Duration = Duration::from_millis(3);
 /// How many events a list finds.
 const EVENTS: u32 = 1_000;
@@ -90,8 +80,8 @@ struct Measured {
 #[derive(Clone, Copy, PartialEq)]
 enum Endpoint {
     Plain,
-    /// As far away as DynamoDB is, which answers side by side what is asked side by side; one engine answers one after
-    /// another.
+    /// As far away as DynamoDB is, which answers side by side what is asked side by side; one
+    /// engine answers one after another.
     Distant,
     Tls,
 }
@@ -100,7 +90,9 @@ impl Endpoint {
     fn name(self) -> String {
         match self {
             Endpoint::Plain => "over plain HTTP".to_owned(),
-            Endpoint::Distant => format!("over plain HTTP, {} ms from DynamoDB", DISTANCE.as_millis()),
+            Endpoint::Distant => {
+                format!("over plain HTTP, {} ms from DynamoDB", DISTANCE.as_millis())
+            }
             Endpoint::Tls => "over TLS".to_owned(),
         }
     }
@@ -135,17 +127,28 @@ impl Bench {
     async fn start(runs: usize) -> Bench {
         let certificates = tempfile::tempdir().unwrap();
         let acceptor = certify(certificates.path());
-        let (one, four) = (Lane::start(1, &acceptor).await, Lane::start(4, &acceptor).await);
+        let (one, four) = (
+            Lane::start(1, &acceptor).await,
+            Lane::start(4, &acceptor).await,
+        );
         let written = Lane::start(4, &acceptor).await;
-        Bench { runs, one, four, written, certificates, quota: quota() }
+        Bench {
+            runs,
+            one,
+            four,
+            written,
+            certificates,
+            quota: quota(),
+        }
     }
 
     async fn run(&self, report: &mut Report, short: bool) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        // Not target/release, where building the benches puts the functions without the release profile.
-        let folder = std::env::var_os("AUDIT_LOG_FUNCTIONS").expect("AUDIT_LOG_FUNCTIONS: benches/run sets it");
+        // Not target/release, where building the benches puts the functions without the release
+        // profile.
+        let folder = std::env::var_os("AUDIT_LOG_FUNCTIONS")
+            .expect("AUDIT_LOG_FUNCTIONS: benches/run sets it");
         let ours = |name| Path::new(&folder).join(name);
-        let bare = |name| root.join("benches/bare/target/release").join(name);
+        let bare = |name| repo_path("benches/bare/target/release").join(name);
         let function = |name, binary, post, shards, machines_certificates| Function {
             name,
             binary,
@@ -158,13 +161,30 @@ impl Bench {
             function("bare PutItem", bare("put"), true, "4", true),
             function("create-event", ours("create-event"), true, "4", false),
             function("bare Query", bare("query"), false, "1", true),
-            function("list-events, 1 shard", ours("list-events"), false, "1", false),
-            function("list-events, 4 shards", ours("list-events"), false, "4", false),
+            function(
+                "list-events, 1 shard",
+                ours("list-events"),
+                false,
+                "1",
+                false,
+            ),
+            function(
+                "list-events, 4 shards",
+                ours("list-events"),
+                false,
+                "4",
+                false,
+            ),
         ];
-        let mut conditions = vec![(Endpoint::Plain, false), (Endpoint::Distant, false), (Endpoint::Tls, false)];
+        let mut conditions = vec![
+            (Endpoint::Plain, false),
+            (Endpoint::Distant, false),
+            (Endpoint::Tls, false),
+        ];
         match &self.quota {
             Some(_) => conditions.extend([(Endpoint::Plain, true), (Endpoint::Tls, true)]),
-            None => report.paragraph("No processor quota: this machine has no cgroup that may be written."),
+            None => report
+                .paragraph("No processor quota: this machine has no cgroup that may be written."),
         }
         let mut all = Vec::new();
         for (endpoint, limited) in conditions {
@@ -195,16 +215,29 @@ impl Bench {
                     format!("{:.1}", size(&function.binary) / 1e6),
                 ]
             });
-            let core = if limited { "7 % of a core" } else { "a full core" };
+            let core = if limited {
+                "7 % of a core"
+            } else {
+                "a full core"
+            };
             report.table(&format!("On {core}, {}", endpoint.name()), &titles, lines);
-            all.push(Condition { endpoint, limited, functions: row });
+            all.push(Condition {
+                endpoint,
+                limited,
+                functions: row,
+            });
         }
         Bench::add_targets(report, short, &functions, &all);
         if let Some(limited) = found(&all, Endpoint::Tls, true) {
             let bars: Vec<_> = functions
                 .iter()
                 .zip(limited)
-                .map(|(function, measured)| (function.name, [median(&measured.init), median(&measured.first)]))
+                .map(|(function, measured)| {
+                    (
+                        function.name,
+                        [median(&measured.init), median(&measured.first)],
+                    )
+                })
                 .collect();
             report.chart(
                 "docs/cold-start.svg",
@@ -272,7 +305,13 @@ impl Bench {
         }
     }
 
-    async fn measure(&self, function: &Function, endpoint: Endpoint, limited: bool, measured: &mut Measured) {
+    async fn measure(
+        &self,
+        function: &Function,
+        endpoint: Endpoint,
+        limited: bool,
+        measured: &mut Measured,
+    ) {
         let lane = match (function.post, function.shards) {
             (true, _) => &self.written,
             (false, "1") => &self.one,
@@ -288,16 +327,29 @@ impl Bench {
         for _ in 0..if limited { 5 } else { 20 } {
             warm.push(request(&mut api, function.post).await);
         }
-        measured.worked.push((processor_time(&child) - worked) / warm.len() as f64);
+        measured
+            .worked
+            .push((processor_time(&child) - worked) / warm.len() as f64);
         measured.warm.push(median(&warm));
         measured.memory.push(peak_memory(&child));
     }
 
-    fn spawn(&self, function: &Function, lane: &Lane, endpoint: Endpoint, limited: bool, api: &RuntimeApi) -> Child {
+    fn spawn(
+        &self,
+        function: &Function,
+        lane: &Lane,
+        endpoint: Endpoint,
+        limited: bool,
+        api: &RuntimeApi,
+    ) -> Child {
         let mut command = match (&self.quota, limited) {
             (Some(group), true) => {
                 let mut shell = Command::new("/bin/sh");
-                let join = format!("echo $$ > {}/cgroup.procs; exec {}", group.display(), function.binary.display());
+                let join = format!(
+                    "echo $$ > {}/cgroup.procs; exec {}",
+                    group.display(),
+                    function.binary.display()
+                );
                 shell.args(["-c", &join]);
                 shell
             }
@@ -308,19 +360,33 @@ impl Bench {
             Endpoint::Distant => format!("http://{}", lane.distant),
             Endpoint::Tls => format!("https://localhost:{}", lane.tls.port()),
         };
-        let trusted = if function.machines_certificates { "machine.pem" } else { "amazon.pem" };
-        command.env_clear().stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+        let trusted = if function.machines_certificates {
+            "machine.pem"
+        } else {
+            "amazon.pem"
+        };
+        command
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
         command.envs(api.environment()).envs([
             ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
             ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
-            ("SSL_CERT_FILE", self.certificates.path().join(trusted).to_str().unwrap()),
+            (
+                "SSL_CERT_FILE",
+                self.certificates.path().join(trusted).to_str().unwrap(),
+            ),
             ("EVENTS_TABLE", "EventsTable"),
             ("KEYS_TABLE", "KeysTable"),
             ("COUNTS_TABLE", "CountsTable"),
             ("SHARDS", function.shards),
         ]);
         command.spawn().unwrap_or_else(|error| {
-            panic!("{} does not start: {error}; benches/run builds it", function.binary.display())
+            panic!(
+                "{} does not start: {error}; benches/run builds it",
+                function.binary.display()
+            )
         })
     }
 }
@@ -331,7 +397,11 @@ impl Lane {
         let now = Effects::system().now();
         let events: Vec<EventKey> = (1..=EVENTS)
             .map(|minutes| EventKey {
-                id: EventId::new(now.minus(Duration::from_secs(60) * minutes), rand::rng().random(), shards),
+                id: EventId::new(
+                    now.minus(Duration::from_secs(60) * minutes),
+                    rand::rng().random(),
+                    shards,
+                ),
                 user_id: "1".parse().unwrap(),
             })
             .collect();
@@ -339,32 +409,48 @@ impl Lane {
         tables.index(now).await;
         let engine = tables.dynamodb.url.strip_prefix("http://").unwrap();
         let tls = terminate_tls(acceptor.clone(), engine.to_owned()).await;
-        Lane { distant: delay(engine.to_owned()).await, tls, tables }
+        Lane {
+            distant: delay(engine.to_owned()).await,
+            tls,
+            tables,
+        }
     }
 }
 
 /// What was measured of each function under one condition, if it could be.
 fn found(all: &[Condition], endpoint: Endpoint, limited: bool) -> Option<&[Measured; 6]> {
-    let condition = all.iter().find(|condition| condition.endpoint == endpoint && condition.limited == limited)?;
+    let condition = all
+        .iter()
+        .find(|condition| condition.endpoint == endpoint && condition.limited == limited)?;
     condition.functions.first_chunk()
 }
 
-/// A certificate for localhost; its authority goes, with those that a function trusts, into two files.
+/// A certificate for localhost; its authority goes, with those that a function trusts, into two
+/// files.
 fn certify(folder: &Path) -> TlsAcceptor {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let amazon = include_str!("../functions/dynamodb/amazon-roots.pem");
-    let machine = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_else(|_| amazon.to_owned());
-    for (file, others) in [("amazon.pem", amazon), ("machine.pem", machine.as_str())] {
+    let leaf = CertificateParams::new(["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
+    let amazon = read_file("functions/dynamodb/amazon-roots.pem");
+    let machine = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt")
+        .unwrap_or_else(|_| amazon.clone());
+    for (file, others) in [("amazon.pem", amazon), ("machine.pem", machine)] {
         std::fs::write(folder.join(file), format!("{others}\n{}", authority.pem())).unwrap();
     }
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let config = config
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -373,8 +459,12 @@ async fn terminate_tls(acceptor: TlsAcceptor, engine: String) -> SocketAddr {
     before(engine, move |stream, mut inside| {
         let acceptor = acceptor.clone();
         async move {
-            let Ok(mut outside) = acceptor.accept(stream).await else { return };
-            tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok();
+            let Ok(mut outside) = acceptor.accept(stream).await else {
+                return;
+            };
+            tokio::io::copy_bidirectional(&mut outside, &mut inside)
+                .await
+                .ok();
         }
     })
     .await
@@ -383,7 +473,8 @@ async fn terminate_tls(acceptor: TlsAcceptor, engine: String) -> SocketAddr {
 /// An endpoint before the engine whose answers come later by [`DISTANCE`].
 async fn delay(engine: String) -> SocketAddr {
     before(engine, |outside, inside| async move {
-        let ((mut asked, mut answered), (mut responses, mut asks)) = (outside.into_split(), inside.into_split());
+        let ((mut asked, mut answered), (mut responses, mut asks)) =
+            (outside.into_split(), inside.into_split());
         let late = async {
             let mut bytes = vec![0; 1 << 20];
             while let Ok(count @ 1..) = responses.read(&mut bytes).await {
@@ -400,7 +491,10 @@ async fn delay(engine: String) -> SocketAddr {
 }
 
 /// An endpoint that hands each connection, and one of its own to the engine, to `join`.
-async fn before<F>(engine: String, join: impl Fn(TcpStream, TcpStream) -> F + Send + Sync + 'static) -> SocketAddr
+async fn before<F>(
+    engine: String,
+    join: impl Fn(TcpStream, TcpStream) -> F + Send + Sync + 'static,
+) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -437,9 +531,7 @@ fn quota() -> Option<PathBuf> {
 
 /// The most memory that a process had at a time, in bytes.
 fn peak_memory(child: &Child) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<f64>().unwrap() * 1024.0
+    memory::peak(child.id().unwrap()) as f64 * 1024.0
 }
 
 /// How long all threads of a process have run, in milliseconds:
@@ -454,7 +546,9 @@ fn processor_time(child: &Child) -> f64 {
 }
 
 fn size(binary: &Path) -> f64 {
-    std::fs::metadata(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display())).len() as f64
+    std::fs::metadata(binary)
+        .unwrap_or_else(|error| panic!("{}: {error}", binary.display()))
+        .len() as f64
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -463,25 +557,33 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// How many milliseconds the function took to answer.
 async fn request(api: &mut RuntimeApi, post: bool) -> f64 {
-    let (response, took) = api.invoke(if post { reporting() } else { listing() }).await;
-    assert!(matches!(response["statusCode"].as_u64(), Some(200 | 201)), "{response}");
+    let payload = if post { reporting() } else { listing() };
+    let (response, took) = api.invoke(&payload).await;
+    assert!(
+        matches!(response["statusCode"].as_u64(), Some(200 | 201)),
+        "{response}"
+    );
     milliseconds(took)
 }
 
 /// `POST /events` of 1 KB, on time.
-fn reporting() -> String {
+fn reporting() -> Value {
     let now = Effects::system().now();
     let app_data = format!("{{\"text\":\"{}\"}}", "x".repeat(850));
-    let body = support::event_with("1", &now.to_string(), &app_data);
-    payload("POST", json!({"content-type": "application/json"}), Some(body))
+    let body = event_with("1", &now.to_string(), &app_data);
+    payload(
+        "POST",
+        json!({"content-type": "application/json"}),
+        Some(body),
+    )
 }
 
 /// `GET /events`.
-fn listing() -> String {
+fn listing() -> Value {
     payload("GET", json!({}), None)
 }
 
-fn payload(method: &str, headers: Value, body: Option<String>) -> String {
+fn payload(method: &str, headers: Value, body: Option<String>) -> Value {
     json!({
         "version": "2.0", "routeKey": format!("{method} /events"), "rawPath": "/events", "rawQueryString": "",
         "headers": headers,
@@ -492,5 +594,4 @@ fn payload(method: &str, headers: Value, body: Option<String>) -> String {
         },
         "body": body, "isBase64Encoded": false,
     })
-    .to_string()
 }

@@ -1,8 +1,8 @@
-//! Requests a second, beside the service that this one replaces, on one machine in one run: `cargo bench --bench load`,
-//! after what `benches/run` builds and installs for it.
+//! Requests a second, beside the service that this one replaces, on one machine in one run: `cargo
+//! bench --bench load`, after what `benches/run` builds and installs for it.
 //!
-//! Clients share the cores with what they measure, which costs the faster service more. What stands for the old one:
-//! flask/app.py, run by the Python that `AUDIT_LOG_PYTHON` names.
+//! Clients share the cores with what they measure, which costs the faster service more. What stands
+//! for the old one: flask/app.py, run by the Python that `AUDIT_LOG_PYTHON` names.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -11,18 +11,17 @@
     reason = "as a test, it fails by panicking"
 )]
 
-mod report;
-
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use audit_log_cli::Service;
 use audit_log_cli::serve::engine::Storage;
-use audit_log_cli::{Options, Service};
-use report::Report;
+use audit_log_testing::report::Report;
+use audit_log_testing::{options, repo_path};
 use reqwest::Client;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -38,15 +37,16 @@ const CONNECTIONS: [usize; 3] = [1, 8, 32];
 /// How many events a log has before it is measured.
 const EVENTS: usize = 3_000;
 
-/// They are this far apart, the last an hour old: nothing of them is still on its way into an index.
+/// They are this far apart, the last an hour old: nothing of them is still on its way into an
+/// index.
 const APART: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The size of a document.
 const BYTES: usize = 1024;
 
-/// A short run fails if [`Request::Get`] or [`Request::Post`] reaches less than this share of the old
-/// service on Flask's server: about a quarter to a third of what the local service reaches.
+/// A short run fails if [`Request::Get`] or [`Request::Post`] reaches less than this share of the
+/// old service on Flask's server: about a quarter to a third of what the local service reaches.
 /// benches/results/load.md says why there is no target.
 const FLOORS: [f64; 2] = [0.2, 0.5];
 
@@ -68,7 +68,12 @@ async fn main() {
     let seconds = Duration::from_secs(if short { 1 } else { 5 });
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut measured = Vec::new();
-    for stack in [Stack::Ours, Stack::Development, Stack::Gunicorn, Stack::Ceiling] {
+    for stack in [
+        Stack::Ours,
+        Stack::Development,
+        Stack::Gunicorn,
+        Stack::Ceiling,
+    ] {
         measure(stack, cores, seconds, &mut measured).await;
     }
 
@@ -76,25 +81,43 @@ async fn main() {
     for request in [Request::Get, Request::Post] {
         let columns: Vec<String> = CONNECTIONS
             .iter()
-            .flat_map(|connections| [format!("{connections}: a second"), "p50 ms".to_owned(), "p99 ms".to_owned()])
+            .flat_map(|connections| {
+                [
+                    format!("{connections}: a second"),
+                    "p50 ms".to_owned(),
+                    "p99 ms".to_owned(),
+                ]
+            })
             .collect();
-        let columns: Vec<&str> = std::iter::once("connections").chain(columns.iter().map(String::as_str)).collect();
+        let columns: Vec<&str> = std::iter::once("connections")
+            .chain(columns.iter().map(String::as_str))
+            .collect();
         let of_request = measured.iter().filter(|row: &&Row| row.request == request);
         let rows = of_request.map(|row| {
-            let cells = row
-                .cells
-                .iter()
-                .flat_map(|cell| [format!("{:.0}", cell.rps), format!("{:.2}", cell.p50), format!("{:.2}", cell.p99)]);
-            std::iter::once(row.stack.name().to_owned()).chain(cells).collect()
+            let cells = row.cells.iter().flat_map(|cell| {
+                [
+                    format!("{:.0}", cell.rps),
+                    format!("{:.2}", cell.p50),
+                    format!("{:.2}", cell.p99),
+                ]
+            });
+            std::iter::once(row.stack.name().to_owned())
+                .chain(cells)
+                .collect()
         });
         report.table(request.name(), &columns, rows);
     }
     for request in [Request::Get, Request::Post] {
         let most = |stack| {
-            let row = measured.iter().find(|row| row.stack == stack && row.request == request);
+            let row = measured
+                .iter()
+                .find(|row| row.stack == stack && row.request == request);
             row.map_or(f64::NAN, Row::most)
         };
-        for (stack, floors) in [(Stack::Development, FLOORS), (Stack::Gunicorn, FLOORS.map(|floor| floor / 2.0))] {
+        for (stack, floors) in [
+            (Stack::Development, FLOORS),
+            (Stack::Gunicorn, FLOORS.map(|floor| floor / 2.0)),
+        ] {
             let figure = format!("{}, relative to the {}", request.name(), stack.name());
             let floor = floors[request as usize];
             report.watch_at_least(&figure, most(Stack::Ours) / most(stack), floor, short);
@@ -103,17 +126,10 @@ async fn main() {
     report.finish();
 }
 
-/// The local service, as `cargo run -- --memory` has it, in a process of its own until it is ended. Tells its URL.
+/// The local service, as `cargo run -- --memory` has it, in a process of its own until it is ended.
+/// Tells its URL.
 async fn serve() {
-    let options = Options {
-        host: Ipv4Addr::LOCALHOST.into(),
-        port: 0,
-        dynamodb_port: 0,
-        storage: Storage::Memory,
-        template: Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml"),
-        lambda_url: None,
-    };
-    let service = Service::start(&options).await.unwrap();
+    let service = Service::start(&options(Storage::Memory)).await.unwrap();
     println!("{}", service.url());
     std::future::pending::<()>().await;
 }
@@ -126,7 +142,8 @@ enum Stack {
     Development,
     /// The same on a server made for production, with a process or more for each core.
     Gunicorn,
-    /// The same without a store: on none, MongoDB included, is Flask faster. It keeps nothing, so it is no rival.
+    /// The same without a store: on none, MongoDB included, is Flask faster. It keeps nothing, so
+    /// it is no rival.
     Ceiling,
 }
 
@@ -201,13 +218,22 @@ async fn measure(stack: Stack, cores: usize, seconds: Duration, rows: &mut Vec<R
             load(&clients, &server.url, request, seconds / 5).await;
             cells.push(load(&clients, &server.url, request, seconds).await);
         }
-        rows.push(Row { stack, request, cells });
+        rows.push(Row {
+            stack,
+            request,
+            cells,
+        });
     }
 }
 
 /// A client of one connection, as long as it sends one request at a time.
 fn client() -> Client {
-    Client::builder().no_proxy().pool_max_idle_per_host(1).timeout(Duration::from_secs(60)).build().unwrap()
+    Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(1)
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap()
 }
 
 /// Each client sends its next request when it has the answer to the last.
@@ -233,10 +259,18 @@ async fn load(clients: &[Client], url: &str, request: Request, time: Duration) -
     let elapsed = begin.elapsed().as_secs_f64();
     let (mut taken, errors): (Vec<Duration>, Vec<String>) = (taken.concat(), errors.concat());
     if let Some(first) = errors.first() {
-        panic!("{} of {} requests failed, such as: {first}", errors.len(), errors.len() + taken.len());
+        panic!(
+            "{} of {} requests failed, such as: {first}",
+            errors.len(),
+            errors.len() + taken.len()
+        );
     }
     taken.sort_unstable();
-    Cell { rps: taken.len() as f64 / elapsed, p50: percentile(&taken, 0.5), p99: percentile(&taken, 0.99) }
+    Cell {
+        rps: taken.len() as f64 / elapsed,
+        p50: percentile(&taken, 0.5),
+        p99: percentile(&taken, 0.99),
+    }
 }
 
 /// In milliseconds.
@@ -254,7 +288,13 @@ async fn prefill(url: &str) {
         let (client, url) = (client(), url.to_owned());
         writers.spawn(async move {
             for n in (writer..EVENTS).step_by(WRITERS) {
-                post(&client, &url, document(n % 50, now - HOUR - APART * n as u32)).await.unwrap();
+                post(
+                    &client,
+                    &url,
+                    document(n % 50, now - HOUR - APART * n as u32),
+                )
+                .await
+                .unwrap();
             }
         });
     }
@@ -270,7 +310,10 @@ fn document(user: usize, at: OffsetDateTime) -> String {
         r#"{{"user_id":"{user}","event_type":"order_paid","timestamp":"{timestamp}","src_service":"billing","invariant_data":{{"message":"The order was paid","priority":2}},"app_data":{{"note":""#
     );
     let end = r#""}}"#;
-    format!("{start}{}{end}", "x".repeat(BYTES - start.len() - end.len()))
+    format!(
+        "{start}{}{end}",
+        "x".repeat(BYTES - start.len() - end.len())
+    )
 }
 
 async fn get(client: &Client, url: &str) -> Result<Vec<u8>, String> {
@@ -278,14 +321,29 @@ async fn get(client: &Client, url: &str) -> Result<Vec<u8>, String> {
 }
 
 async fn post(client: &Client, url: &str, document: String) -> Result<(), String> {
-    response(client.post(url).header("content-type", "application/json").body(document)).await.map(drop)
+    response(
+        client
+            .post(url)
+            .header("content-type", "application/json")
+            .body(document),
+    )
+    .await
+    .map(drop)
 }
 
 async fn response(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
     let response = request.send().await.map_err(|error| format!("{error:?}"))?;
     let status = response.status();
-    let body = response.bytes().await.map_err(|error| format!("{error:?}"))?.to_vec();
-    if status.is_success() { Ok(body) } else { Err(format!("{status}: {}", String::from_utf8_lossy(&body))) }
+    let body = response
+        .bytes()
+        .await
+        .map_err(|error| format!("{error:?}"))?
+        .to_vec();
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(format!("{status}: {}", String::from_utf8_lossy(&body)))
+    }
 }
 
 /// A running process, and its list of events. It ends when this is dropped.
@@ -300,16 +358,26 @@ impl Server {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let mut child = command.arg(SERVE).stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        Server { child, url: format!("{}/events", url.trim()), folder: None }
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut url)
+            .unwrap();
+        Server {
+            child,
+            url: format!("{}/events", url.trim()),
+            folder: None,
+        }
     }
 
     async fn flask(stack: Stack, cores: usize) -> Server {
-        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/flask");
+        let app = repo_path("benches/flask");
         let folder = std::env::temp_dir().join(format!("audit-log-load-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         // Nobody else is likely to be given it in the moment until the server takes it.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
 
         let python = std::env::var_os("AUDIT_LOG_PYTHON").unwrap_or_else(|| "python3".into());
         let mut command = Command::new(&python);
@@ -317,20 +385,45 @@ impl Server {
             command.arg(app.join("app.py"));
         } else {
             // Threads, because its single-threaded workers close the connection after each answer.
-            command.args(["-m", "gunicorn", "app:app", "--threads", "16", "--log-level", "warning"]);
-            command.args(["--graceful-timeout", "1", "--workers", &(cores + 1).to_string()]);
-            command.args(["--bind", &format!("127.0.0.1:{port}"), "--chdir"]).arg(&app);
+            command.args([
+                "-m",
+                "gunicorn",
+                "app:app",
+                "--threads",
+                "16",
+                "--log-level",
+                "warning",
+            ]);
+            command.args([
+                "--graceful-timeout",
+                "1",
+                "--workers",
+                &(cores + 1).to_string(),
+            ]);
+            command
+                .args(["--bind", &format!("127.0.0.1:{port}"), "--chdir"])
+                .arg(&app);
         }
-        command.env("PORT", port.to_string()).env("DATA", folder.join("events.db"));
+        command
+            .env("PORT", port.to_string())
+            .env("DATA", folder.join("events.db"));
         command.env("STORE", if stack == Stack::Ceiling { "none" } else { "" });
         let child = command.stdout(Stdio::null()).spawn();
         let child = child.unwrap_or_else(|error| panic!("{}: {error}", python.display()));
-        let mut server = Server { child, url: format!("http://127.0.0.1:{port}/events"), folder: Some(folder) };
+        let mut server = Server {
+            child,
+            url: format!("http://127.0.0.1:{port}/events"),
+            folder: Some(folder),
+        };
 
         let (client, begin) = (client(), Instant::now());
         while get(&client, &server.url).await.is_err() {
             let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none() && begin.elapsed() < PATIENCE, "{}: no answer; {ended:?}", stack.name());
+            assert!(
+                ended.is_none() && begin.elapsed() < PATIENCE,
+                "{}: no answer; {ended:?}",
+                stack.name()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         server
@@ -339,9 +432,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Not killed: gunicorn's workers are processes of their own, which it ends when it is asked to end.
+        // Not killed: gunicorn's workers are processes of their own, which it ends when it is asked
+        // to end.
         if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+            let _ = Command::new("kill")
+                .args(["-TERM", &self.child.id().to_string()])
+                .status();
             let _ = self.child.wait();
         }
         if let Some(folder) = &self.folder {

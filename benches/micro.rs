@@ -1,7 +1,8 @@
 //! What the service's own work takes, without DynamoDB: `cargo bench --bench micro`.
 //!
-//! Times are this machine's, so nothing is promised of them and nothing is asserted; two commits on one machine can be
-//! compared. What is charged, and the same everywhere, is counted by the other benches.
+//! Times are this machine's, so nothing is promised of them and nothing is asserted; two commits on
+//! one machine can be compared. What is charged, and the same everywhere, is counted by the other
+//! benches.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -10,17 +11,10 @@
     reason = "as a test, it fails by panicking"
 )]
 
-#[path = "../tests/trie/memory.rs"]
-#[allow(dead_code, reason = "shared with the tests of the trie")]
-mod memory;
-mod report;
-#[path = "../tests/trie/turns.rs"]
-#[allow(dead_code, reason = "shared with the tests of the trie")]
-mod turns;
-
 use std::time::Duration;
 
 use audit_log::event::{EventId, Timestamp};
+use audit_log_testing::report::Report;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -39,9 +33,12 @@ fn main() {
         return divan::main();
     }
     let myself = std::env::current_exe().unwrap();
-    let output = std::process::Command::new(myself).args(["--bench", "--max-time", "0.3"]).output().unwrap();
+    let output = std::process::Command::new(myself)
+        .args(["--bench", "--max-time", "0.3"])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
-    let mut report = report::Report::new("micro");
+    let mut report = Report::new("micro");
     report.verbatim(&String::from_utf8(output.stdout).unwrap());
     report.finish();
 }
@@ -68,17 +65,24 @@ mod document {
 
     const SIZES: [usize; 2] = [1024, MAX_DOCUMENT_BYTES];
 
-    /// A document of exactly so many bytes, whose data are many small objects: a scanner's work is in the tokens.
+    /// A document of exactly so many bytes, whose data are many small objects: a scanner's work is
+    /// in the tokens.
     fn of_objects(bytes: usize) -> String {
         const OBJECT: &str = r#"{"sku":"4711-\u00e9","count":2,"price":10.00,"gift":false},"#;
         let free = bytes - with_data("\"\"").len();
         let objects = OBJECT.repeat(free / OBJECT.len());
-        with_data(&format!("{objects}\"{}\"", "x".repeat(free - objects.len())))
+        with_data(&format!(
+            "{objects}\"{}\"",
+            "x".repeat(free - objects.len())
+        ))
     }
 
     /// The same of one long string, which is the least work.
     fn of_text(bytes: usize) -> String {
-        with_data(&format!("\"{}\"", "x".repeat(bytes - with_data("\"\"").len())))
+        with_data(&format!(
+            "\"{}\"",
+            "x".repeat(bytes - with_data("\"\"").len())
+        ))
     }
 
     fn with_data(data: &str) -> String {
@@ -90,7 +94,9 @@ mod document {
 
     fn parse(bencher: Bencher, text: &str) {
         let now = super::at(super::AT);
-        bencher.counter(BytesCount::of_str(text)).bench(|| NewEvent::parse(black_box(text), now).unwrap());
+        bencher
+            .counter(BytesCount::of_str(text))
+            .bench(|| NewEvent::parse(black_box(text), now).unwrap());
     }
 
     #[divan::bench(args = SIZES)]
@@ -106,8 +112,13 @@ mod document {
     /// A document with a key twice in each of its objects: as many problems as are told.
     #[divan::bench(args = SIZES)]
     fn refuse(bencher: Bencher, bytes: usize) {
-        let (text, now) = (of_objects(bytes).replace("gift", "count"), super::at(super::AT));
-        bencher.counter(BytesCount::of_str(&text)).bench(|| NewEvent::parse(black_box(&text), now).unwrap_err());
+        let (text, now) = (
+            of_objects(bytes).replace("gift", "count"),
+            super::at(super::AT),
+        );
+        bencher
+            .counter(BytesCount::of_str(&text))
+            .bench(|| NewEvent::parse(black_box(&text), now).unwrap_err());
     }
 
     /// A retry that is spelled otherwise, so that no comparison of bytes can settle it.
@@ -116,14 +127,18 @@ mod document {
         let text = of_objects(bytes);
         let other = text.replace("\\u00e9", "é");
         assert!(text != other && same_document(&text, &other));
-        bencher.counter(BytesCount::of_str(&text)).bench(|| same_document(black_box(&text), black_box(&other)));
+        bencher
+            .counter(BytesCount::of_str(&text))
+            .bench(|| same_document(black_box(&text), black_box(&other)));
     }
 
     /// What each event of a page is measured by, so that the answer fits through Lambda.
     #[divan::bench(args = SIZES)]
     fn measure(bencher: Bencher, bytes: usize) {
         let text = of_objects(bytes);
-        bencher.counter(BytesCount::of_str(&text)).bench(|| json_string_bytes(black_box(&text)));
+        bencher
+            .counter(BytesCount::of_str(&text))
+            .bench(|| json_string_bytes(black_box(&text)));
     }
 }
 
@@ -144,7 +159,11 @@ mod id {
     /// The hash that makes a retry find its event.
     #[divan::bench]
     fn hash_of_a_key() -> KeyHash {
-        KeyHash::new(black_box(None), black_box("billing"), black_box(&"order-4711".parse().unwrap()))
+        KeyHash::new(
+            black_box(None),
+            black_box("billing"),
+            black_box(&"order-4711".parse().unwrap()),
+        )
     }
 
     #[divan::bench]
@@ -162,7 +181,12 @@ mod id {
     #[divan::bench]
     fn bounds(bencher: Bencher) {
         let (id, from) = (EventId::parse(ID).unwrap(), at("2024-01-01T00:00:00Z"));
-        bencher.bench(|| IdRange::ALL.from(black_box(from)).below(black_box(id)).bounds());
+        bencher.bench(|| {
+            IdRange::ALL
+                .from(black_box(from))
+                .below(black_box(id))
+                .bounds()
+        });
     }
 
     #[divan::bench]
@@ -177,15 +201,16 @@ mod id {
     }
 }
 
-/// A page of everyone's events, from DynamoDB's answers to the documents as a caller reads them: the answers decoded, the
-/// shards merged, `id` and `recorded` spliced into each document. The answers are at hand, so no time is waited for.
+/// A page of everyone's events, from DynamoDB's answers to the documents as a caller reads them:
+/// the answers decoded, the shards merged, `id` and `recorded` spliced into each document. The
+/// answers are at hand, so no time is waited for.
 mod page {
     use std::collections::HashMap;
 
-    use audit_log::config::Settings;
     use audit_log::dynamodb::client_from;
     use audit_log::event::IdRange;
     use audit_log::store::{EventStore, Scope, Selection};
+    use audit_log_testing::settings;
     use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
     use aws_smithy_runtime_api::client::http::{
         HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -205,7 +230,9 @@ mod page {
     impl HttpConnector for Shards {
         fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
             let query: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-            let shard = query["ExpressionAttributeValues"][":partition"]["S"].as_str().unwrap();
+            let shard = query["ExpressionAttributeValues"][":partition"]["S"]
+                .as_str()
+                .unwrap();
             let response = SdkBody::from(self.0[shard].as_str());
             HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), response)))
         }
@@ -213,40 +240,51 @@ mod page {
 
     /// A log with so many events of 1 KB, each shard's in one answer.
     fn log(events: usize) -> EventStore {
-        let mut shards: HashMap<String, Vec<Value>> = (0..SHARDS).map(|shard| (shard.to_string(), vec![])).collect();
+        let mut shards: HashMap<String, Vec<Value>> = (0..SHARDS)
+            .map(|shard| (shard.to_string(), vec![]))
+            .collect();
         for id in ids(MONTH / 1_000_000).take(events) {
             let item = json!({
                 "shard": {"S": id.shard().to_string()}, "id": {"S": id.to_string()}, "user_id": {"S": "7"},
                 "event": {"S": format!("{{\"user_id\":\"7\",\"text\":\"{}\"}}", "x".repeat(900))},
                 "recorded_at": {"S": "2024-01-01T00:00:00.000Z"}, "recorded_from": {"S": "203.0.113.9"},
             });
-            shards.get_mut(&id.shard().to_string()).unwrap().insert(0, item);
+            shards
+                .get_mut(&id.shard().to_string())
+                .unwrap()
+                .insert(0, item);
         }
         let response = |(shard, items): (String, Vec<Value>)| {
-            (shard, json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items}).to_string())
+            (
+                shard,
+                json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items})
+                    .to_string(),
+            )
         };
-        let connector = SharedHttpConnector::new(Shards(shards.into_iter().map(response).collect()));
+        let connector =
+            SharedHttpConnector::new(Shards(shards.into_iter().map(response).collect()));
         let config = Builder::new()
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .http_client(http_client_fn(move |_, _| connector.clone()));
-        let settings = Settings {
-            events_table: "events".to_owned(),
-            keys_table: "keys".to_owned(),
-            counts_table: "counts".to_owned(),
-            shards: SHARDS.to_string().parse().unwrap(),
-        };
-        EventStore::new(client_from(config), &settings)
+        EventStore::new(client_from(config), &settings(SHARDS))
     }
 
     #[divan::bench(args = [10, 100, 1000])]
     fn read(bencher: Bencher, events: usize) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
         let store = log(events);
+        let everyone = Selection {
+            scope: Scope::Everyone,
+            range: IdRange::ALL,
+        };
         bencher.counter(ItemsCount::new(events)).bench_local(|| {
             let read = async {
-                let partitions = store.partitions(&Scope::Everyone);
-                let mut reader = store.page_reader(&Selection { scope: Scope::Everyone, range: IdRange::ALL }, partitions, events);
+                let partitions = store.partitions(&everyone.scope);
+                let mut reader = store.page_reader(&everyone, partitions, events);
                 reader.start().await.unwrap();
                 let rows = reader.read(|_| true).await.unwrap();
                 store.page(rows, |_| true).await.unwrap()
@@ -273,7 +311,11 @@ mod query {
 
     #[divan::bench(args = ["one parameter", "all of them"])]
     fn parse(bencher: Bencher, which: &str) {
-        let raw = if which == "one parameter" { "page=3" } else { FULL };
+        let raw = if which == "one parameter" {
+            "page=3"
+        } else {
+            FULL
+        };
         let parameters: QueryMap = raw.parse().unwrap();
         bencher.bench(|| ListQuery::parse(black_box(&parameters), black_box(Some(raw))).unwrap());
     }
@@ -281,26 +323,33 @@ mod query {
     #[divan::bench]
     fn links(bencher: Bencher) {
         let query = ListQuery::parse(&FULL.parse::<QueryMap>().unwrap(), Some(FULL)).unwrap();
-        let context = RequestContext { path: "/events".to_owned(), ..RequestContext::default() };
-        let links = ListLinks { context: &context, query: &query, total_pages: Some(50_000), next: EventId::parse(ID) };
+        let context = RequestContext {
+            path: "/events".to_owned(),
+            ..RequestContext::default()
+        };
+        let links = ListLinks {
+            context: &context,
+            query: &query,
+            total_pages: Some(50_000),
+            next: EventId::parse(ID),
+        };
         bencher.bench(|| black_box(links).header());
     }
 }
 
-/// The count index. The storage is a map behind a lock, which packs what is written as DynamoDB's does: nearly all of
-/// the time is the trie's.
+/// The count index. The storage is a map behind a lock, which packs what is written as DynamoDB's
+/// does: nearly all of the time is the trie's.
 mod trie {
     use audit_log::count::trie::{
         Digit, LaneId, MAX_LEAF_KEYS, Node, Prefix, Storage, Trie, Tries,
     };
     use audit_log::event::EventId;
+    use audit_log_testing::trie::{Memory, count_turns};
     use divan::Bencher;
     use divan::counter::ItemsCount;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
-    use super::memory::Memory;
-    use super::turns::count_turns;
     use super::{MONTH, SHARDS, ids};
 
     /// Events in the log.
@@ -313,8 +362,14 @@ mod trie {
     /// Adds keys to the lanes that they belong to.
     fn add(storage: &Memory, keys: &[u128]) {
         for lane in 0..SHARDS {
-            let keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
-            count_turns(Trie::new(storage, lane).apply(&keys)).0.unwrap();
+            let keys: Vec<u128> = keys
+                .iter()
+                .copied()
+                .filter(|key| lane_of(*key) == lane)
+                .collect();
+            count_turns(Trie::new(storage, lane).apply(&keys))
+                .0
+                .unwrap();
         }
     }
 
@@ -328,7 +383,10 @@ mod trie {
 
     /// A log of so many events over a month, and its keys from the oldest on.
     fn filled(events: u32) -> (Memory, Vec<u128>) {
-        let (storage, keys) = (started(), keys(events).take(events as usize).collect::<Vec<_>>());
+        let (storage, keys) = (
+            started(),
+            keys(events).take(events as usize).collect::<Vec<_>>(),
+        );
         add(&storage, &keys);
         (storage, keys)
     }
@@ -339,10 +397,15 @@ mod trie {
 
     fn roots(storage: &Memory) -> Vec<(LaneId, Node)> {
         let (level, _) = count_turns(storage.level(Prefix::ROOT));
-        level.unwrap().into_iter().map(|(lane, entry)| (lane, entry.node)).collect()
+        level
+            .unwrap()
+            .into_iter()
+            .map(|(lane, entry)| (lane, entry.node))
+            .collect()
     }
 
-    /// A batch of the stream, added at the end of a log of 10,000 events. It is new each time, so the log grows on.
+    /// A batch of the stream, added at the end of a log of 10,000 events. It is new each time, so
+    /// the log grows on.
     #[divan::bench(args = [1, 10, 100, 1000], sample_count = 100, sample_size = 1)]
     fn apply_batch(bencher: Bencher, events: usize) {
         let (storage, old) = filled(10_000);
@@ -358,14 +421,19 @@ mod trie {
     fn apply_again(bencher: Bencher, events: usize) {
         let (storage, keys) = filled(10_000);
         let batch = &keys[keys.len() - events..];
-        bencher.counter(ItemsCount::new(events)).bench_local(|| add(&storage, batch));
+        bencher
+            .counter(ItemsCount::new(events))
+            .bench_local(|| add(&storage, batch));
     }
 
     /// A backfill of the whole log at once.
     #[divan::bench(args = SIZES, sample_count = 10, sample_size = 1)]
     fn apply_all(bencher: Bencher, events: u32) {
         let keys: Vec<u128> = keys(events).take(events as usize).collect();
-        bencher.counter(ItemsCount::new(events)).with_inputs(started).bench_local_refs(|storage| add(storage, &keys));
+        bencher
+            .counter(ItemsCount::new(events))
+            .with_inputs(started)
+            .bench_local_refs(|storage| add(storage, &keys));
     }
 
     /// From a page's number to the id at its start, anywhere in the log.
@@ -373,11 +441,18 @@ mod trie {
     fn select_anywhere(bencher: Bencher, events: u32) {
         let ((storage, keys), mut rng) = (filled(events), StdRng::seed_from_u64(2));
         let roots = roots(&storage);
-        bencher.with_inputs(|| rng.random_range(0..keys.len())).bench_local_values(|position| {
-            let before = count_turns(Tries::new(&storage, &roots).path_to(u128::MAX)).0.unwrap();
-            let found = count_turns(before.select(&storage, (keys.len() - 1 - position) as u64)).0.unwrap();
-            assert_eq!(found, Some(keys[position]));
-        });
+        bencher
+            .with_inputs(|| rng.random_range(0..keys.len()))
+            .bench_local_values(|position| {
+                let before = count_turns(Tries::new(&storage, &roots).path_to(u128::MAX))
+                    .0
+                    .unwrap();
+                let found =
+                    count_turns(before.select(&storage, (keys.len() - 1 - position) as u64))
+                        .0
+                        .unwrap();
+                assert_eq!(found, Some(keys[position]));
+            });
     }
 
     /// How many events are older than one, anywhere in the log.
@@ -385,10 +460,14 @@ mod trie {
     fn rank_anywhere(bencher: Bencher, events: u32) {
         let ((storage, keys), mut rng) = (filled(events), StdRng::seed_from_u64(2));
         let roots = roots(&storage);
-        bencher.with_inputs(|| rng.random_range(0..keys.len())).bench_local_values(|position| {
-            let found = count_turns(Tries::new(&storage, &roots).rank(keys[position])).0.unwrap();
-            assert_eq!(found, position as u64);
-        });
+        bencher
+            .with_inputs(|| rng.random_range(0..keys.len()))
+            .bench_local_values(|position| {
+                let found = count_turns(Tries::new(&storage, &roots).rank(keys[position]))
+                    .0
+                    .unwrap();
+                assert_eq!(found, position as u64);
+            });
     }
 
     /// The total of a list with `from` and `to`, each anywhere in the log.
@@ -397,22 +476,35 @@ mod trie {
         let ((storage, keys), mut rng) = (filled(events), StdRng::seed_from_u64(2));
         let roots = roots(&storage);
         let range = || {
-            let (a, b) = (rng.random_range(0..keys.len()), rng.random_range(0..keys.len()));
+            let (a, b) = (
+                rng.random_range(0..keys.len()),
+                rng.random_range(0..keys.len()),
+            );
             (a.min(b), a.max(b))
         };
-        bencher.with_inputs(range).bench_local_values(|(first, end)| {
-            let found = count_turns(Tries::new(&storage, &roots).count(keys[first], keys[end])).0.unwrap();
-            assert_eq!(found, (end - first) as u64);
-        });
+        bencher
+            .with_inputs(range)
+            .bench_local_values(|(first, end)| {
+                let found = count_turns(Tries::new(&storage, &roots).count(keys[first], keys[end]))
+                    .0
+                    .unwrap();
+                assert_eq!(found, (end - first) as u64);
+            });
     }
 
-    /// The fullest nodes there are, with where they lie: what every read unpacks and every write packs.
+    /// The fullest nodes there are, with where they lie: what every read unpacks and every write
+    /// packs.
     fn nodes() -> [(Prefix, Node); 2] {
         let keys: Vec<u128> = keys(1_000_000).take(MAX_LEAF_KEYS).collect();
         let prefix = Prefix::path(keys[0]).next().unwrap();
         let greatest = keys[keys.len() - 1];
-        let counts = (0..256).map(|step: Digit| (step, 1000 + u64::from(step))).collect();
-        [(prefix, Node::Leaf(keys)), (prefix, Node::Inner { greatest, counts })]
+        let counts = (0..256)
+            .map(|step: Digit| (step, 1000 + u64::from(step)))
+            .collect();
+        [
+            (prefix, Node::Leaf(keys)),
+            (prefix, Node::Inner { greatest, counts }),
+        ]
     }
 
     #[divan::bench(args = ["leaf", "inner"])]

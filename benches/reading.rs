@@ -1,8 +1,8 @@
 //! What a page costs by number, from a thousand events to a million: `cargo bench --bench reading`.
 //!
 //! Round trips and read units, as the engine charges them, are the same on every machine. The bench
-//! fails if they are beyond the limits of benches/results/reading.md. It takes some minutes and 4 GB,
-//! nearly all of it to fill the tables.
+//! fails if they are beyond the limits of benches/results/reading.md. It takes some minutes and 4
+//! GB, nearly all of it to fill the tables.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -11,19 +11,12 @@
     reason = "as a test, it fails by panicking"
 )]
 
-#[path = "../tests/support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-mod report;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod support;
-
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
-use filled::{Tables, events, sample};
-use report::Report;
+use audit_log_testing::Tables;
+use audit_log_testing::report::Report;
+use audit_log_testing::tables::{events, sample};
 
 /// The events of each size are spread over this time.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -47,13 +40,25 @@ async fn main() {
             let of = if filter.is_empty() { count } else { count / 2 };
             for (name, page) in [("first", 1), ("middle", of / 20), ("last", of / 10)] {
                 let (list, usage) = tables.get(&format!("page={page}{filter}"), now).await;
-                assert_eq!((list["total"].as_u64(), list["page"].as_u64()), (Some(of as u64), Some(page as u64)));
+                assert_eq!(
+                    (list["total"].as_u64(), list["page"].as_u64()),
+                    (Some(of as u64), Some(page as u64))
+                );
                 assert_eq!(list["events"].as_array().map(Vec::len), Some(10));
                 assert!(usage.rounds <= if page == 1 { 3 } else { 9 }, "{usage:?}");
                 let read = usage.read.total();
                 let (whose, name) = (whose.to_owned(), name.to_owned());
-                let figures = [usage.rounds.to_string(), usage.calls.to_string(), read.to_string()];
-                rows.push([count.to_string(), whose, name, of.to_string()].into_iter().chain(figures).collect());
+                let figures = [
+                    usage.rounds.to_string(),
+                    usage.calls.to_string(),
+                    read.to_string(),
+                ];
+                rows.push(
+                    [count.to_string(), whose, name, of.to_string()]
+                        .into_iter()
+                        .chain(figures)
+                        .collect(),
+                );
                 units.push(read);
             }
         }
@@ -61,13 +66,24 @@ async fn main() {
             10_000 => at_10_000 = units,
             1_000_000 => {
                 for (million, thousands) in units.iter().zip(&at_10_000) {
-                    assert!(*million <= thousands * 1.5, "{million} units at 10^6, {thousands} at 10^4");
+                    assert!(
+                        *million <= thousands * 1.5,
+                        "{million} units at 10^6, {thousands} at 10^4"
+                    );
                 }
             }
             _ => {}
         }
     }
-    let columns = ["events", "of", "page", "total", "round trips", "calls", "read units"];
+    let columns = [
+        "events",
+        "of",
+        "page",
+        "total",
+        "round trips",
+        "calls",
+        "read units",
+    ];
     report.table("Ten events a page", &columns, rows);
     report.finish();
 }

@@ -144,8 +144,8 @@ impl IndexEvents {
         }
     }
 
-    /// Continues the backfills. The events of the batch are in the count index already, so a backfill
-    /// that fails does not fail the batch. The next batch continues it.
+    /// Continues the backfills. The events of the batch are in the count index already, so a
+    /// backfill that fails does not fail the batch. The next batch continues it.
     async fn backfill(&self, building: Vec<Partition>, deadline: Timestamp) {
         let now = self.effects.now();
         let spare = self.time_left(deadline).saturating_sub(BACKFILL_RESERVE);

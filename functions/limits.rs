@@ -34,18 +34,18 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
 
 /// A connection within the region takes a few milliseconds, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
-/// One attempt. DynamoDB responds in milliseconds, and in some tens of them for a full page of 1 MB.
-/// An attempt that takes longer uses a connection that died while the function was frozen. The next
-/// attempt opens another one.
+/// One attempt. DynamoDB responds in milliseconds, and in some tens of them for a full page of 1
+/// MB. An attempt that takes longer uses a connection that died while the function was frozen. The
+/// next attempt opens another one.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
-/// All attempts together. It is shorter than the timeouts of the functions in template.yaml, so that
-/// the response is ours.
+/// All attempts together. It is shorter than the timeouts of the functions in template.yaml, so
+/// that the response is ours.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(6000);
 /// The longest pause before the second attempt. It doubles with each attempt.
 ///
 /// The SDK's default is a second, which suits services that take as long. DynamoDB responds in
-/// milliseconds, and a caller waits. Throttling that lasts longer than all pauses together becomes a
-/// 503, whose `Retry-After` is the pause that helps.
+/// milliseconds, and a caller waits. Throttling that lasts longer than all pauses together becomes
+/// a 503, whose `Retry-After` is the pause that helps.
 pub const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// How long adding a late event to the count index may take. The put before it has its own time.

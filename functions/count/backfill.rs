@@ -15,9 +15,9 @@ const BACKFILLS_AT_ONCE: usize = 8;
 const LISTED_AT_ONCE: i32 = 4;
 
 impl Indexer {
-    /// Continues the backfill of tries that are building, as long as `has_time` says so. It is asked
-    /// before each slice. Also continues some tries from the list of those that are building, because
-    /// a partition that was left may have no new event.
+    /// Continues the backfill of tries that are building, as long as `has_time` says so. It is
+    /// asked before each slice. Also continues some tries from the list of those that are building,
+    /// because a partition that was left may have no new event.
     ///
     /// # Errors
     ///
@@ -67,8 +67,8 @@ impl Indexer {
         self.fill(partition, since_millis, next, has_time).await
     }
 
-    /// Completes a partition's trie at once. A trie in the GSI must have been started [`SETTLE`] ago,
-    /// unless the GSI never lags.
+    /// Completes a partition's trie at once. A trie in the GSI must have been started [`SETTLE`]
+    /// ago, unless the GSI never lags.
     ///
     /// # Errors
     ///

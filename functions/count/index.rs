@@ -11,9 +11,9 @@
 //!                     abandon
 //! ```
 //!
-//! - *absent*: the events of the partition are counted from the table or the GSI. The trie of a shard
-//!   is started at once. The trie of a partition in the GSI is started when the partition has more
-//!   than [`MAX_UNINDEXED_EVENTS`](super::MAX_UNINDEXED_EVENTS) events, which one event in
+//! - *absent*: the events of the partition are counted from the table or the GSI. The trie of a
+//!   shard is started at once. The trie of a partition in the GSI is started when the partition has
+//!   more than [`MAX_UNINDEXED_EVENTS`](super::MAX_UNINDEXED_EVENTS) events, which one event in
 //!   [`SAMPLE`] checks.
 //! - *building*: the trie takes new events, and a backfill adds the events from before its start,
 //!   slice by slice: see [`backfill`](super::backfill). Lists still count the events themselves.
@@ -46,7 +46,8 @@ pub struct Indexer {
 /// The outcome of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Added {
-    /// The positions of the events that could not be added, and why. Adding them again completes it.
+    /// The positions of the events that could not be added, and why. Adding them again completes
+    /// it.
     pub failed: Vec<(usize, IndexError)>,
     /// The partitions whose tries are building.
     pub building: Vec<Partition>,
@@ -209,8 +210,8 @@ impl Indexer {
         self.nodes(partition).trie().start(now.millis()).await
     }
 
-    /// Abandons the trie of a partition in the GSI if it has an unreadable node, which no repetition
-    /// repairs. The events are then counted from the GSI. Passes on any other result.
+    /// Abandons the trie of a partition in the GSI if it has an unreadable node, which no
+    /// repetition repairs. The events are then counted from the GSI. Passes on any other result.
     pub(super) async fn or_abandon<T: Default>(
         &self,
         partition: &Partition,

@@ -28,8 +28,8 @@ impl Budget {
         }
     }
 
-    /// How many keys of a GSI are read. A key has some 100 bytes, so these cost 13 and 63
-    /// read units.
+    /// How many keys of a GSI are read. A key has some 100 bytes, so these cost 13 and 63 read
+    /// units.
     const fn gsi_keys(self) -> usize {
         match self {
             Budget::Total => 1000,
@@ -138,8 +138,8 @@ impl LiveReader {
         }
     }
 
-    /// Reads the live windows of some of `shards` partitions, all at once. What `seen` has of them is
-    /// not read again.
+    /// Reads the live windows of some of `shards` partitions, all at once. What `seen` has of them
+    /// is not read again.
     pub async fn read(
         &self,
         partitions: &[Partition],

@@ -4,8 +4,8 @@ use crate::event::{EventId, IdRange, Timestamp};
 use crate::limits::{EARLY, LATE, LIVE_WINDOW, LIVE_WINDOW_AHEAD};
 
 /// Whether an event with the timestamp `at` that has just been recorded, at `now`, must enter the
-/// count index before it is acknowledged. Otherwise no list would count it until the stream delivers
-/// it.
+/// count index before it is acknowledged. Otherwise no list would count it until the stream
+/// delivers it.
 pub fn is_late_or_ahead(at: Timestamp, now: Timestamp) -> bool {
     at.plus(LATE) < now || now.plus(EARLY) < at
 }

@@ -44,8 +44,8 @@ impl Count {
         }
     }
 
-    /// How many events lie in `range`. What `seen` has read, from the newest event of `range` on, is
-    /// not read again.
+    /// How many events lie in `range`. What `seen` has read, from the newest event of `range` on,
+    /// is not read again.
     ///
     /// # Errors
     ///
@@ -82,7 +82,8 @@ impl Count {
         })
     }
 
-    /// Reads the live window for [`locate`](Count::locate), in the partitions that the settings name.
+    /// Reads the live window for [`locate`](Count::locate), in the partitions that the settings
+    /// name.
     ///
     /// # Errors
     ///
@@ -100,8 +101,8 @@ impl Count {
             .await
     }
 
-    /// How many events the partitions have whose tries are not ready: those that were seen, and those
-    /// in the rest of the range.
+    /// How many events the partitions have whose tries are not ready: those that were seen, and
+    /// those in the rest of the range.
     async fn count_unready(
         &self,
         index: &ScopeIndex,

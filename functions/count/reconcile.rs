@@ -24,8 +24,9 @@ pub enum Difference {
 }
 
 impl Indexer {
-    /// Compares a partition with its trie, and corrects the trie. `seen` is called with each slice of
-    /// events, and `report` with each difference. Events in the live window are left to the stream.
+    /// Compares a partition with its trie, and corrects the trie. `seen` is called with each slice
+    /// of events, and `report` with each difference. Events in the live window are left to the
+    /// stream.
     ///
     /// `clock` returns the time of each slice. A trie in the GSI must have been started
     /// [`SETTLE`](crate::limits::SETTLE) ago, unless the GSI never lags.

@@ -84,8 +84,8 @@ impl Count {
         Ok(index)
     }
 
-    /// The shards up to the highest one that has a root, beyond those that the settings name. If the
-    /// roots cannot be read, all shards that can exist.
+    /// The shards up to the highest one that has a root, beyond those that the settings name. If
+    /// the roots cannot be read, all shards that can exist.
     fn unlisted_shards(
         &self,
         scope: &Scope,
@@ -117,8 +117,8 @@ impl Count {
     }
 }
 
-/// The result of the count index, or `None` if the count index cannot be right. Then it is not used,
-/// as if it were not ready. A database that does not respond is an error.
+/// The result of the count index, or `None` if the count index cannot be right. Then it is not
+/// used, as if it were not ready. A database that does not respond is an error.
 pub(super) fn usable<T>(result: Result<T, IndexError>) -> Result<Option<T>, Error> {
     let cause = match result {
         Ok(value) => return Ok(Some(value)),

@@ -8,7 +8,8 @@ use super::trie::{Entry, Prefix};
 use crate::config::Settings;
 use crate::store::{Error, MAX_BATCH_KEYS, Partition, batch_get};
 
-/// How many batches of roots are read at a time: 1,600 roots. A batch of the stream has 1,000 events.
+/// How many batches of roots are read at a time: 1,600 roots. A batch of the stream has 1,000
+/// events.
 const ROOT_BATCHES_AT_ONCE: usize = 16;
 
 /// The table.
@@ -27,8 +28,8 @@ impl CountsTable {
         }
     }
 
-    /// The roots of these partitions' tries, in their order, all at once. `None` for a trie that was
-    /// not started.
+    /// The roots of these partitions' tries, in their order, all at once. `None` for a trie that
+    /// was not started.
     ///
     /// The read is strongly consistent: an indexer that does not see a root does not add the event,
     /// and nothing adds it later.

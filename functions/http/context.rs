@@ -75,9 +75,9 @@ impl RequestContext {
         }
     }
 
-    /// The caller in all of its sessions. The ARN of an assumed role ends with the name of a session,
-    /// which is new each time the role is assumed, so it is left out. `None` where the log is open to
-    /// everyone.
+    /// The caller in all of its sessions. The ARN of an assumed role ends with the name of a
+    /// session, which is new each time the role is assumed, so it is left out. `None` where the log
+    /// is open to everyone.
     pub fn principal(&self) -> Option<&str> {
         let caller = self.caller.as_deref()?;
         if !caller.contains(":assumed-role/") {

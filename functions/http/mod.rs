@@ -1,5 +1,5 @@
-//! HTTP as the two handlers see it: reading a request, and writing a response or an error.
-//! Whatever API Gateway sends, the response is ours.
+//! HTTP as the two handlers see it: reading a request, and writing a response or an error. Whatever
+//! API Gateway sends, the response is ours.
 
 mod body;
 mod context;

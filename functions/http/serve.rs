@@ -1,5 +1,5 @@
-//! The frame around a handler: whatever happens inside, the caller gets a response, and the logs get
-//! a line.
+//! The frame around a handler: whatever happens inside, the caller gets a response, and the logs
+//! get a line.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -18,8 +18,8 @@ use crate::limits::{DEFAULT_REQUEST_TIME, MAX_READ_TIME};
 /// Handles `request` with `handle`. The response is the handler's own, or that of its [`Problem`],
 /// of a panic, or of a timeout.
 ///
-/// An error returned to the Lambda runtime would become API Gateway's bare 500, without our body, so
-/// there is none. The response carries its [`Usage`] as an extension.
+/// An error returned to the Lambda runtime would become API Gateway's bare 500, without our body,
+/// so there is none. The response carries its [`Usage`] as an extension.
 pub async fn serve<'a, F>(
     purpose: Purpose,
     effects: &'a Effects,

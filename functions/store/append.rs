@@ -26,7 +26,8 @@ impl EventStore {
     /// # Errors
     ///
     /// [`Failure::OutcomeUnknown`] when the event may have been recorded, and [`Error::Corrupt`]
-    /// when the item under that id cannot be read. After any other error this call recorded nothing.
+    /// when the item under that id cannot be read. After any other error this call recorded
+    /// nothing.
     pub async fn append(
         &self,
         id: EventId,

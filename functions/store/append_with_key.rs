@@ -37,8 +37,8 @@ pub enum AppendedWithKey {
 
 const OPERATION: &str = "TransactWriteItems";
 
-/// The longest pause before each try of a transaction that conflicts with another one. Together they
-/// stay below two seconds, so that a request has time left for its response.
+/// The longest pause before each try of a transaction that conflicts with another one. Together
+/// they stay below two seconds, so that a request has time left for its response.
 const CONFLICT_PAUSES: [Duration; 8] = [
     Duration::ZERO,
     Duration::from_millis(10),
@@ -56,8 +56,8 @@ impl EventStore {
     ///
     /// # Errors
     ///
-    /// [`Failure::OutcomeUnknown`] when the event may have been recorded. After any other error this
-    /// call recorded nothing.
+    /// [`Failure::OutcomeUnknown`] when the event may have been recorded. After any other error
+    /// this call recorded nothing.
     pub async fn append_with_key(
         &self,
         hash: &KeyHash,

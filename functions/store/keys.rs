@@ -130,8 +130,8 @@ impl EventStore {
         Ok(seen)
     }
 
-    /// The keys of the events of one partition within `range`, oldest first: at most `limit`, and at
-    /// most the 1 MB that DynamoDB reads at once.
+    /// The keys of the events of one partition within `range`, oldest first: at most `limit`, and
+    /// at most the 1 MB that DynamoDB reads at once.
     ///
     /// # Errors
     ///

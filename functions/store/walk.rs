@@ -179,9 +179,9 @@ impl<R> Part<R> {
 
 /// How many rows to ask of each partition so that one round trip nearly always yields `rows`.
 ///
-/// Ids are spread evenly. The newest `rows` of n partitions are m = rows/n in each, give or take √m,
-/// so the limit has a margin of two standard deviations and one. A single partition needs one row
-/// more only, which shows whether it ends.
+/// Ids are spread evenly. The newest `rows` of n partitions are m = rows/n in each, give or take
+/// √m, so the limit has a margin of two standard deviations and one. A single partition needs one
+/// row more only, which shows whether it ends.
 fn partition_limit(rows: usize, partitions: usize) -> i32 {
     let limit = if partitions <= 1 {
         rows.saturating_add(1)

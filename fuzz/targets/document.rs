@@ -1,7 +1,5 @@
 #![no_main]
 
-#[path = "../../tests/hostile/properties/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "each target has one of them")]
-mod properties;
+use audit_log_testing::properties;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::document(bytes));

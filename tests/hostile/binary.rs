@@ -1,17 +1,16 @@
-//! A function's binary, as Lambda starts it: payloads in, answers and a log out.
+//! A function's binary, as Lambda starts it: payloads in, responses and a log out.
 
 use std::process::Stdio;
 
+use audit_log_testing::RuntimeApi;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::task::JoinHandle;
-
-use crate::runtime_api::RuntimeApi;
 
 pub const CREATE: &str = env!("CARGO_BIN_EXE_create-event");
 pub const LIST: &str = env!("CARGO_BIN_EXE_list-events");
@@ -23,7 +22,7 @@ pub struct Binary {
 }
 
 impl Binary {
-    /// Starts a binary on a DynamoDB that answers with `dynamodb(operation, request)`.
+    /// Starts a binary on a DynamoDB that responds with `dynamodb(operation, request)`.
     pub async fn start(
         binary: &str,
         dynamodb: impl Fn(&str, &Value) -> Value + Clone + Send + Sync + 'static,
@@ -41,17 +40,16 @@ impl Binary {
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(response)).await });
 
         let api = RuntimeApi::start().await;
-        let mut process = Command::new(binary)
-            .env_clear()
-            .envs(api.environment())
-            .envs([
-                ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
-                ("EVENTS_TABLE", "events"),
-                ("KEYS_TABLE", "keys"),
-                ("COUNTS_TABLE", "counts"),
-            ])
-            .envs([("SHARDS", "1"), ("AWS_LAMBDA_LOG_LEVEL", "TRACE")])
-            .kill_on_drop(true)
+        let environment = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
+            ("EVENTS_TABLE", "events"),
+            ("KEYS_TABLE", "keys"),
+            ("COUNTS_TABLE", "counts"),
+            ("SHARDS", "1"),
+            ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+        ];
+        let mut process = api
+            .function(binary, &environment)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -63,22 +61,27 @@ impl Binary {
             }
             lines
         });
-        Binary { api, process, lines }
+        Binary {
+            api,
+            process,
+            lines,
+        }
     }
 
-    /// The answer to a payload: its status, its headers, and its body as JSON.
-    pub async fn response(&mut self, payload: String) -> Value {
+    /// The response to a payload: its status, its headers, and its body as JSON.
+    pub async fn response(&mut self, payload: &Value) -> Value {
         let (response, _) = self.api.invoke(payload).await;
-        let body = response["body"].as_str().unwrap_or_else(|| panic!("no answer of ours: {response}"));
+        let body = response["body"]
+            .as_str()
+            .unwrap_or_else(|| panic!("not our response: {response}"));
         let body: Value = serde_json::from_str(body).unwrap();
         json!({"status": response["statusCode"], "headers": response["headers"], "body": body})
     }
 
     /// The most memory that the process had so far, in MB.
-    pub fn most_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> u64 {
+        audit_log_testing::memory::peak(self.process.id().unwrap()) / 1024
     }
 
     /// Ends the process, and gives the lines that it logged.
@@ -86,12 +89,4 @@ impl Binary {
         self.process.kill().await.unwrap();
         self.lines.await.unwrap()
     }
-}
-
-/// A file of `events/`, changed.
-pub fn payload(file: &str, change: impl FnOnce(&mut Value)) -> Value {
-    let text = std::fs::read_to_string(format!("{}/events/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let mut payload = serde_json::from_str(&text).unwrap();
-    change(&mut payload);
-    payload
 }

@@ -1,14 +1,15 @@
 //! What a request can make a function answer, and take up.
 
+use audit_log_testing::payload_with;
+use audit_log_testing::properties::{Function, MAX_HEADER_BYTES, response};
 use serde_json::{Value, json};
-
-use crate::binary::payload;
-use crate::properties::{Function, MAX_HEADER_BYTES, response};
 
 /// The answer of `GET /events` with this query string.
 fn list(query: &str) -> Value {
-    let payload = payload("list-events.json", |p| p["rawQueryString"] = json!(query));
-    response(Function::List, payload.to_string().as_bytes()).unwrap().0
+    let payload = payload_with("list-events.json", |p| p["rawQueryString"] = json!(query));
+    response(Function::List, payload.to_string().as_bytes())
+        .unwrap()
+        .0
 }
 
 #[test]
@@ -25,7 +26,10 @@ fn the_longest_query_has_links_that_api_gateway_passes_on() {
             longest = longest.max(link.len());
         }
     }
-    assert!((3_500..=MAX_HEADER_BYTES).contains(&longest), "{longest} bytes");
+    assert!(
+        (3_500..=MAX_HEADER_BYTES).contains(&longest),
+        "{longest} bytes"
+    );
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! Every file of the kept corpus: the seeds that a fuzzer starts from, and what it found.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::properties::{self, Property};
+use audit_log_testing::properties::{self, Property};
+use audit_log_testing::repo_path;
 
 /// More is not kept: the corpus is read on every run of the tests.
 const MAX_CORPUS_BYTES: u64 = 300 * 1024;
 
 fn files(target: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    let folder = repo_path("fuzz/corpus").join(target);
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 fn check(target: &str, property: Property) {
@@ -44,7 +46,9 @@ fn every_query_of_the_corpus_is_linked_to_as_it_was_understood_or_refused() {
 
 #[test]
 fn the_corpus_stays_small() {
-    let files = ["document", "instant", "payload", "query"].into_iter().flat_map(files);
+    let files = ["document", "instant", "payload", "query"]
+        .into_iter()
+        .flat_map(files);
     let bytes: u64 = files.map(|file| file.metadata().unwrap().len()).sum();
     assert!(bytes <= MAX_CORPUS_BYTES, "{bytes} bytes");
 }

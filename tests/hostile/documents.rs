@@ -1,22 +1,24 @@
 //! Documents that are made to break a reader, or to be read otherwise than they are written.
 
+use audit_log_testing::properties::{Function, response};
+use audit_log_testing::{event_with, payload_with};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-
-use crate::binary::payload;
-use crate::properties::{Function, response};
-use crate::support::event_with;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 const KIB: usize = 1024;
 
 /// The status and the body of the answer to a document, and the document that was recorded.
 fn post(document: &[u8]) -> (u64, Value, Option<String>) {
-    let payload = payload("create-event-base64.json", |p| p["body"] = json!(BASE64.encode(document)));
+    let payload = payload_with("create-event-base64.json", |p| {
+        p["body"] = json!(BASE64.encode(document));
+    });
     let (response, written) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
     let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-    let recorded = written.first().map(|item| item["event"]["S"].as_str().unwrap().to_owned());
+    let recorded = written
+        .first()
+        .map(|item| item["event"]["S"].as_str().unwrap().to_owned());
     (response["statusCode"].as_u64().unwrap(), body, recorded)
 }
 
@@ -29,24 +31,49 @@ fn accepted(app_data: &str) {
 
 fn refused(document: &[u8], code: &str) -> Value {
     let (status, body, recorded) = post(document);
-    let shown: String = String::from_utf8_lossy(document).chars().take(200).collect();
-    assert_eq!((status / 100, &body["code"], recorded), (4, &json!(code), None), "{shown}: {body}");
+    let shown: String = String::from_utf8_lossy(document)
+        .chars()
+        .take(200)
+        .collect();
+    assert_eq!(
+        (status / 100, &body["code"], recorded),
+        (4, &json!(code), None),
+        "{shown}: {body}"
+    );
     body
 }
 
 #[test]
 fn nesting_of_any_depth_and_kind_ends_at_64_levels() {
-    for (open, close) in [("[", "]"), ("{\"\":", "}"), ("[{\"a\":", "}]"), ("[0,", "]"), (" [ ", "\n]")] {
+    for (open, close) in [
+        ("[", "]"),
+        ("{\"\":", "}"),
+        ("[{\"a\":", "}]"),
+        ("[0,", "]"),
+        (" [ ", "\n]"),
+    ] {
         let levels = open.matches(['[', '{']).count();
         let nested = |times: usize| format!("{}0{}", open.repeat(times), close.repeat(times));
         // The document is the first of the levels.
         accepted(&nested(63 / levels));
-        refused(event_with("1", AT, &nested(64 / levels)).as_bytes(), "invalid_json");
-        refused(event_with("1", AT, &nested(128 / levels)).as_bytes(), "invalid_json");
+        refused(
+            event_with("1", AT, &nested(64 / levels)).as_bytes(),
+            "invalid_json",
+        );
+        refused(
+            event_with("1", AT, &nested(128 / levels)).as_bytes(),
+            "invalid_json",
+        );
         // As deep as the largest document can be, closed, open, and with nothing around it.
         let deepest = 255 * KIB / (open.len() + close.len());
-        refused(event_with("1", AT, &nested(deepest)).as_bytes(), "invalid_json");
-        refused(event_with("1", AT, &open.repeat(deepest)).as_bytes(), "invalid_json");
+        refused(
+            event_with("1", AT, &nested(deepest)).as_bytes(),
+            "invalid_json",
+        );
+        refused(
+            event_with("1", AT, &open.repeat(deepest)).as_bytes(),
+            "invalid_json",
+        );
         refused(open.repeat(deepest).as_bytes(), "invalid_json");
     }
 }
@@ -67,7 +94,20 @@ fn a_number_of_any_size_and_spelling_is_kept_and_never_converted() {
     ] {
         accepted(&number);
     }
-    for number in ["01", "+1", "1.", ".1", "1e", "0x1", "1_000", "NaN", "-Infinity", "--1", "1e1.5", "٣"] {
+    for number in [
+        "01",
+        "+1",
+        "1.",
+        ".1",
+        "1e",
+        "0x1",
+        "1_000",
+        "NaN",
+        "-Infinity",
+        "--1",
+        "1e1.5",
+        "٣",
+    ] {
         refused(event_with("1", AT, number).as_bytes(), "invalid_json");
     }
 }
@@ -87,15 +127,25 @@ fn a_key_that_comes_twice_is_found_at_any_depth_and_in_any_spelling() {
         (r#"[0,{"k":{"x":[]},"k":{}}]"#, "app_data[1].k"),
     ] {
         let body = refused(event_with("1", AT, app_data).as_bytes(), "invalid_event");
-        assert_eq!(body["fields"], json!([{"field": field, "problem": "appears more than once in its object"}]));
+        assert_eq!(
+            body["fields"],
+            json!([{"field": field, "problem": "appears more than once in its object"}])
+        );
     }
     let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(62), "]".repeat(62));
-    refused(event_with("1", AT, &deep(r#"{"k":1,"\u006b":2}"#)).as_bytes(), "invalid_event");
+    refused(
+        event_with("1", AT, &deep(r#"{"k":1,"\u006b":2}"#)).as_bytes(),
+        "invalid_event",
+    );
     for member in ["user_id", "timestamp", "app_data", "extra\":1,\"extra"] {
         let twice = event_with(
             "1",
             AT,
-            &format!("1,\"{}\\u{:04x}\":1", &member[..member.len() - 1], member.as_bytes()[member.len() - 1]),
+            &format!(
+                "1,\"{}\\u{:04x}\":1",
+                &member[..member.len() - 1],
+                member.as_bytes()[member.len() - 1]
+            ),
         );
         refused(twice.as_bytes(), "invalid_event");
     }
@@ -109,14 +159,24 @@ fn a_document_of_very_many_problems_is_told_a_hundred() {
     let body = refused(event_with("1", AT, &twice).as_bytes(), "invalid_event");
     assert_eq!(body["fields"].as_array().unwrap().len(), 100);
     // A path is cut, so that keys of many KiB are not repeated a hundred times.
-    let long = format!("{{\"{}\":{{{}}}}}", "x".repeat(200 * KIB), vec!["\"k\":0"; 5_000].join(","));
+    let long = format!(
+        "{{\"{}\":{{{}}}}}",
+        "x".repeat(200 * KIB),
+        vec!["\"k\":0"; 5_000].join(",")
+    );
     let body = refused(event_with("1", AT, &long).as_bytes(), "invalid_event");
-    assert!(body.to_string().len() < 64 * KIB, "{} bytes", body.to_string().len());
+    assert!(
+        body.to_string().len() < 64 * KIB,
+        "{} bytes",
+        body.to_string().len()
+    );
 }
 
 #[test]
 fn very_many_members_items_and_escapes_are_kept() {
-    let members: Vec<String> = (0..18_000).map(|number| format!("\"{number:x}\":[]")).collect();
+    let members: Vec<String> = (0..18_000)
+        .map(|number| format!("\"{number:x}\":[]"))
+        .collect();
     accepted(&format!("{{{}}}", members.join(",")));
     accepted(&format!("[{}]", vec!["{}"; 80_000].join(",")));
     accepted(&format!("\"{}\"", r"\u0000".repeat(40_000)));
@@ -126,14 +186,21 @@ fn very_many_members_items_and_escapes_are_kept() {
 #[test]
 fn a_compressed_body_is_not_decompressed() {
     // A gzip stream of 2 GiB of zeros begins so; nothing here looks at more than its first byte.
-    let bomb = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xec\xc1".as_slice(), &[0; 4 * KIB]].concat();
-    let payload = payload("create-event-base64.json", |p| {
+    let bomb = [
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xec\xc1".as_slice(),
+        &[0; 4 * KIB],
+    ]
+    .concat();
+    let payload = payload_with("create-event-base64.json", |p| {
         p["headers"]["content-encoding"] = json!("gzip");
         p["body"] = json!(BASE64.encode(&bomb));
     });
     let (response, _) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
     let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-    assert_eq!(body["error"], "The body is not UTF-8: the byte at offset 1 is wrong.");
+    assert_eq!(
+        body["error"],
+        "The body is not UTF-8: the byte at offset 1 is wrong."
+    );
 }
 
 /// Bidirectional, zero-width, control and look-alike characters, raw where JSON lets them be.
@@ -141,20 +208,38 @@ const ODD: &str = "\u{202e}\u{2066}\u{2069}\u{200b}\u{200d}\u{feff}\u{2028}\u{20
 
 #[test]
 fn characters_that_hide_or_turn_a_text_are_kept_and_no_header_has_them() {
-    let document = event_with(ODD, AT, &format!("{{\"{ODD}\":\"{ODD}\\u0000\\u001b[2J\\r\\n\"}}"));
-    let payload = payload("create-event.json", |p| {
+    let document = event_with(
+        ODD,
+        AT,
+        &format!("{{\"{ODD}\":\"{ODD}\\u0000\\u001b[2J\\r\\n\"}}"),
+    );
+    let payload = payload_with("create-event.json", |p| {
         p["body"] = json!(document);
         p["headers"]["content-length"] = json!(document.len().to_string());
         p["headers"]["idempotency-key"] = json!("k");
     });
     let (response, written) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
-    assert_eq!((&response["statusCode"], &written[0]["event"]["S"]), (&json!(201), &json!(document)));
+    assert_eq!(
+        (&response["statusCode"], &written[0]["event"]["S"]),
+        (&json!(201), &json!(document))
+    );
     assert_eq!(written[0]["user_id"]["S"], ODD);
-    assert!(response["headers"].to_string().is_ascii() && !response.to_string().contains("\\u001b"), "{response}");
+    assert!(
+        response["headers"].to_string().is_ascii() && !response.to_string().contains("\\u001b"),
+        "{response}"
+    );
     for raw in ["\u{0}", "\u{1f}", "\n", "\t"] {
-        refused(event_with("1", AT, &format!("\"{raw}\"")).as_bytes(), "invalid_json");
+        refused(
+            event_with("1", AT, &format!("\"{raw}\"")).as_bytes(),
+            "invalid_json",
+        );
     }
-    for (surrogate, at) in [("\u{feff}", 0), ("\u{200b}", 0), ("\u{a0}", 0), ("\u{85}", 1)] {
+    for (surrogate, at) in [
+        ("\u{feff}", 0),
+        ("\u{200b}", 0),
+        ("\u{a0}", 0),
+        ("\u{85}", 1),
+    ] {
         let mut document = event_with("1", AT, "{}");
         document.insert_str(at, surrogate);
         refused(document.as_bytes(), "invalid_json");
@@ -165,9 +250,20 @@ fn characters_that_hide_or_turn_a_text_are_kept_and_no_header_has_them() {
 fn bytes_that_are_not_utf_8_are_refused_with_their_place() {
     let valid = event_with("1", AT, "\"@\"").into_bytes();
     let at = valid.iter().position(|byte| *byte == b'@').unwrap();
-    for wrong in [b"\xff".as_slice(), b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80"] {
+    for wrong in [
+        b"\xff".as_slice(),
+        b"\xc0\xaf",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xe2\x82",
+        b"\x80",
+    ] {
         let document = [&valid[..at], wrong, &valid[at + 1..]].concat();
         let body = refused(&document, "invalid_json");
-        assert_eq!(body["error"], format!("The body is not UTF-8: the byte at offset {at} is wrong."), "{wrong:x?}");
+        assert_eq!(
+            body["error"],
+            format!("The body is not UTF-8: the byte at offset {at} is wrong."),
+            "{wrong:x?}"
+        );
     }
 }

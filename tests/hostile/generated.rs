@@ -1,13 +1,11 @@
-//! The same properties for inputs that proptest makes: what is right, with something of it replaced.
+//! The same properties for inputs that proptest makes: what is right, with something of it
+//! replaced.
 
-use std::path::Path;
-
+use audit_log_testing::{event_with, payload, properties, repo_path};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-
-use crate::properties;
 
 /// Runs `property` on inputs of `strategy`; what fails is made as small as it can be.
 fn check<T: std::fmt::Debug>(
@@ -16,7 +14,11 @@ fn check<T: std::fmt::Debug>(
     bytes: impl Fn(&T) -> Vec<u8>,
     property: properties::Property,
 ) {
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    });
     let outcome = runner.run(strategy, |input| {
         property(&bytes(&input));
         Ok(())
@@ -24,7 +26,8 @@ fn check<T: std::fmt::Debug>(
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Texts that mean something to whoever reads a request, a header, a URL, a document or a line of a log.
+/// Texts that mean something to whoever reads a request, a header, a URL, a document or a line of a
+/// log.
 fn text() -> impl Strategy<Value = String> {
     let odd = [
         "",
@@ -71,8 +74,21 @@ fn text() -> impl Strategy<Value = String> {
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
         text().prop_map(Value::from),
-        select(vec![json!(null), json!(true), json!(0), json!(-1), json!(1.5), json!(u64::MAX), json!([]), json!({})]),
-        select(vec![json!(["a", null, 1]), json!({"": ""}), json!([[[[[[[[[[]]]]]]]]]])]),
+        select(vec![
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(u64::MAX),
+            json!([]),
+            json!({})
+        ]),
+        select(vec![
+            json!(["a", null, 1]),
+            json!({"": ""}),
+            json!([[[[[[[[[[]]]]]]]]]])
+        ]),
     ]
 }
 
@@ -111,7 +127,11 @@ fn apply(payload: &mut Value, which: Index, change: Change) {
     }
     let pointer = which.get(&found);
     let (parent, name) = pointer.rsplit_once('/').unwrap();
-    let parent = payload.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    let parent = payload
+        .pointer_mut(parent)
+        .unwrap()
+        .as_object_mut()
+        .unwrap();
     let name = name.replace("~1", "/").replace("~0", "~");
     match change {
         Change::Remove => drop(parent.remove(&name)),
@@ -122,19 +142,30 @@ fn apply(payload: &mut Value, which: Index, change: Change) {
 
 /// The files of `events/`.
 fn payloads() -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = std::fs::read_dir(repo_path("events")).unwrap();
+    let mut files: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     files.sort();
-    files.iter().map(|file| serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()).collect()
+    files.iter().map(|file| payload(file)).collect()
 }
 
 #[test]
 fn a_payload_of_which_any_members_are_replaced_removed_or_retyped_is_answered() {
-    let changed = (select(payloads()), prop::collection::vec(change(), 1..4)).prop_map(|(mut payload, changes)| {
-        changes.into_iter().for_each(|(which, change)| apply(&mut payload, which, change));
-        payload
-    });
-    check(400, &changed, |payload| payload.to_string().into_bytes(), properties::payload);
+    let changed = (select(payloads()), prop::collection::vec(change(), 1..4)).prop_map(
+        |(mut payload, changes)| {
+            changes
+                .into_iter()
+                .for_each(|(which, change)| apply(&mut payload, which, change));
+            payload
+        },
+    );
+    check(
+        400,
+        &changed,
+        |payload| payload.to_string().into_bytes(),
+        properties::payload,
+    );
 }
 
 /// Bytes with some stretches of them replaced by others.
@@ -158,7 +189,7 @@ fn spliced(seeds: Vec<String>, pieces: Vec<&'static str>) -> impl Strategy<Value
 #[test]
 fn a_document_with_anything_within_it_is_kept_to_the_byte_or_refused() {
     let seeds = ["{}", "[1,{\"k\":\"v\"}]", "\"\\u00e9\"", "1.50e3"]
-        .map(|data| crate::support::event_with("1", "2024-01-01T00:00:00.25+01:00", data));
+        .map(|data| event_with("1", "2024-01-01T00:00:00.25+01:00", data));
     let pieces = [
         ",\"a\":1,\"a\":2",
         "\"\\u0061\":0,",
@@ -177,7 +208,12 @@ fn a_document_with_anything_within_it_is_kept_to_the_byte_or_refused() {
         "\u{1}",
         "/**/",
     ];
-    check(2_000, &spliced(seeds.to_vec(), pieces.to_vec()), Clone::clone, properties::document);
+    check(
+        2_000,
+        &spliced(seeds.to_vec(), pieces.to_vec()),
+        Clone::clone,
+        properties::document,
+    );
 }
 
 #[test]
@@ -186,17 +222,48 @@ fn a_query_with_anything_within_it_is_linked_to_as_it_was_understood_or_refused(
         "/events?user_id=7&from=2024-03-01T00:00:00Z&to=2024-04-01T00:00:00%2B01:00&page=2&per_page=10",
         "/prod/events?cursor=018cc251-f47b-7000-8011-000000000010&user_id=a%20b",
     ];
-    let pieces = ["&page=3", "page=99999999999999999999", "per_page=1000", "%C3%BC", "%EF%BF%BD", "+", "=", "0"];
-    check(4_000, &spliced(seeds.map(str::to_owned).to_vec(), pieces.to_vec()), Clone::clone, properties::query);
+    let pieces = [
+        "&page=3",
+        "page=99999999999999999999",
+        "per_page=1000",
+        "%C3%BC",
+        "%EF%BF%BD",
+        "+",
+        "=",
+        "0",
+    ];
+    check(
+        4_000,
+        &spliced(seeds.map(str::to_owned).to_vec(), pieces.to_vec()),
+        Clone::clone,
+        properties::query,
+    );
 }
 
 #[test]
 fn a_timestamp_or_an_id_with_anything_within_it_is_read_as_it_is_written_or_refused() {
-    let seeds = ["2016-12-31T23:59:60.123456789+05:30", "1970-01-01t00:00:00z", "018cc251-f47b-7000-8011-000000000010"];
-    let pieces = ["0", "9", "60", "-", "+00:00", "Z", ".5", "29", "02", "12", " "];
-    check(8_000, &spliced(seeds.map(str::to_owned).to_vec(), pieces.to_vec()), Clone::clone, properties::instant);
+    let seeds = [
+        "2016-12-31T23:59:60.123456789+05:30",
+        "1970-01-01t00:00:00z",
+        "018cc251-f47b-7000-8011-000000000010",
+    ];
+    let pieces = [
+        "0", "9", "60", "-", "+00:00", "Z", ".5", "29", "02", "12", " ",
+    ];
+    check(
+        8_000,
+        &spliced(seeds.map(str::to_owned).to_vec(), pieces.to_vec()),
+        Clone::clone,
+        properties::instant,
+    );
     // Neighbours, and any two.
     let instants = prop_oneof![(any::<u64>(), 0_u64..3), (any::<u64>(), any::<u64>())];
-    let bytes = |(first, after): &(u64, u64)| [first.to_be_bytes(), first.wrapping_add(*after).to_be_bytes()].concat();
+    let bytes = |(first, after): &(u64, u64)| {
+        [
+            first.to_be_bytes(),
+            first.wrapping_add(*after).to_be_bytes(),
+        ]
+        .concat()
+    };
     check(2_000, &instants, bytes, properties::instant);
 }

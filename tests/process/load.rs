@@ -1,16 +1,16 @@
-//! Many clients at once: nothing is lost, nothing is listed twice, and the service takes no more memory for it.
+//! Many clients at once: nothing is lost, nothing is listed twice, and the service takes no more
+//! memory for it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use audit_log::effects::Effects;
+use audit_log_testing::memory::allocated;
+use audit_log_testing::{App, Ledger, Planned, Response, event_with};
 use tokio::task::JoinSet;
 
 use crate::Process;
-use crate::ledger::{Ledger, Planned};
-use crate::memory::allocated;
-use crate::support::{Answer, event_with};
 
 const WRITERS: usize = 200;
 const READERS: usize = 50;
@@ -21,14 +21,14 @@ const EVENTS: &str = "AUDIT_LOG_LOAD_EVENTS";
 const EVENTS_SHORT: u64 = 500;
 /// After which part of them all buffers, pools and caches have their size: a fifth.
 const WARM_UP: u64 = 5;
-/// By how much the service may grow after that, in KiB. The events of the long form alone, if they were kept, would be 100 MB.
+/// By how much the service may grow after that, in KiB. The events of the long form alone, if they
+/// were kept, would be 100 MB.
 const MAX_GROWTH: u64 = 48 * 1024;
 /// How long the index may take to have everything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Clients {
-    url: String,
-    http: reqwest::Client,
+    app: App,
     ledger: Ledger,
     next: AtomicU64,
     events: u64,
@@ -47,13 +47,20 @@ impl Clients {
             if number >= self.events {
                 return;
             }
-            let planned = Planned { number, user: format!("u{}", number % USERS), at: Effects::system().now() };
+            let planned = Planned {
+                number,
+                user: format!("u{}", number % USERS),
+                at: Effects::system().now(),
+            };
             let document = event_with(&planned.user, &planned.at.to_string(), &number.to_string());
+            let key = format!("key-{number}");
             loop {
-                let request = self.http.post(&self.url).header("content-type", "application/json");
-                let request = request.header("idempotency-key", format!("key-{number}")).body(document.clone());
                 let uncertain = self.ledger.trying(&planned);
-                if self.ledger.answered(&planned, uncertain, &Answer::of(request).await) {
+                let response = self
+                    .app
+                    .post_with(&[("idempotency-key", &key)], document.clone())
+                    .await;
+                if self.ledger.answered(&planned, uncertain, &response) {
                     break;
                 }
             }
@@ -72,10 +79,13 @@ impl Clients {
             }
             let user = (number % 3 == 0).then(|| format!("u{}", number % USERS));
             let page = if number % 3 == 1 { 2 + number % 7 } else { 1 };
-            let filter = user.iter().map(|user| format!("&user_id={user}")).collect::<String>();
+            let filter = user
+                .iter()
+                .map(|user| format!("&user_id={user}"))
+                .collect::<String>();
             let before = self.ledger.claim();
-            let path = format!("{}?per_page={PER_PAGE}&page={page}{filter}", self.url);
-            let response = Answer::of(self.http.get(path)).await;
+            let path = format!("/events?per_page={PER_PAGE}&page={page}{filter}");
+            let response = self.app.get(&path).await;
             if response.status == 503 {
                 continue;
             }
@@ -85,7 +95,9 @@ impl Clients {
             let events = list["events"].as_array().unwrap();
             match page {
                 1 => self.ledger.check(before, user.as_deref(), events, more),
-                _ => self.ledger.check_page(before, None, (page - 1) * PER_PAGE, &list),
+                _ => self
+                    .ledger
+                    .check_page(before, None, (page - 1) * PER_PAGE, &list),
             }
             lists += 1;
         }
@@ -93,28 +105,29 @@ impl Clients {
     }
 
     async fn total(&self) -> u64 {
-        Answer::of(self.http.get(format!("{}?per_page=1", self.url))).await.json()["total"].as_u64().unwrap()
+        let list = self.app.get("/events?per_page=1").await.json();
+        list["total"].as_u64().unwrap()
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_writers_and_fifty_readers_lose_nothing_and_leak_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let process = Process::start(folder.path()).await;
+    let Process { child, app, .. } = Process::start(folder.path()).await;
     let events = std::env::var(EVENTS).map_or(EVENTS_SHORT, |events| events.parse().expect(EVENTS));
     let clients = Arc::new(Clients {
-        url: process.url.clone(),
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        app,
         ledger: Ledger::default(),
         next: AtomicU64::new(0),
         events,
         recorded: AtomicU64::new(0),
-        process: process.child.id().unwrap(),
+        process: child.id().unwrap(),
         warm: OnceLock::new(),
         done: AtomicBool::new(false),
     });
     let started = tokio::time::Instant::now();
-    let (mut writers, mut readers) = (JoinSet::new(), JoinSet::new());
+    let mut writers = JoinSet::new();
+    let mut readers = JoinSet::new();
     for _ in 0..WRITERS {
         let clients = clients.clone();
         writers.spawn(async move { clients.write().await });
@@ -132,17 +145,19 @@ async fn two_hundred_writers_and_fifty_readers_lose_nothing_and_leak_nothing() {
     while let Some(read) = readers.join_next().await {
         lists += read.unwrap();
     }
-    let (before, after) = (*clients.warm.get().unwrap(), allocated(clients.process));
+    let before = *clients.warm.get().unwrap();
+    let after = allocated(clients.process);
     println!("{events} events and {lists} lists in {took:.1?}; {before} KiB, then {after} KiB");
 
-    let (mut all, mut next) = (Vec::new(), Some(format!("{}?per_page=1000", clients.url)));
-    while let Some(url) = next {
-        let page = Answer::of(clients.http.get(&url)).await;
-        all.extend(page.json()["events"].as_array().unwrap().iter().cloned());
-        next = page.link("next").map(|link| clients.url.replace("/events", &link));
-    }
+    let pages = clients.app.follow("/events?per_page=1000").await;
+    let all: Vec<_> = pages.iter().flat_map(Response::events).collect();
     assert_eq!(clients.ledger.settle(None, &all).len() as u64, events);
     let counted = async { while clients.total().await != events {} };
-    tokio::time::timeout(PATIENCE, counted).await.expect("the index has every event");
-    assert!(after <= before + MAX_GROWTH, "it grew from {before} to {after} KiB");
+    tokio::time::timeout(PATIENCE, counted)
+        .await
+        .expect("the index has every event");
+    assert!(
+        after <= before + MAX_GROWTH,
+        "it grew from {before} to {after} KiB"
+    );
 }

@@ -1,39 +1,36 @@
 //! `audit-log` as a process: what it keeps, how it stops, and what it says when it cannot start.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 #[cfg(target_os = "linux")]
 mod load;
 mod recovery;
 
-#[cfg(target_os = "linux")]
-#[path = "../support/ledger.rs"]
-#[allow(dead_code, reason = "shared with the tests of faults")]
-mod ledger;
-#[cfg(target_os = "linux")]
-#[path = "../support/memory.rs"]
-mod memory;
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod support;
-
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use support::{Answer, event};
+use audit_log_testing::{App, Response, event, read_file};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// A started service and where it listens.
 struct Process {
     child: Child,
-    url: String,
+    app: App,
     engine: String,
 }
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log"));
-    for port in ["--port", "--dynamodb-port"].iter().filter(|port| !arguments.contains(port)) {
+    for port in ["--port", "--dynamodb-port"]
+        .iter()
+        .filter(|port| !arguments.contains(port))
+    {
         command.args([port, "0"]);
     }
     command.args(arguments).kill_on_drop(true);
@@ -49,9 +46,13 @@ impl Process {
     async fn start_with(arguments: &[&str]) -> Process {
         let mut child = command(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut url, mut engine) = (None, None);
+        let mut url = None;
+        let mut engine = None;
         while let Some(line) = lines.next_line().await.unwrap() {
-            let address = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+            let address = line
+                .split_whitespace()
+                .find(|word| word.starts_with("http://"))
+                .map(str::to_owned);
             if line.starts_with("The audit log is at") {
                 url = address;
             } else if line.starts_with("Its DynamoDB engine is at") {
@@ -62,28 +63,29 @@ impl Process {
         }
         // Whatever it prints from now on must find a reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Process { child, url: url.unwrap(), engine: engine.unwrap() }
-    }
-
-    async fn post(&self, document: String) -> Result<Answer, reqwest::Error> {
-        let request = reqwest::Client::new().post(&self.url).header("content-type", "application/json").body(document);
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
-    }
-
-    /// GET /events with a query.
-    async fn get(&self, query: &str) -> Answer {
-        Answer::of(reqwest::Client::new().get(format!("{}{query}", self.url))).await
+        let url = url.unwrap();
+        let app = App::at(url.strip_suffix("/events").unwrap());
+        Process {
+            child,
+            app,
+            engine: engine.unwrap(),
+        }
     }
 
     async fn ids(&self) -> Vec<String> {
-        self.get("?per_page=1000").await.ids()
+        self.app.get("/events?per_page=1000").await.ids()
     }
 
     async fn signal(&self, signal: &str) {
         let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -94,11 +96,18 @@ async fn ctrl_c_and_sigterm_stop_it_cleanly_and_a_restart_has_every_event() {
     for signal in ["-INT", "-TERM"] {
         let mut process = Process::start(folder.path()).await;
         let second = expected.len();
-        let response = process.post(event("1", &format!("2024-01-01T00:00:0{second}Z"))).await.unwrap();
+        let response = process
+            .app
+            .post(event("1", &format!("2024-01-01T00:00:0{second}Z")))
+            .await;
         expected.insert(0, response.id());
         assert_eq!(process.ids().await, expected);
         process.signal(signal).await;
-        assert_eq!(process.child.wait().await.unwrap().code(), Some(0), "{signal}");
+        assert_eq!(
+            process.child.wait().await.unwrap().code(),
+            Some(0),
+            "{signal}"
+        );
     }
     assert_eq!(Process::start(folder.path()).await.ids().await, expected);
 }
@@ -112,17 +121,31 @@ async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
         let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..8 {
-            let (report, url) = (report.clone(), process.url.clone());
+            let report = report.clone();
+            let url = format!("{}/events", process.app.url());
             writers.spawn(async move {
                 let http = reqwest::Client::new();
                 for number in 0.. {
-                    let document = event("1", &format!("2024-01-0{}T00:{writer:02}:00.{number:06}Z", round + 1));
-                    let request = http.post(&url).header("content-type", "application/json").body(document);
-                    let Ok(response) = request.send().await else { return };
-                    let (status, Ok(text)) = (response.status(), response.text().await) else { return };
+                    let document = event(
+                        "1",
+                        &format!("2024-01-0{}T00:{writer:02}:00.{number:06}Z", round + 1),
+                    );
+                    let request = http
+                        .post(&url)
+                        .header("content-type", "application/json")
+                        .body(document);
+                    let Ok(response) = request.send().await else {
+                        return;
+                    };
+                    let (status, Ok(text)) = (response.status(), response.text().await) else {
+                        return;
+                    };
                     assert_eq!(status, 201);
                     let response: serde_json::Value = serde_json::from_str(&text).unwrap();
-                    if report.send(response["id"].as_str().unwrap().to_owned()).is_err() {
+                    if report
+                        .send(response["id"].as_str().unwrap().to_owned())
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -141,13 +164,11 @@ async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
         }
     }
     let process = Process::start(folder.path()).await;
-    let (mut kept, mut next) = (Vec::new(), Some(format!("{}?per_page=1000", process.url)));
-    while let Some(url) = next {
-        let page = Answer::of(reqwest::Client::new().get(&url)).await;
-        kept.extend(page.ids());
-        next = page.link("next").map(|link| process.url.replace("/events", &link));
-    }
-    assert!(kept.is_sorted_by(|newer, older| newer > older), "listed twice");
+    let kept = process.app.follow_ids("/events?per_page=1000").await;
+    assert!(
+        kept.is_sorted_by(|newer, older| newer > older),
+        "listed twice"
+    );
     for id in &acknowledged {
         assert!(kept.contains(id), "lost {id}");
     }
@@ -164,17 +185,34 @@ async fn the_engine_answers_dynamodb_clients() {
         .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0")
         .header("x-amz-date", "20240101T000000Z")
         .body(r#"{"TableName":"EventsTable"}"#);
-    let table = Answer::of(request).await;
-    assert_eq!(table.json()["Table"]["GlobalSecondaryIndexes"][0]["IndexName"], "user_id-index", "{table:?}");
+    let table = Response::of(request).await;
+    assert_eq!(
+        table.json()["Table"]["GlobalSecondaryIndexes"][0]["IndexName"],
+        "user_id-index",
+        "{table:?}"
+    );
 }
 
 /// Exit code 2 and one sentence on standard error, which says what to do.
 async fn refused(arguments: &[&str]) -> String {
-    let ended = tokio::time::timeout(Duration::from_secs(60), command(arguments).stderr(Stdio::piped()).output()).await;
-    let Output { status, stderr, .. } = ended.unwrap_or_else(|_| panic!("{arguments:?} started it")).unwrap();
+    let ended = tokio::time::timeout(
+        Duration::from_secs(60),
+        command(arguments).stderr(Stdio::piped()).output(),
+    )
+    .await;
+    let Output { status, stderr, .. } = ended
+        .unwrap_or_else(|_| panic!("{arguments:?} started it"))
+        .unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
-    assert_eq!((status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
-    assert!(stderr.starts_with("audit-log: ") && stderr.ends_with(".\n"), "{stderr}");
+    assert_eq!(
+        (status.code(), stderr.lines().count()),
+        (Some(2), 1),
+        "{stderr}"
+    );
+    assert!(
+        stderr.starts_with("audit-log: ") && stderr.ends_with(".\n"),
+        "{stderr}"
+    );
     stderr
 }
 
@@ -187,17 +225,27 @@ async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
     let port = taken.local_addr().unwrap().port().to_string();
     for option in ["--port", "--dynamodb-port"] {
         let message = refused(&["--memory", option, &port]).await;
-        assert!(message.contains(&port) && message.contains(option), "{message}");
+        assert!(
+            message.contains(&port) && message.contains(option),
+            "{message}"
+        );
     }
 
     std::fs::write(path("file"), "").unwrap();
     assert!(refused(&["--data", &path("file")]).await.contains("--data"));
 
-    assert!(refused(&["--memory", "--template", &path("missing.yaml")]).await.contains("--template"));
+    assert!(
+        refused(&["--memory", "--template", &path("missing.yaml")])
+            .await
+            .contains("--template")
+    );
     for (name, text) in [
         ("broken.yaml", "Resources: [".to_owned()),
         ("empty.yaml", "Resources: {}".to_owned()),
-        ("other.yaml", template().replace("create-event", "delete-event")),
+        (
+            "other.yaml",
+            template().replace("create-event", "delete-event"),
+        ),
         (
             "shards.yaml",
             template().replace(
@@ -212,7 +260,11 @@ async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
 
     let data = path("data");
     let _process = Process::start(Path::new(&data)).await;
-    assert!(refused(&["--data", &data]).await.contains("another audit-log already uses"));
+    assert!(
+        refused(&["--data", &data])
+            .await
+            .contains("another audit-log already uses")
+    );
 }
 
 #[tokio::test]
@@ -221,21 +273,27 @@ async fn a_folder_of_an_older_version_is_refused_and_kept() {
     let (data, older) = (folder.path().join("data"), folder.path().join("older.yaml"));
     std::fs::write(
         &older,
-        template().replace("  KeysTable:\n    Type: AWS::DynamoDB::Table\n", "  KeysTable:\n    Type: Nothing\n"),
+        template().replace(
+            "  KeysTable:\n    Type: AWS::DynamoDB::Table\n",
+            "  KeysTable:\n    Type: Nothing\n",
+        ),
     )
     .unwrap();
     let (data, older) = (data.to_str().unwrap(), older.to_str().unwrap());
     let mut process = Process::start_with(&["--data", data, "--template", older]).await;
-    process.post(event("1", "2024-01-01T00:00:00Z")).await.unwrap();
+    process.app.post(event("1", "2024-01-01T00:00:00Z")).await;
     process.child.kill().await.unwrap();
     let message = refused(&["--data", data]).await;
-    assert!(message.contains("older version") && message.contains("--data"), "{message}");
+    assert!(
+        message.contains("older version") && message.contains("--data"),
+        "{message}"
+    );
     let process = Process::start_with(&["--data", data, "--template", older]).await;
     assert_eq!(process.ids().await.len(), 1);
 }
 
 fn template() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
+    read_file("template.yaml")
 }
 
 /// Runs a command to its end: its exit code and what it prints.
@@ -247,22 +305,33 @@ async fn run(arguments: &[&str]) -> (i32, String) {
 async fn run_with(environment: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_audit-log"));
     command.args(arguments).envs(environment.iter().copied());
-    let Output { status, stdout, stderr } = command.output().await.unwrap();
-    (status.code().unwrap(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().await.unwrap();
+    (
+        status.code().unwrap(),
+        String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap(),
+    )
 }
 
 #[tokio::test]
 async fn demo_fills_a_running_log_through_its_own_api() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path()).await;
-    let log = process.url.strip_suffix("/events").unwrap();
+    let log = process.app.url();
     let (code, printed) = run(&["demo", "--events", "200", "--users", "5", "--url", log]).await;
     assert_eq!(code, 0, "{printed}");
     assert!(printed.contains("Recorded 200 events"), "{printed}");
-    let list = process.get("?per_page=1000").await.json();
+    let list = process.app.get("/events?per_page=1000").await.json();
     assert_eq!(list["total"], 200);
-    let mut users: Vec<_> =
-        list["events"].as_array().unwrap().iter().map(|event| event["user_id"].as_str().unwrap()).collect();
+    let mut users: Vec<_> = list["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["user_id"].as_str().unwrap())
+        .collect();
     users.sort_unstable();
     users.dedup();
     assert_eq!(users, ["1", "2", "3", "4", "5"]);
@@ -272,7 +341,10 @@ async fn demo_fills_a_running_log_through_its_own_api() {
 async fn demo_without_a_log_says_so() {
     let (code, printed) = run(&["demo", "--url", "http://127.0.0.1:9"]).await;
     assert_eq!(code, 2);
-    assert!(printed.starts_with("audit-log: there is no log at http://127.0.0.1:9/events"), "{printed}");
+    assert!(
+        printed.starts_with("audit-log: there is no log at http://127.0.0.1:9/events"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -280,31 +352,52 @@ async fn rebuild_tells_and_repairs_each_difference_and_then_finds_none() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     // Without the stream nothing indexes what is recorded.
-    let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
     let without_stream = folder.path().join("without-stream.yaml");
-    std::fs::write(&without_stream, template.replace("Type: DynamoDB\n", "Type: Nothing\n")).unwrap();
-    let process = Process::start_with(&["--data", data, "--template", without_stream.to_str().unwrap()]).await;
+    std::fs::write(
+        &without_stream,
+        template().replace("Type: DynamoDB\n", "Type: Nothing\n"),
+    )
+    .unwrap();
+    let process = Process::start_with(&[
+        "--data",
+        data,
+        "--template",
+        without_stream.to_str().unwrap(),
+    ])
+    .await;
     // So many of one user that it needs a trie of its own.
-    let log = process.url.strip_suffix("/events").unwrap();
+    let log = process.app.url();
     let (code, printed) = run(&["demo", "--events", "1100", "--users", "1", "--url", log]).await;
     assert_eq!(code, 0, "{printed}");
-    process.post(event("2", "2024-01-01T00:00:00Z")).await.unwrap();
+    process.app.post(event("2", "2024-01-01T00:00:00Z")).await;
     let (code, printed) = run(&["rebuild", "--data", data]).await;
     assert_eq!(code, 2);
-    assert!(printed.contains("another audit-log already uses"), "{printed}");
+    assert!(
+        printed.contains("another audit-log already uses"),
+        "{printed}"
+    );
     process.signal("-INT").await;
     let Process { mut child, .. } = process;
     child.wait().await.unwrap();
 
     let (code, printed) = run(&["rebuild", "--data", data]).await;
-    assert!(code == 1 && printed.contains("was not in the index, or not completely"), "{printed}");
+    assert!(
+        code == 1 && printed.contains("was not in the index, or not completely"),
+        "{printed}"
+    );
     let (code, printed) = run(&["rebuild", "--data", data]).await;
-    assert!(code == 0 && printed.contains("Compared 1101 events and the tries of users (1)"), "{printed}");
+    assert!(
+        code == 0 && printed.contains("Compared 1101 events and the tries of users (1)"),
+        "{printed}"
+    );
     assert!(printed.contains("no difference"), "{printed}");
 
     let process = Process::start(folder.path()).await;
-    let list = process.get("?per_page=100&page=12").await;
-    assert_eq!((list.ids().len(), &list.json()["total"]), (1, &serde_json::json!(1101)));
+    let list = process.app.get("/events?per_page=100&page=12").await;
+    assert_eq!(
+        (list.ids().len(), &list.json()["total"]),
+        (1, &serde_json::json!(1101))
+    );
 }
 
 #[tokio::test]
@@ -312,6 +405,9 @@ async fn rebuild_of_a_folder_that_is_not_there_says_so() {
     let (code, printed) = run(&["rebuild", "--data", "/nonexistent/audit"]).await;
     assert_eq!(
         (code, printed.as_str()),
-        (2, "audit-log: there is no log in /nonexistent/audit; name its folder with --data.\n")
+        (
+            2,
+            "audit-log: there is no log in /nonexistent/audit; name its folder with --data.\n"
+        )
     );
 }

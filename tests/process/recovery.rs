@@ -3,83 +3,152 @@
 use std::collections::HashMap;
 
 use audit_log::config::Settings;
-use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
+use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::list_events::ListEvents;
-use audit_log::store::EventStore;
 use audit_log_cli::serve::engine::Address;
+use audit_log_testing::{event, ids, list_request, post_request, settings, stores};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
+    KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 
-use lambda_http::aws_lambda_events::query_map::QueryMap;
-use lambda_http::http::Request;
-use lambda_http::{Body, RequestExt};
-
-use super::{Process, event, run_with};
-use crate::support::{Answer, ids};
+use super::{Process, run_with};
 
 const EVENTS: usize = 40;
 /// How many are recorded after the point in time to which the table is restored.
 const LOST: usize = 5;
 
-/// Runs `rebuild` on tables wherever AWS's own variables point, and gives its exit code and what it printed.
-async fn rebuild(engine: &str, events_table: &str, keys_table: &str, counts_table: &str) -> (i32, String) {
+/// Runs `rebuild` on tables wherever AWS's own variables point, and gives its exit code and what it
+/// printed.
+async fn rebuild(
+    engine: &str,
+    events_table: &str,
+    keys_table: &str,
+    counts_table: &str,
+) -> (i32, String) {
     let environment = [
         ("AWS_ENDPOINT_URL_DYNAMODB", engine),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
     ];
-    let tables =
-        [["--table", events_table], ["--keys-table", keys_table], ["--counts-table", counts_table], ["--shards", "2"]];
-    run_with(&environment, &[&["rebuild"], tables.as_flattened()].concat()).await
+    let tables = [
+        ["--table", events_table],
+        ["--keys-table", keys_table],
+        ["--counts-table", counts_table],
+        ["--shards", "2"],
+    ];
+    run_with(
+        &environment,
+        &[&["rebuild"], tables.as_flattened()].concat(),
+    )
+    .await
 }
 
-/// What `restore-table-to-point-in-time` makes of a table: its items, keys and indexes under another name. No stream, no
-/// policy, no backups.
+/// What `restore-table-to-point-in-time` makes of a table: its items, keys and indexes under
+/// another name. No stream, no policy, no backups.
 async fn restore(client: &Client, table: &str, into: &str) {
-    let described = client.describe_table().table_name(table).send().await.unwrap().table.unwrap();
+    let described = client
+        .describe_table()
+        .table_name(table)
+        .send()
+        .await
+        .unwrap()
+        .table
+        .unwrap();
     let index = described.global_secondary_indexes().iter().map(|index| {
         let builder = GlobalSecondaryIndex::builder().index_name(index.index_name().unwrap());
-        let keys = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
-        builder.set_key_schema(Some(index.key_schema().to_vec())).projection(keys).build().unwrap()
+        let keys = Projection::builder()
+            .projection_type(ProjectionType::KeysOnly)
+            .build();
+        builder
+            .set_key_schema(Some(index.key_schema().to_vec()))
+            .projection(keys)
+            .build()
+            .unwrap()
     });
-    let create = client.create_table().table_name(into).billing_mode(BillingMode::PayPerRequest);
+    let create = client
+        .create_table()
+        .table_name(into)
+        .billing_mode(BillingMode::PayPerRequest);
     let indexes: Vec<_> = index.collect();
     let create = create
         .set_key_schema(Some(described.key_schema().to_vec()))
         .set_attribute_definitions(Some(described.attribute_definitions().to_vec()))
         .set_global_secondary_indexes(Some(indexes).filter(|indexes| !indexes.is_empty()));
     create.send().await.unwrap();
-    for item in client.scan().table_name(table).send().await.unwrap().items() {
-        client.put_item().table_name(into).set_item(Some(item.clone())).send().await.unwrap();
+    for item in client
+        .scan()
+        .table_name(table)
+        .send()
+        .await
+        .unwrap()
+        .items()
+    {
+        client
+            .put_item()
+            .table_name(into)
+            .set_item(Some(item.clone()))
+            .send()
+            .await
+            .unwrap();
     }
 }
 
 /// An index that has nothing yet, as a new stack has it.
 async fn empty_counts(client: &Client, table: &str) {
     let names = [("node", KeyType::Hash), ("lane", KeyType::Range)];
-    let attribute = |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-    let key = |(name, kind)| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
-    let create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-    let create =
-        names.iter().fold(create, |create, (name, _)| create.attribute_definitions(attribute(*name).build().unwrap()));
-    create.set_key_schema(Some(names.map(key).to_vec())).send().await.unwrap();
+    let attribute = |name| {
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::S)
+    };
+    let key = |(name, kind)| {
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(kind)
+            .build()
+            .unwrap()
+    };
+    let create = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest);
+    let create = names.iter().fold(create, |create, (name, _)| {
+        create.attribute_definitions(attribute(*name).build().unwrap())
+    });
+    create
+        .set_key_schema(Some(names.map(key).to_vec()))
+        .send()
+        .await
+        .unwrap();
 }
 
 async fn items(client: &Client, table: &str) -> Vec<HashMap<String, AttributeValue>> {
-    client.scan().table_name(table).consistent_read(true).send().await.unwrap().items().to_vec()
+    client
+        .scan()
+        .table_name(table)
+        .consistent_read(true)
+        .send()
+        .await
+        .unwrap()
+        .items()
+        .to_vec()
 }
 
 #[tokio::test]
 async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_of_its_own() {
     let process = Process::start_with(&["--memory"]).await;
     let client = Address::new(&process.engine).client().await;
-    let document = |number: usize| event(&format!("u{}", number % 3), &format!("2024-01-01T00:00:{number:02}Z"));
+    let document = |number: usize| {
+        event(
+            &format!("u{}", number % 3),
+            &format!("2024-01-01T00:00:{number:02}Z"),
+        )
+    };
     for number in 0..EVENTS + LOST {
         // What happens after the point in time is not in it.
         if number == EVENTS {
@@ -87,66 +156,121 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
             restore(&client, "KeysTable", "RestoredKeys").await;
             empty_counts(&client, "RestoredCounts").await;
         }
-        let request = reqwest::Client::new().post(&process.url).header("content-type", "application/json");
-        let request = request.header("idempotency-key", format!("key-{number}")).body(document(number));
-        assert_eq!(Answer::of(request).await.status, 201);
+        let key = format!("key-{number}");
+        let response = process
+            .app
+            .post_with(&[("idempotency-key", &key)], document(number))
+            .await;
+        assert_eq!(response.status, 201);
     }
 
-    let (code, printed) = rebuild(&process.engine, "Restored", "RestoredKeys", "RestoredCounts").await;
-    assert!(code == 1 && printed.contains("was not in the index, or not completely"), "{printed}");
-    let (code, printed) = rebuild(&process.engine, "Restored", "RestoredKeys", "RestoredCounts").await;
-    assert!(code == 0 && printed.contains(&format!("Compared {EVENTS} events")), "{printed}");
+    let (code, printed) = rebuild(
+        &process.engine,
+        "Restored",
+        "RestoredKeys",
+        "RestoredCounts",
+    )
+    .await;
+    assert!(
+        code == 1 && printed.contains("was not in the index, or not completely"),
+        "{printed}"
+    );
+    let (code, printed) = rebuild(
+        &process.engine,
+        "Restored",
+        "RestoredKeys",
+        "RestoredCounts",
+    )
+    .await;
+    assert!(
+        code == 0 && printed.contains(&format!("Compared {EVENTS} events")),
+        "{printed}"
+    );
 
-    // What the new stack's functions show of it, and what they answer to callers who report all of it again.
+    // What the new stack's functions show of it, and what they answer to callers who report all of
+    // it again.
     let settings = Settings {
         events_table: "Restored".to_owned(),
         keys_table: "RestoredKeys".to_owned(),
         counts_table: "RestoredCounts".to_owned(),
-        shards: "2".parse().unwrap(),
+        ..settings(2)
     };
-    let store = EventStore::new(client.clone(), &settings);
-    let counts = CountsTable::new(client, &settings);
-    let list = ListEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: Effects::system() });
+    let (store, counts) = stores(&client, &settings);
+    let list = ListEvents::new(Deps {
+        store: store.clone(),
+        counts: counts.clone(),
+        effects: Effects::system(),
+    });
     let listed = async || {
-        let query: QueryMap = "per_page=1000".parse().unwrap();
-        let response = list.handle(Request::new(Body::Empty).with_query_string_parameters(query)).await;
+        let response = list.handle(list_request("per_page=1000")).await;
         let list: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(list["total"], ids(&list).len());
         ids(&list)
     };
     let original = process.ids().await;
     assert_eq!(listed().await, original[LOST..]);
-    let create = CreateEvent::new(audit_log::deps::Deps { store, counts, effects: Effects::system() });
+    let create = CreateEvent::new(Deps {
+        store,
+        counts,
+        effects: Effects::system(),
+    });
     for number in 0..EVENTS + LOST {
-        let request = Request::post("/events").header("content-type", "application/json");
-        let request = request.header("idempotency-key", format!("key-{number}"));
-        let response = create.handle(request.body(document(number).into()).unwrap()).await;
-        assert_eq!(response.status(), if number < EVENTS { 200 } else { 201 }, "{response:?}");
+        let key = format!("key-{number}");
+        let response = create
+            .handle(post_request(Some(&key), document(number)))
+            .await;
+        assert_eq!(
+            response.status(),
+            if number < EVENTS { 200 } else { 201 },
+            "{response:?}"
+        );
     }
     // What was reported again has a new id, and its old time.
-    let (again, time) = (listed().await, |id: &String| id[..18].to_owned());
+    let again = listed().await;
+    let time = |id: &String| id[..18].to_owned();
     assert_eq!(again[LOST..], original[LOST..]);
     assert!(again.iter().map(time).eq(original.iter().map(time)));
 
     // Keys of a later second than the events: each that has lost its event is named.
     let (code, printed) = rebuild(&process.engine, "Restored", "KeysTable", "RestoredCounts").await;
-    assert!(code == 1 && printed.contains(&format!("{LOST} lost keys")), "{printed}");
+    assert!(
+        code == 1 && printed.contains(&format!("{LOST} lost keys")),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
 async fn an_index_that_lost_its_nodes_is_rebuilt_beside_the_running_service() {
     let process = Process::start_with(&["--memory"]).await;
     for number in 0..EVENTS {
-        process.post(event("u", &format!("2024-01-01T00:00:{number:02}Z"))).await.unwrap();
+        process
+            .app
+            .post(event("u", &format!("2024-01-01T00:00:{number:02}Z")))
+            .await;
     }
     let client = Address::new(&process.engine).client().await;
     for node in items(&client, "CountsTable").await {
         let delete = client.delete_item().table_name("CountsTable");
-        delete.key("node", node["node"].clone()).key("lane", node["lane"].clone()).send().await.unwrap();
+        delete
+            .key("node", node["node"].clone())
+            .key("lane", node["lane"].clone())
+            .send()
+            .await
+            .unwrap();
     }
-    let total = async || process.get("?per_page=1").await.json()["total"].clone();
+    let total = async || process.app.get("/events?per_page=1").await.json()["total"].clone();
     assert_eq!(total().await, EVENTS, "counted on the table itself");
-    assert_eq!(rebuild(&process.engine, "EventsTable", "KeysTable", "CountsTable").await.0, 1);
-    assert_eq!(rebuild(&process.engine, "EventsTable", "KeysTable", "CountsTable").await.0, 0);
+    assert_eq!(
+        rebuild(&process.engine, "EventsTable", "KeysTable", "CountsTable")
+            .await
+            .0,
+        1
+    );
+    assert_eq!(
+        rebuild(&process.engine, "EventsTable", "KeysTable", "CountsTable")
+            .await
+            .0,
+        0
+    );
     assert_eq!(total().await, EVENTS);
 }

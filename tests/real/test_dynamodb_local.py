@@ -29,5 +29,5 @@ def test_the_black_box_tests_pass_on_dynamodb_local(programs):
         port=port,
     )
     environment = {**os.environ, "AUDIT_LOG_TEST_DYNAMODB": f"http://127.0.0.1:{port}"}
-    command = ["cargo", "test", "--locked", "--test", "contract", "--test", "service"]
+    command = ["cargo", "test", "--locked", "--test", "contract", "--test", "service", "--test", "tables"]
     assert run(*command, env=environment, patience=900) == 0

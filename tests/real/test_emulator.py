@@ -16,7 +16,7 @@ EMULATOR = (
     / f"aws-lambda-rie-{'arm64' if platform.machine() == 'aarch64' else 'x86_64'}"
 )
 # The same table that the Rust tests hold the handlers to.
-EXPECTED = json.loads((ROOT / "tests" / "support" / "events.json").read_text())
+EXPECTED = json.loads((ROOT / "testing" / "events.json").read_text())
 
 
 def test_every_file_of_events_is_answered_in_the_emulator(programs, service):

@@ -1,40 +1,37 @@
-//! DynamoDB fails in every way it can, while clients write and read; then all is quiet, and the books are compared.
+//! DynamoDB fails in every way it can, while clients write and read; then all is quiet, and the
+//! books are compared.
 
-use std::net::Ipv4Addr;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_log::limits::LIVE_WINDOW;
+use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
-use audit_log::index_events::IndexEvents;
+use audit_log::limits::LIVE_WINDOW;
 use audit_log::list_events::ListEvents;
 use audit_log::store::Partition;
 use audit_log_cli::serve::engine::{Address, Storage};
-use audit_log_cli::{Options, Service};
+use audit_log_testing::faulty::{CONFLICTS, Fault, Plan, REFUSALS, SERVER_ERRORS, THROTTLES};
+use audit_log_testing::tables::{SHARDS, events, sample};
+use audit_log_testing::{
+    App, Faulty, Ledger, Planned, Response, Tables, event_with, ids, list_request, options,
+    start_engine,
+};
 use futures_util::stream::{StreamExt, iter};
-use lambda_http::aws_lambda_events::query_map::QueryMap;
-use lambda_http::http::Request;
-use lambda_http::{Body, RequestExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::faulty::{CONFLICTS, Fault, Faulty, Plan, REFUSALS, SERVER_ERRORS, THROTTLES};
-use crate::filled::{self, SHARDS, Tables, events, sample, stream_batch};
-use crate::ledger::{Ledger, Planned};
-use crate::support::{self, Answer, event_with};
-
 /// Which mixtures of faults are tried; see [`seeds`].
 const SEEDS: &str = "AUDIT_LOG_FAULT_SEEDS";
 const SEEDS_SHORT: u64 = 4;
 /// How many services run at a time: they wait for the SDK's retries more than they work.
 const AT_ONCE: usize = 12;
-/// They start one after another: that is work, and the client that makes the tables has timeouts, too.
+/// They start one after another: that is work, and the client that makes the tables has timeouts,
+/// too.
 static STARTING: Mutex<()> = Mutex::const_new(());
 
 const USERS: [&str; 3] = ["ann", "bob", "cy"];
@@ -52,8 +49,7 @@ const WIDE: &str = "per_page=1000";
 struct World {
     engine: Address,
     faulty: Faulty,
-    service: Service,
-    http: reqwest::Client,
+    app: App,
     ledger: Ledger,
 }
 
@@ -78,29 +74,32 @@ impl Figures {
 impl World {
     async fn start(seed: u64) -> World {
         let _alone = STARTING.lock().await;
-        let engine = filled::engine().await;
+        let engine = start_engine().await;
         let faulty = Faulty::start(&engine, seed).await;
-        let options = Options {
-            host: Ipv4Addr::LOCALHOST.into(),
-            port: 0,
-            dynamodb_port: 0,
-            storage: Storage::Elsewhere(faulty.address.clone()),
-            template: Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml"),
-            lambda_url: None,
-        };
-        let service = Service::start(&options).await.unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        World { engine, faulty, service, http, ledger: Ledger::default() }
+        let storage = Storage::Elsewhere(faulty.address.clone());
+        let app = App::start_with(&options(storage)).await;
+        World {
+            engine,
+            faulty,
+            app,
+            ledger: Ledger::default(),
+        }
     }
 
     /// One attempt to record an event; whether it is known to be recorded.
     async fn post(&self, planned: &Planned, key: Option<&str>) -> bool {
-        let document = event_with(&planned.user, &planned.at.to_string(), &planned.number.to_string());
-        let request = self.http.post(format!("{}/events", self.service.url()));
-        let request = request.header("content-type", "application/json").body(document);
-        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let document = event_with(
+            &planned.user,
+            &planned.at.to_string(),
+            &planned.number.to_string(),
+        );
+        let mut headers = Vec::new();
+        if let Some(key) = key {
+            headers.push(("idempotency-key", key));
+        }
         let uncertain = self.ledger.trying(planned);
-        self.ledger.answered(planned, uncertain, &Answer::of(request).await)
+        let response = self.app.post_with(&headers, document).await;
+        self.ledger.answered(planned, uncertain, &response)
     }
 
     /// A client that repeats its request until the event is recorded; how many attempts that took.
@@ -114,25 +113,36 @@ impl World {
         panic!("{planned:?} was not recorded in {MAX_TRIES} attempts");
     }
 
-    /// A job that runs again until its event is recorded, and stamps the time again each time; how many attempts that took.
-    /// Each stamp is a planned event of its own, and one of them at most is recorded.
+    /// A job that runs again until its event is recorded, and stamps the time again each time; how
+    /// many attempts that took. Each stamp is a planned event of its own, and one of them at most
+    /// is recorded.
     async fn post_stamped_again(&self, planned: &Planned) -> usize {
         let key = format!("job-{}", planned.number);
         for tries in 1..=MAX_TRIES {
             let at = planned.at.plus(Duration::from_millis(tries as u64));
-            if self.post(&Planned { at, ..planned.clone() }, Some(&key)).await {
+            if self
+                .post(
+                    &Planned {
+                        at,
+                        ..planned.clone()
+                    },
+                    Some(&key),
+                )
+                .await
+            {
                 return tries;
             }
         }
         panic!("{planned:?} was not recorded in {MAX_TRIES} attempts");
     }
 
-    /// A client that reports some events, each in one of the ways in which clients do. Every fifth is late, and every fifth
-    /// ahead.
+    /// A client that reports some events, each in one of the ways in which clients do. Every fifth
+    /// is late, and every fifth ahead.
     async fn write(&self, numbers: Range<u64>) -> Figures {
         let mut figures = Figures::default();
         for number in numbers {
-            let (user, now) = (USERS[number as usize % USERS.len()].to_owned(), Effects::system().now());
+            let user = USERS[number as usize % USERS.len()].to_owned();
+            let now = Effects::system().now();
             let away = Duration::from_secs(3600 + number);
             let at = match number % 5 {
                 3 => now.minus(away),
@@ -153,9 +163,9 @@ impl World {
     }
 
     /// `GET`s a path; `None` where the service says that it cannot tell now.
-    async fn get(&self, path: &str, figures: &mut Figures) -> Option<Answer> {
+    async fn get(&self, path: &str, figures: &mut Figures) -> Option<Response> {
         figures.gets += 1;
-        let response = Answer::of(self.http.get(format!("{}{path}", self.service.url()))).await;
+        let response = self.app.get(path).await;
         match response.status {
             200 => figures.listed += 1,
             503 => assert!(response.header("retry-after").is_some(), "{response:?}"),
@@ -165,17 +175,26 @@ impl World {
         (response.status == 200).then_some(response)
     }
 
-    /// A client that reads in every way in turn until the writers are done, and once more after that; longer, where no fault has been
-    /// met, or not one that only a read meets.
+    /// A client that reads in every way in turn until the writers are done, and once more after
+    /// that; longer, where no fault has been met, or not one that only a read meets.
     async fn read(&self, seed: u64, must_meet: &[Fault], done: &watch::Receiver<bool>) -> Figures {
         let (mut rng, mut figures) = (StdRng::seed_from_u64(seed), Figures::default());
         let mut rounds_after = 0;
         for round in seed.. {
             match round % WAYS_TO_READ {
                 0 => self.read_list(None, &mut figures).await,
-                1 => self.read_list(Some(USERS[rng.random_range(0..USERS.len())]), &mut figures).await,
-                2 => self.read_by_cursor(rng.random_range(3..10), &mut figures).await,
-                3 => self.read_page(rng.random_range(2..6), rng.random_range(1..8), &mut figures).await,
+                1 => {
+                    self.read_list(Some(USERS[rng.random_range(0..USERS.len())]), &mut figures)
+                        .await;
+                }
+                2 => {
+                    self.read_by_cursor(rng.random_range(3..10), &mut figures)
+                        .await;
+                }
+                3 => {
+                    self.read_page(rng.random_range(2..6), rng.random_range(1..8), &mut figures)
+                        .await;
+                }
                 _ => self.read_one(rng.random_range(0..1000), &mut figures).await,
             }
             rounds_after += u64::from(*done.borrow());
@@ -189,20 +208,30 @@ impl World {
     }
 
     async fn read_list(&self, user: Option<&str>, figures: &mut Figures) {
-        let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
+        let filter = user
+            .map(|user| format!("&user_id={user}"))
+            .unwrap_or_default();
         let before = self.ledger.claim();
-        let Some(response) = self.get(&format!("/events?{WIDE}{filter}"), figures).await else { return };
+        let Some(response) = self.get(&format!("/events?{WIDE}{filter}"), figures).await else {
+            return;
+        };
         let list = response.json();
-        self.ledger.check(before, user, list["events"].as_array().unwrap(), false);
+        self.ledger
+            .check(before, user, list["events"].as_array().unwrap(), false);
         self.ledger.check_total(before, user, &list);
     }
 
     /// From page to page; one that is refused is asked for again.
     async fn read_by_cursor(&self, per_page: u64, figures: &mut Figures) {
-        let (before, mut events, mut cursor) = (self.ledger.claim(), Vec::new(), Some(String::new()));
+        let before = self.ledger.claim();
+        let mut events = Vec::new();
+        let mut cursor = Some(String::new());
         let mut refusals = 0;
         while let Some(from) = &cursor {
-            let Some(response) = self.get(&format!("/events?per_page={per_page}{from}"), figures).await else {
+            let Some(response) = self
+                .get(&format!("/events?per_page={per_page}{from}"), figures)
+                .await
+            else {
                 refusals += 1;
                 if refusals == MAX_REFUSALS {
                     return;
@@ -211,7 +240,9 @@ impl World {
             };
             let page = response.json();
             events.extend(page["events"].as_array().unwrap().iter().cloned());
-            cursor = page["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
+            cursor = page["next_cursor"]
+                .as_str()
+                .map(|next| format!("&cursor={next}"));
         }
         self.ledger.check(before, None, &events, false);
     }
@@ -220,43 +251,69 @@ impl World {
     async fn read_page(&self, page: u64, per_page: u64, figures: &mut Figures) {
         let before = self.ledger.claim();
         let path = format!("/events?per_page={per_page}&page={page}");
-        let Some(response) = self.get(&path, figures).await else { return };
+        let Some(response) = self.get(&path, figures).await else {
+            return;
+        };
         let list = response.json();
-        self.ledger.check_page(before, None, (page - 1) * per_page, &list);
+        self.ledger
+            .check_page(before, None, (page - 1) * per_page, &list);
         self.ledger.check_total(before, None, &list);
     }
 
     /// An event that was acknowledged; a 404 would be a loss.
     async fn read_one(&self, nth: usize, figures: &mut Figures) {
-        let Some((planned, id)) = self.ledger.acknowledged(nth) else { return };
-        let Some(response) = self.get(&format!("/events/{id}"), figures).await else { return };
+        let Some((planned, id)) = self.ledger.acknowledged(nth) else {
+            return;
+        };
+        let Some(response) = self.get(&format!("/events/{id}"), figures).await else {
+            return;
+        };
         let event = response.json();
-        assert_eq!((&event["id"], &event["app_data"]), (&id.into(), &planned.number.into()));
+        assert_eq!(
+            (&event["id"], &event["app_data"]),
+            (&id.into(), &planned.number.into())
+        );
     }
 
     /// All faults are over: compares everything with everything.
     async fn settle(&self) {
         self.faulty.calm().await;
         // One more batch of the stream takes up what index-events could not end.
-        let last = Planned { number: u64::MAX, user: USERS[0].to_owned(), at: Effects::system().now() };
+        let last = Planned {
+            number: u64::MAX,
+            user: USERS[0].to_owned(),
+            at: Effects::system().now(),
+        };
         self.post_until_recorded(&last).await;
-        self.service.indexed().await;
+        self.app.service().indexed().await;
         let mut figures = Figures::default();
         let later = Effects::system().now().plus(LIVE_WINDOW * 2);
         let tables = Tables::at(self.engine.clone()).await;
         for user in [None].into_iter().chain(USERS.map(Some)) {
-            let filter = user.map(|user| format!("&user_id={user}")).unwrap_or_default();
-            let response = self.get(&format!("/events?{WIDE}{filter}"), &mut figures).await;
+            let filter = user
+                .map(|user| format!("&user_id={user}"))
+                .unwrap_or_default();
+            let response = self
+                .get(&format!("/events?{WIDE}{filter}"), &mut figures)
+                .await;
             let list = response.expect("no fault any more").json();
-            let ids = self.ledger.settle(user, list["events"].as_array().unwrap());
-            assert_eq!(list["total"], ids.len());
+            let settled = self.ledger.settle(user, list["events"].as_array().unwrap());
+            assert_eq!(list["total"], settled.len());
             // By the index alone: by then no event is counted live.
-            for (page, expected) in ids.chunks(16).enumerate() {
-                let (list, _) = tables.get(&format!("per_page=16&page={}{filter}", page + 1), later).await;
-                assert_eq!((support::ids(&list), &list["total"]), (expected.to_vec(), &ids.len().into()), "{user:?}");
+            for (page, expected) in settled.chunks(16).enumerate() {
+                let (list, _) = tables
+                    .get(&format!("per_page=16&page={}{filter}", page + 1), later)
+                    .await;
+                assert_eq!(
+                    (ids(&list), &list["total"]),
+                    (expected.to_vec(), &settled.len().into()),
+                    "{user:?}"
+                );
             }
         }
-        tables.reconcile((0..SHARDS).map(Partition::Shard), later).await;
+        tables
+            .reconcile((0..SHARDS).map(Partition::Shard), later)
+            .await;
     }
 }
 
@@ -273,7 +330,8 @@ struct Case {
     events: u64,
 }
 
-/// Runs clients on a service whose DynamoDB fails by a plan, and checks all they see, meanwhile and afterwards.
+/// Runs clients on a service whose DynamoDB fails by a plan, and checks all they see, meanwhile and
+/// afterwards.
 async fn run(case: Case) {
     let started = Instant::now();
     let world = Arc::new(World::start(case.seed).await);
@@ -282,7 +340,11 @@ async fn run(case: Case) {
     let mut writing = JoinSet::new();
     for writer in 0..case.writers {
         let world = world.clone();
-        writing.spawn(async move { world.write(writer * case.events..(writer + 1) * case.events).await });
+        writing.spawn(async move {
+            world
+                .write(writer * case.events..(writer + 1) * case.events)
+                .await
+        });
     }
     let reading = tokio::spawn({
         let world = world.clone();
@@ -299,14 +361,18 @@ async fn run(case: Case) {
     world.settle().await;
     let met = world.faulty.met();
     let (settled_for, owed) = (started.elapsed() - faulty_for, world.ledger.owed());
-    println!("{} in {faulty_for:.1?}, then {settled_for:.1?}: {all:?}, {owed}; {met:?}", case.name);
+    println!(
+        "{} in {faulty_for:.1?}, then {settled_for:.1?}: {all:?}, {owed}; {met:?}",
+        case.name
+    );
     assert!(!met.is_empty(), "no fault was met");
     for fault in &case.must_meet {
         assert!(met.contains_key(fault), "{fault:?} was never met");
     }
 }
 
-/// Runs each case in a task of its own, so that one that fails says which it was, and hides no other.
+/// Runs each case in a task of its own, so that one that fails says which it was, and hides no
+/// other.
 async fn run_all(cases: impl Iterator<Item = Case>) {
     let outcomes = iter(cases).map(async |case| {
         let failed = |failure| format!("{failure}\nin {case:?}");
@@ -338,15 +404,29 @@ fn kinds() -> Vec<(&'static str, Vec<Fault>, f64, f64)> {
 /// Some kinds of faults together, on both tables or on one.
 fn mixture(seed: u64) -> Plan {
     let rng = &mut StdRng::seed_from_u64(seed);
-    let mut faults: Vec<Fault> = kinds().into_iter().flat_map(|(_, faults, ..)| faults).collect();
+    let mut faults: Vec<Fault> = kinds()
+        .into_iter()
+        .flat_map(|(_, faults, ..)| faults)
+        .collect();
     let share = rng.random_range(0.2..0.8);
     // The first, so that there is one that every request can meet.
     let first = rng.random_range(0..THROTTLES.len() + SERVER_ERRORS.len());
     let mut position = 0..;
     faults.retain(|_| position.next() == Some(first) || rng.random_bool(share));
     let (puts, others) = (rng.random_range(0.1..0.7), rng.random_range(0.01..0.2));
-    let table = [None, None, Some("EventsTable"), Some("KeysTable"), Some("CountsTable")][rng.random_range(0..5)];
-    Plan { faults, puts, others, table }
+    let table = [
+        None,
+        None,
+        Some("EventsTable"),
+        Some("KeysTable"),
+        Some("CountsTable"),
+    ][rng.random_range(0..5)];
+    Plan {
+        faults,
+        puts,
+        others,
+        table,
+    }
 }
 
 /// The seeds of the mixtures: `200` is the first 200, `17..18` is one alone.
@@ -364,8 +444,23 @@ fn seeds() -> Range<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_each_kind_of_fault_what_is_acknowledged_is_listed_once_and_nothing_else() {
     let cases = kinds().into_iter().map(|(name, faults, puts, others)| {
-        let (must_meet, plan) = (faults.clone(), Plan { faults, puts, others, table: None });
-        Case { name: name.to_owned(), seed: 1, plan, must_meet, writers: 12, events: 2 }
+        let (must_meet, plan) = (
+            faults.clone(),
+            Plan {
+                faults,
+                puts,
+                others,
+                table: None,
+            },
+        );
+        Case {
+            name: name.to_owned(),
+            seed: 1,
+            plan,
+            must_meet,
+            writers: 12,
+            events: 2,
+        }
     });
     run_all(cases).await;
 }
@@ -374,7 +469,14 @@ async fn under_each_kind_of_fault_what_is_acknowledged_is_listed_once_and_nothin
 async fn under_mixtures_of_faults_what_is_acknowledged_is_listed_once_and_nothing_else() {
     let case = |seed| {
         let (name, must_meet) = (format!("{SEEDS}={seed}..{}", seed + 1), Vec::new());
-        Case { name, seed, plan: mixture(seed), must_meet, writers: 12, events: 3 }
+        Case {
+            name,
+            seed,
+            plan: mixture(seed),
+            must_meet,
+            writers: 12,
+            events: 3,
+        }
     };
     run_all(seeds().map(case)).await;
 }
@@ -386,14 +488,20 @@ async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
     tables.write(&event).await;
     let faulty = Faulty::start(&tables.dynamodb, 1).await;
     let through = Tables::at(faulty.address.clone()).await;
-    let list = async || {
-        let query: QueryMap = "user_id=1".parse().unwrap();
-        let request = Request::new(Body::Empty).with_query_string_parameters(query);
-        ListEvents::new(audit_log::deps::Deps { store: through.store.clone(), counts: through.counts.clone(), effects: Effects::system() }).handle(request).await
-    };
+    let function = ListEvents::new(Deps {
+        store: through.store.clone(),
+        counts: through.counts.clone(),
+        effects: Effects::system(),
+    });
+    let list = async || function.handle(list_request("user_id=1")).await;
     assert_eq!(list().await.status(), 200);
     // Of one key, all but one is none.
-    faulty.fail(Plan { faults: vec![Fault::Partial], puts: 0.0, others: 1.0, table: None });
+    faulty.fail(Plan {
+        faults: vec![Fault::Partial],
+        puts: 0.0,
+        others: 1.0,
+        table: None,
+    });
     let response = list().await;
     assert_eq!(response.status(), 503, "{response:?}");
     assert!(faulty.met()[&Fault::Partial] > 3, "{:?}", faulty.met());
@@ -401,30 +509,44 @@ async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
     assert_eq!(list().await.status(), 200);
 }
 
-/// A user with so many events that there is a trie of them, and batches that are handed back again and again.
+/// A user with so many events that there is a trie of them, and batches that are handed back again
+/// and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_whose_batches_meet_faults_ends_exact() {
-    let (tables, now) = (Tables::start().await, Timestamp::parse("2024-03-01T00:00:00Z").unwrap());
+    let tables = Tables::start().await;
+    let now = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();
     let mut events = events(2200, Duration::from_secs(30 * 24 * 3600));
     // Each other user is one more read for a batch, and nothing new.
     let mut others = 0..;
-    events.retain(|event| event.user_id.as_str() == "1" || others.next().is_some_and(|other: u32| other.is_multiple_of(10)));
+    events.retain(|event| {
+        event.user_id.as_str() == "1"
+            || others
+                .next()
+                .is_some_and(|other: u32| other.is_multiple_of(10))
+    });
     // The lanes are ready before there is any event: only what is delivered gets into them.
     tables.index(now).await;
     tables.write(&events).await;
     let faulty = Faulty::start(&tables.dynamodb, 1).await;
     let fast = |fault: &Fault| !matches!(fault, Fault::SlowAnswer | Fault::SlowWrite);
-    let faults = kinds().into_iter().flat_map(|(_, faults, ..)| faults).filter(fast).collect();
-    faulty.fail(Plan { faults, puts: 0.3, others: 0.05, table: None });
-    let deps = Tables::at(faulty.address.clone()).await.deps();
+    let faults = kinds()
+        .into_iter()
+        .flat_map(|(_, faults, ..)| faults)
+        .filter(fast)
+        .collect();
+    faulty.fail(Plan {
+        faults,
+        puts: 0.3,
+        others: 0.05,
+        table: None,
+    });
+    let through = Tables::at(faulty.address.clone()).await;
     let mut deliveries = 0;
     for batch in events.chunks(100) {
         let mut from = 0;
         loop {
-            let index = IndexEvents::new(deps.clone().with_effects(Effects::system().with_clock(move || now)));
-            let records = serde_json::from_value(stream_batch(&batch[from..])).unwrap();
             deliveries += 1;
-            match index.handle(records, now.plus(Duration::from_secs(60))).await.failures.first() {
+            match through.deliver(&batch[from..], now).await.failures.first() {
                 // The numbers are the positions in what was delivered.
                 Some(failure) => from += failure.sequence_number.parse::<usize>().unwrap(),
                 None => break,
@@ -434,8 +556,13 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     faulty.calm().await;
     tables.promote(sample(&events), now).await;
     let batches = events.len().div_ceil(100);
-    println!("{deliveries} deliveries of {batches} batches; {:?}", faulty.met());
+    println!(
+        "{deliveries} deliveries of {batches} batches; {:?}",
+        faulty.met()
+    );
     assert!(deliveries > batches, "no batch was handed back");
     let user = Partition::User("1".parse().unwrap());
-    tables.reconcile((0..SHARDS).map(Partition::Shard).chain([user]), now).await;
+    tables
+        .reconcile((0..SHARDS).map(Partition::Shard).chain([user]), now)
+        .await;
 }

@@ -1,27 +1,16 @@
-//! Nothing acknowledged is ever lost, whatever breaks: DynamoDB's faults, the time running out, and very many requests.
-//! What load does to it: `tests/process/load.rs`.
+//! Nothing acknowledged is ever lost, whatever breaks: DynamoDB's faults, the time running out, and
+//! very many requests. What load does to it: `tests/process/load.rs`.
 //!
-//! Each test has a short form, and a long one that an environment variable asks for: see CONTRIBUTING.md.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Each test has a short form, and a long one that an environment variable asks for: see
+//! CONTRIBUTING.md.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod deadline;
 mod faults;
 #[cfg(target_os = "linux")]
 mod soak;
-
-#[path = "../support/faulty.rs"]
-mod faulty;
-#[path = "../support/filled.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod filled;
-#[path = "../support/ledger.rs"]
-mod ledger;
-#[cfg(target_os = "linux")]
-#[path = "../support/memory.rs"]
-mod memory;
-#[path = "../support/runtime_api.rs"]
-#[allow(dead_code, reason = "shared with the bench of the functions")]
-mod runtime_api;
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests of the service")]
-mod support;

@@ -1,14 +1,13 @@
-//! The count index through HTTP, with its stream running: while many write, and when they have stopped.
+//! The count index through HTTP, with its stream running: while many write, and when they have
+//! stopped.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
-
-use crate::support::{event, ids};
-use crate::{App, filled};
+use audit_log_testing::tables::{events_from, list, write};
+use audit_log_testing::{App, event, ids, settings, stores};
 
 const WRITERS: u32 = 20;
 const EVENTS_OF_A_WRITER: u32 = 9;
@@ -30,59 +29,74 @@ fn time(writer: u32, number: u32) -> Timestamp {
 
 /// RFC 3339 with all nine digits.
 fn text(at: Timestamp) -> String {
-    at.to_string().replace('Z', &format!("{:06}Z", at.nanos_of_milli()))
+    at.to_string()
+        .replace('Z', &format!("{:06}Z", at.nanos_of_milli()))
 }
 
-impl App {
-    /// Walks the whole log by its `next` links: no id twice.
-    async fn walk(&self) -> Vec<String> {
-        let (mut ids, mut next) = (Vec::new(), Some("/events?per_page=1000".to_owned()));
-        while let Some(link) = next {
-            let page = self.get(&link).await;
-            ids.extend(page.ids());
-            next = page.link("next");
-        }
-        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
-        ids
-    }
+/// Follows the whole log by its `next` links: no ID twice.
+async fn follow(app: &App) -> Vec<String> {
+    let ids = app.follow_ids("/events?per_page=1000").await;
+    assert!(
+        ids.is_sorted_by(|newer, older| newer > older),
+        "out of order, or twice: {ids:?}"
+    );
+    ids
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exact() {
     let app = App::start().await;
-    // So many that the lanes have inner nodes, among which the late events and the historic ones fall.
-    let old = filled::events_from(Effects::system().now().minus(OLD_SPAN), OLD, OLD_SPAN);
-    filled::write(&app.service.client, &old).await;
-    app.service.indexed().await;
-    let (acknowledged, unhurried) = (AtomicU64::new(OLD as u64), AtomicU64::new(0));
+    // So many that the lanes have inner nodes, among which the late events and the historic ones
+    // fall.
+    let old = events_from(Effects::system().now().minus(OLD_SPAN), OLD, OLD_SPAN);
+    write(&app.service().client, &old).await;
+    app.service().indexed().await;
+    let acknowledged = AtomicU64::new(OLD as u64);
+    let unhurried = AtomicU64::new(0);
     let writer = |writer: u32| {
         let (app, acknowledged, unhurried) = (&app, &acknowledged, &unhurried);
         async move {
             for number in 0..EVENTS_OF_A_WRITER {
                 let at = time(writer, number);
-                app.record(event(&(writer % 3).to_string(), &text(at))).await;
-                let own = format!("/events?from={}&to={}", text(at), text(at.plus(Duration::from_nanos(1))));
+                app.record(event(&(writer % 3).to_string(), &text(at)))
+                    .await;
+                let own = format!(
+                    "/events?from={}&to={}",
+                    text(at),
+                    text(at.plus(Duration::from_nanos(1)))
+                );
                 if app.get(&own).await.json()["total"] == 0 {
-                    // A late event that could not be counted within the request's time, on a machine that has other
-                    // things to do: the stream counts it.
+                    // A late event that could not be counted within the request's time, on a
+                    // machine that has other things to do: the stream counts it.
                     unhurried.fetch_add(1, Ordering::SeqCst);
-                    app.service.indexed().await;
+                    app.service().indexed().await;
                 }
                 let list = app.get(&own).await.json();
                 assert_eq!(list["total"], 1, "{own}: {list}");
                 let before = acknowledged.fetch_add(1, Ordering::SeqCst) + 1;
-                let total = app.get("/events?per_page=1").await.json()["total"].as_u64().unwrap();
-                assert!(total >= before, "{total} in all, {before} were acknowledged");
+                let total = app.get("/events?per_page=1").await.json()["total"]
+                    .as_u64()
+                    .unwrap();
+                assert!(
+                    total >= before,
+                    "{total} in all, {before} were acknowledged"
+                );
             }
         }
     };
     let reader = async {
-        while acknowledged.load(Ordering::SeqCst) < OLD as u64 + u64::from(WRITERS * EVENTS_OF_A_WRITER) {
-            let walked = app.walk().await.len();
+        while acknowledged.load(Ordering::SeqCst)
+            < OLD as u64 + u64::from(WRITERS * EVENTS_OF_A_WRITER)
+        {
+            let followed = follow(&app).await.len();
             let page = app.get("/events?per_page=10&page=3").await;
-            // Each writer may have an event that is stored and not counted yet: it is not acknowledged either.
+            // Each writer may have an event that is stored and not counted yet: it is not
+            // acknowledged either.
             let total = page.json()["total"].as_u64().unwrap() as usize;
-            assert!(total + WRITERS as usize >= walked, "{total} in all, {walked} were seen");
+            assert!(
+                total + WRITERS as usize >= followed,
+                "{total} in all, {followed} were seen"
+            );
         }
     };
     let writers = futures_util::future::join_all((0..WRITERS).map(writer));
@@ -93,14 +107,14 @@ async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exac
         "{unhurried} events were acknowledged uncounted"
     );
 
-    app.service.indexed().await;
-    let all = app.walk().await;
+    app.service().indexed().await;
+    let all = follow(&app).await;
     assert_eq!(all.len(), OLD + (WRITERS * EVENTS_OF_A_WRITER) as usize);
     // A minute later nothing is counted live any more: all of it comes from the index.
     let later = Effects::system().now().plus(Duration::from_secs(60));
-    let (store, counts) = app.tables("2");
+    let (store, counts) = stores(&app.service().client, &settings(2));
     for page in 1..=all.len().div_ceil(50) {
-        let (list, _) = filled::list(&store, &counts, &format!("per_page=50&page={page}"), later).await;
+        let (list, _) = list(&store, &counts, &format!("per_page=50&page={page}"), later).await;
         assert_eq!(list["total"], all.len());
         assert_eq!(ids(&list), all.chunks(50).nth(page - 1).unwrap());
     }

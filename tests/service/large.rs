@@ -1,9 +1,8 @@
-//! Beyond DynamoDB's 1 MB pages, its 16 MB batches and Lambda's 6 MB answers.
+//! Beyond DynamoDB's 1 MB pages, its 16 MB batches and Lambda's 6 MB responses.
 
 use std::collections::HashSet;
 
-use crate::App;
-use crate::support::event_with;
+use audit_log_testing::{App, event_with};
 
 /// Records `count` events of about `kib` KiB, one second apart, and gives their ids, newest first.
 async fn fill(app: &App, count: usize, kib: usize) -> Vec<String> {
@@ -25,14 +24,16 @@ async fn more_than_1_mb_a_shard_is_counted_and_listed_whole() {
     for filter in ["", "&user_id=1"] {
         let mut paged = Vec::new();
         for page in 1..=5 {
-            let list = app.get(&format!("/events?per_page=15&page={page}{filter}")).await;
+            let list = app
+                .get(&format!("/events?per_page=15&page={page}{filter}"))
+                .await;
             assert_eq!(list.json()["total"], 64);
             paged.extend(list.ids());
         }
         assert_eq!(paged, ids);
     }
     // More than one invocation can carry: the stream delivers it in parts.
-    app.service.indexed().await;
+    app.service().indexed().await;
     assert_eq!(app.get("/events?per_page=1&page=64").await.ids(), ids[63..]);
     // 50 events of 100 KiB are 5 MB, some 25 of them in each shard: each needs a second query.
     assert_eq!(app.get("/events?per_page=50").await.ids(), ids[..50]);
@@ -43,17 +44,28 @@ async fn a_page_over_6_mb_comes_shorter_by_cursor_and_continues() {
     let app = App::start().await;
     let ids = fill(&app, 100, 190).await;
     for filter in ["", "&user_id=1"] {
-        let uncounted = app.get(&format!("/events?per_page=1000&total=false{filter}")).await;
+        let uncounted = app
+            .get(&format!("/events?per_page=1000&total=false{filter}"))
+            .await;
         assert!(uncounted.ids().len() >= 25 && uncounted.ids() == ids[..uncounted.ids().len()]);
-        assert_eq!(uncounted.json()["next_cursor"].as_str(), uncounted.ids().last().map(String::as_str));
+        assert_eq!(
+            uncounted.json()["next_cursor"].as_str(),
+            uncounted.ids().last().map(String::as_str)
+        );
         let first = app.get(&format!("/events?per_page=1{filter}")).await;
         let mut seen = first.ids();
         let mut cursor = first.json()["next_cursor"].as_str().map(str::to_owned);
         while let Some(from) = cursor {
-            let page = app.get(&format!("/events?per_page=1000&cursor={from}{filter}")).await;
+            let page = app
+                .get(&format!("/events?per_page=1000&cursor={from}{filter}"))
+                .await;
             seen.extend(page.ids());
             cursor = page.json()["next_cursor"].as_str().map(str::to_owned);
-            assert!(cursor.is_none() || page.ids().len() >= 25, "{} events are fewer than fit", page.ids().len());
+            assert!(
+                cursor.is_none() || page.ids().len() >= 25,
+                "{} events are fewer than fit",
+                page.ids().len()
+            );
         }
         assert_eq!(seen, ids);
     }
@@ -63,13 +75,28 @@ async fn a_page_over_6_mb_comes_shorter_by_cursor_and_continues() {
 async fn a_page_over_6_mb_by_number_is_refused_with_one_that_fits() {
     let app = App::start().await;
     let ids = fill(&app, 80, 190).await;
-    for (query, start) in [("per_page=40", 0), ("per_page=40&page=2", 40), ("per_page=40&page=2&user_id=1", 40)] {
+    for (query, start) in [
+        ("per_page=40", 0),
+        ("per_page=40&page=2", 40),
+        ("per_page=40&page=2&user_id=1", 40),
+    ] {
         let response = app.get(&format!("/events?{query}")).await;
-        assert_eq!((response.status, response.json()["code"].as_str()), (422, Some("page_too_large")), "{query}");
+        assert_eq!(
+            (response.status, response.json()["code"].as_str()),
+            (422, Some("page_too_large")),
+            "{query}"
+        );
         let error = response.json()["error"].as_str().unwrap().to_owned();
-        let advice = error.split_whitespace().find(|word| word.starts_with("per_page=")).unwrap().to_owned();
+        let advice = error
+            .split_whitespace()
+            .find(|word| word.starts_with("per_page="))
+            .unwrap()
+            .to_owned();
         let advised = app.get(&format!("/events?{advice}")).await.ids();
-        assert_eq!(advised[0], ids[start], "{query}: {advice} starts with the same event");
+        assert_eq!(
+            advised[0], ids[start],
+            "{query}: {advice} starts with the same event"
+        );
         assert!(advised.len() >= 20, "{query}: {advice}");
     }
 }
@@ -81,7 +108,15 @@ async fn an_event_that_doubles_in_size_still_comes_back() {
     let app_data = format!("\"{}\"", r#"\""#.repeat(127 * 1024));
     let mut ids = Vec::new();
     for second in 10..24 {
-        ids.insert(0, app.record(event_with("1", &format!("2024-01-01T00:00:{second}Z"), &app_data)).await);
+        ids.insert(
+            0,
+            app.record(event_with(
+                "1",
+                &format!("2024-01-01T00:00:{second}Z"),
+                &app_data,
+            ))
+            .await,
+        );
     }
     assert_eq!(app.get("/events?per_page=14").await.status, 422);
     assert_eq!(app.get("/events?per_page=11").await.ids(), ids[..11]);

@@ -1,13 +1,11 @@
 //! API Gateway's own payloads, each file of `events/` among them, to the handlers and back.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use audit_log_cli::serve::functions::Function;
 use audit_log_cli::serve::template::Template;
-use serde_json::{Value, json};
-
-use crate::App;
+use audit_log_testing::{App, payload, read_file, repo_path};
+use serde_json::{Map, Value, json};
 
 /// The functions as the template declares them, on one engine.
 struct Functions {
@@ -17,22 +15,21 @@ struct Functions {
     index: Function,
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn payload(file: &str) -> Value {
-    let text = std::fs::read_to_string(root().join("events").join(file)).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
 impl Functions {
     async fn start() -> Functions {
         let app = App::start().await;
-        let template = Template::read(&root().join("template.yaml")).unwrap();
-        let function = |name: &str| Function::new(&template.functions[name], &app.service.client).unwrap();
-        let (create, list) = (function("CreateEventFunction"), function("ListEventsFunction"));
-        Functions { index: function("IndexEventsFunction"), app, create, list }
+        let template = Template::read(&repo_path("template.yaml")).unwrap();
+        let function =
+            |name: &str| Function::new(&template.functions[name], &app.service().client).unwrap();
+        let create = function("CreateEventFunction");
+        let list = function("ListEventsFunction");
+        let index = function("IndexEventsFunction");
+        Functions {
+            app,
+            create,
+            list,
+            index,
+        }
     }
 
     /// The status, the headers and the body with which the function for this payload answers.
@@ -40,29 +37,34 @@ impl Functions {
         let method = &payload["requestContext"]["http"]["method"];
         let post = method == "POST" || payload["httpMethod"] == "POST";
         let function = if post { &self.create } else { &self.list };
-        let response: Value = serde_json::from_str(&function.invoke(payload.to_string()).await.unwrap()).unwrap();
+        let response: Value =
+            serde_json::from_str(&function.invoke(payload.to_string()).await.unwrap()).unwrap();
         let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-        (response["statusCode"].as_u64().unwrap(), response["headers"].clone(), body)
+        (
+            response["statusCode"].as_u64().unwrap(),
+            response["headers"].clone(),
+            body,
+        )
     }
 
     async fn recorded(&self, id: &Value) -> Value {
-        self.app.get(&format!("/events/{}", id.as_str().unwrap())).await.json()["recorded"].clone()
+        self.app
+            .get(&format!("/events/{}", id.as_str().unwrap()))
+            .await
+            .json()["recorded"]
+            .clone()
     }
 }
 
 #[tokio::test]
 async fn every_file_of_events_is_answered_as_it_should_be() {
-    let expected: serde_json::Map<String, Value> =
-        serde_json::from_str(&std::fs::read_to_string(root().join("tests/support/events.json")).unwrap()).unwrap();
-    let found: Vec<String> = {
-        let entries = std::fs::read_dir(root().join("events")).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    };
-    let mut names: Vec<_> = expected.keys().map(String::as_str).collect();
-    names.sort_unstable();
-    assert_eq!(found, names);
+    let expected: Map<String, Value> =
+        serde_json::from_str(&read_file("testing/events.json")).unwrap();
+    let entries = std::fs::read_dir(repo_path("events")).unwrap();
+    let found: BTreeSet<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(found, expected.keys().cloned().collect());
 
     let functions = Functions::start().await;
     // The REST payload repeats the key of the idempotent one, so it comes after it.
@@ -71,15 +73,34 @@ async fn every_file_of_events_is_answered_as_it_should_be() {
         assert_eq!(answered, expected["status"], "{file}: {body}");
     }
     let (_, _, list) = functions.invoke(&payload("list-events-by-user.json")).await;
-    assert_eq!((&list["total"], list["events"].as_array().unwrap().len()), (&json!(4), 2));
+    assert_eq!(
+        (&list["total"], list["events"].as_array().unwrap().len()),
+        (&json!(4), 2)
+    );
     let (_, _, all) = functions.invoke(&payload("list-events.json")).await;
-    let (_, _, below) = functions.invoke(&payload("list-events-by-cursor.json")).await;
-    assert_eq!((&below["page"], &below["events"]), (&json!(2), &all["events"]), "the cursor is newer than any event");
+    let (_, _, below) = functions
+        .invoke(&payload("list-events-by-cursor.json"))
+        .await;
+    assert_eq!(
+        (&below["page"], &below["events"]),
+        (&json!(2), &all["events"]),
+        "the cursor is newer than any event"
+    );
     let mut oldest = payload("list-events-by-cursor.json");
     oldest["rawQueryString"] = json!("cursor=018cc251-0000-7000-8000-000000000000&page=2");
-    assert_eq!(functions.invoke(&oldest).await.2["events"], json!([]), "the cursor is older than any event");
-    let response: Value =
-        serde_json::from_str(&functions.index.invoke(payload(STREAM).to_string()).await.unwrap()).unwrap();
+    assert_eq!(
+        functions.invoke(&oldest).await.2["events"],
+        json!([]),
+        "the cursor is older than any event"
+    );
+    let response: Value = serde_json::from_str(
+        &functions
+            .index
+            .invoke(payload(STREAM).to_string())
+            .await
+            .unwrap(),
+    )
+    .unwrap();
     assert_eq!(response, expected[STREAM]["answer"]);
 }
 
@@ -98,7 +119,11 @@ async fn who_reported_an_event_and_from_where_is_kept() {
     ] {
         let (_, _, body) = functions.invoke(&payload(file)).await;
         let recorded = functions.recorded(&body["id"]).await;
-        assert_eq!((&recorded["by"], &recorded["from"]), (&json!(by), &json!("203.0.113.9")), "{file}");
+        assert_eq!(
+            (&recorded["by"], &recorded["from"]),
+            (&json!(by), &json!("203.0.113.9")),
+            "{file}"
+        );
     }
     let mut cognito = payload("create-event-rest.json");
     cognito["requestContext"]["identity"]["userArn"] = Value::Null;
@@ -122,29 +147,65 @@ async fn location_and_links_have_the_prefix_that_the_client_used() {
         assert!(found.starts_with(location), "{file}: {found}");
     }
     let (_, headers, _) = functions.invoke(&payload("list-events-rest.json")).await;
-    assert!(headers["link"].as_str().unwrap().starts_with("</prod/events?user_id=1&from="), "{headers}");
+    assert!(
+        headers["link"]
+            .as_str()
+            .unwrap()
+            .starts_with("</prod/events?user_id=1&from="),
+        "{headers}"
+    );
     let mut staged = payload("list-events.json");
     staged["rawPath"] = json!("/dev/events/");
     staged["requestContext"]["stage"] = json!("dev");
     let (_, headers, _) = functions.invoke(&staged).await;
-    assert!(headers["link"].as_str().unwrap().starts_with("</dev/events?page=1"), "{headers}");
+    assert!(
+        headers["link"]
+            .as_str()
+            .unwrap()
+            .starts_with("</dev/events?page=1"),
+        "{headers}"
+    );
 }
 
 #[tokio::test]
 async fn an_answer_has_the_members_that_its_kind_of_api_takes() {
     let functions = Functions::start().await;
     let members = |response: String| -> BTreeSet<String> {
-        let response: serde_json::Map<String, Value> = serde_json::from_str(&response).unwrap();
+        let response: Map<String, Value> = serde_json::from_str(&response).unwrap();
         response.into_iter().map(|(name, _)| name).collect()
     };
-    let set = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<BTreeSet<_>>();
+    let set = |names: &[&str]| {
+        names
+            .iter()
+            .copied()
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+    };
     let every = set(&["body", "headers", "isBase64Encoded", "statusCode"]);
     // What cannot be read could be from either, so it gets what both have.
     for payload in [payload("list-events-rest.json"), json!({})] {
-        assert_eq!(members(functions.list.invoke(payload.to_string()).await.unwrap()), every);
+        assert_eq!(
+            members(functions.list.invoke(payload.to_string()).await.unwrap()),
+            every
+        );
     }
-    let http = members(functions.list.invoke(payload("list-events.json").to_string()).await.unwrap());
-    assert_eq!(http, set(&["body", "cookies", "headers", "isBase64Encoded", "statusCode"]));
+    let http = members(
+        functions
+            .list
+            .invoke(payload("list-events.json").to_string())
+            .await
+            .unwrap(),
+    );
+    assert_eq!(
+        http,
+        set(&[
+            "body",
+            "cookies",
+            "headers",
+            "isBase64Encoded",
+            "statusCode"
+        ])
+    );
 }
 
 #[tokio::test]
@@ -162,7 +223,9 @@ async fn repeated_parameters_survive_the_payload() {
 #[tokio::test]
 async fn an_error_carries_the_request_id_that_the_client_sees() {
     let functions = Functions::start().await;
-    let (_, _, body) = functions.invoke(&payload("create-event-invalid.json")).await;
+    let (_, _, body) = functions
+        .invoke(&payload("create-event-invalid.json"))
+        .await;
     assert_eq!(body["request_id"], "JKJaXmPLvHcESHA=");
     let fields = body["fields"].as_array().unwrap();
     assert_eq!(fields.len(), 5, "{body}");

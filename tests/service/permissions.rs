@@ -1,28 +1,27 @@
-//! What each function asks of DynamoDB is what its role in the template allows, and nothing more is allowed.
+//! What each function asks of DynamoDB is what its role in the template allows, and nothing more is
+//! allowed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::limits::SETTLE;
 use audit_log::create_event::CreateEvent;
+use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
+use audit_log::limits::SETTLE;
+use audit_log::list_events::ListEvents;
 use audit_log::store::EventKey;
 use audit_log_cli::serve::engine::Address;
+use audit_log_testing::tables::{SHARDS, events, list, sample, stream_batch};
+use audit_log_testing::{Tables, event, get_request, post_request, read_file, settings, stores};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use lambda_http::http::{Method, Request};
-use lambda_http::{Body, RequestExt};
 use serde_json::Value;
 use tokio::net::TcpListener;
-
-use crate::filled::{Tables, events, list, sample, stream_batch};
-use crate::support::event;
 
 /// Each action on each table or index: `dynamodb:Query EventsTable/index/user_id-index`.
 type Grants = BTreeSet<String>;
@@ -50,7 +49,10 @@ impl Witness {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(pass_on).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Address { url, ..engine.clone() }
+        Address {
+            url,
+            ..engine.clone()
+        }
     }
 
     fn note(&self, operation: &str, request: &Value) {
@@ -64,15 +66,22 @@ impl Witness {
         }
         let resources: Vec<String> = match (&request["RequestItems"], &request["IndexName"]) {
             (Value::Object(tables), _) => tables.keys().cloned().collect(),
-            (_, Value::String(index)) => vec![format!("{}/index/{index}", table(&request["TableName"]))],
+            (_, Value::String(index)) => {
+                vec![format!("{}/index/{index}", table(&request["TableName"]))]
+            }
             _ => vec![table(&request["TableName"])],
         };
-        let grants = resources.into_iter().map(|resource| format!("dynamodb:{operation} {resource}"));
+        let grants = resources
+            .into_iter()
+            .map(|resource| format!("dynamodb:{operation} {resource}"));
         self.asked.lock().unwrap().extend(grants);
     }
 
     fn grant(&self, operation: &str, table: &str) {
-        self.asked.lock().unwrap().insert(format!("dynamodb:{operation} {table}"));
+        self.asked
+            .lock()
+            .unwrap()
+            .insert(format!("dynamodb:{operation} {table}"));
     }
 
     fn take(&self) -> Grants {
@@ -80,17 +89,30 @@ impl Witness {
     }
 }
 
-async fn pass_on(State(witness): State<Witness>, headers: HeaderMap, body: Bytes) -> (StatusCode, Bytes) {
+async fn pass_on(
+    State(witness): State<Witness>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, Bytes) {
     let target = headers["x-amz-target"].to_str().unwrap();
-    witness.note(target.split_once('.').unwrap().1, &serde_json::from_slice(&body).unwrap());
-    let response = witness.http.post(&witness.engine).headers(headers).body(body).send().await.unwrap();
+    witness.note(
+        target.split_once('.').unwrap().1,
+        &serde_json::from_slice(&body).unwrap(),
+    );
+    let response = witness
+        .http
+        .post(&witness.engine)
+        .headers(headers)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
     (response.status(), response.bytes().await.unwrap())
 }
 
 /// What a policy of the template allows.
 fn allowed(policy: &str) -> Grants {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
-    let template: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let template: Value = serde_saphyr::from_str(&read_file("template.yaml")).unwrap();
     let document = &template["Resources"][policy]["Properties"]["PolicyDocument"];
     let mut grants = Grants::new();
     for statement in document["Statement"].as_array().unwrap() {
@@ -98,7 +120,10 @@ fn allowed(policy: &str) -> Grants {
         for action in one_or_many(&statement["Action"]) {
             for resource in one_or_many(&statement["Resource"]) {
                 // !GetAtt EventsTable.Arn, !Sub ${EventsTable.Arn}/index/…
-                let resource = resource.replace("${", "").replace('}', "").replacen(".Arn", "", 1);
+                let resource = resource
+                    .replace("${", "")
+                    .replace('}', "")
+                    .replacen(".Arn", "", 1);
                 grants.insert(format!("{action} {resource}"));
             }
         }
@@ -118,7 +143,7 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     let tables = Tables::start().await;
     let witness = Witness::new(&tables.dynamodb);
     let client = witness.serve(&tables.dynamodb).await.client().await;
-    let (store, counts) = crate::tables(&client, "EventsTable", "2");
+    let (store, counts) = stores(&client, &settings(SHARDS));
 
     let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
     let now = start.plus(Duration::from_secs(3600));
@@ -127,9 +152,14 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     let filled = events(2_400, Duration::from_secs(2_400));
     tables.write(&filled).await;
 
-    // The first batch starts the lanes and fills them; the user's follows once the index of users has settled.
+    // The first batch starts the lanes and fills them; the user's follows once the index of users
+    // has settled.
     for now in [now, now.plus(SETTLE)] {
-        let index = IndexEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: effects(now) });
+        let index = IndexEvents::new(Deps {
+            store: store.clone(),
+            counts: counts.clone(),
+            effects: effects(now),
+        });
         let batch: &[EventKey] = std::slice::from_ref(sample(&filled));
         let batch = serde_json::from_value(stream_batch(batch)).unwrap();
         let response = index.handle(batch, now.plus(Duration::from_secs(60))).await;
@@ -137,24 +167,38 @@ async fn each_role_allows_exactly_what_its_function_asks_of_each_table() {
     }
     assert_eq!(witness.take(), allowed("IndexEventsTables"));
 
-    let create = CreateEvent::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: effects(now) });
-    for (at, status) in [("2024-01-01T01:00:00Z", 201), ("2024-01-01T00:10:00Z", 201), ("2024-01-01T00:10:00Z", 200)] {
-        let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-        let request = request.header("idempotency-key", at).body(event("1", at).into()).unwrap();
+    let create = CreateEvent::new(Deps {
+        store: store.clone(),
+        counts: counts.clone(),
+        effects: effects(now),
+    });
+    for (at, status) in [
+        ("2024-01-01T01:00:00Z", 201),
+        ("2024-01-01T00:10:00Z", 201),
+        ("2024-01-01T00:10:00Z", 200),
+    ] {
+        let request = post_request(Some(at), event("1", at));
         assert_eq!(create.handle(request).await.status(), status);
     }
-    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let request = request.body(event("1", "2024-01-01T01:00:00Z").into()).unwrap();
+    let request = post_request(None, event("1", "2024-01-01T01:00:00Z"));
     assert_eq!(create.handle(request).await.status(), 201);
     assert_eq!(witness.take(), allowed("CreateEventTables"));
 
-    for query in ["", "user_id=1", "user_id=2", "page=100", "user_id=1&page=50"] {
+    for query in [
+        "",
+        "user_id=1",
+        "user_id=2",
+        "page=100",
+        "user_id=1&page=50",
+    ] {
         list(&store, &counts, query, now).await;
     }
-    let id = filled[0].id.to_string();
-    let request =
-        Request::new(Body::Empty).with_path_parameters(std::collections::HashMap::from([("id".to_owned(), id)]));
-    let response = audit_log::list_events::ListEvents::new(audit_log::deps::Deps { store, counts, effects: effects(now) }).handle(request).await;
+    let function = ListEvents::new(Deps {
+        store,
+        counts,
+        effects: effects(now),
+    });
+    let response = function.handle(get_request(filled[0].id)).await;
     assert_eq!(response.status(), 200, "{response:?}");
     assert_eq!(witness.take(), allowed("ListEventsTables"));
 }

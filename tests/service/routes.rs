@@ -1,52 +1,66 @@
 //! Template, OpenAPI description, `cargo lambda watch` and handlers have the same routes.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use audit_log_cli::serve::template::Template;
+use audit_log_testing::{App, read_file, repo_path};
 use reqwest::Method;
 use serde_json::Value;
-
-use crate::App;
-use crate::support::Answer;
 
 /// `GET /events/{id}`, and the function that serves it.
 type Routes = BTreeSet<(String, String)>;
 
-fn read(file: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
-}
-
 fn of_the_template() -> Routes {
-    let template = Template::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
-    let of = |function: audit_log_cli::serve::template::Function| {
-        let key = |route: audit_log_cli::serve::template::Route| format!("{} {}", route.method, route.path);
-        function.routes.into_iter().map(move |route| (key(route), function.binary.clone()))
-    };
-    template.functions.into_values().flat_map(of).collect()
+    let template = Template::read(&repo_path("template.yaml")).unwrap();
+    let mut routes = Routes::new();
+    for function in template.functions.into_values() {
+        for route in function.routes {
+            routes.insert((
+                format!("{} {}", route.method, route.path),
+                function.binary.clone(),
+            ));
+        }
+    }
+    routes
 }
 
 #[test]
 fn the_description_has_the_templates_routes() {
-    let description: Value = serde_saphyr::from_str(&read("openapi.yaml")).unwrap();
-    let methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+    let description: Value = serde_saphyr::from_str(&read_file("openapi.yaml")).unwrap();
+    let methods = [
+        "get", "put", "post", "delete", "options", "head", "patch", "trace",
+    ];
     let mut described = BTreeSet::new();
     for (path, item) in description["paths"].as_object().unwrap() {
-        for method in item.as_object().unwrap().keys().filter(|key| methods.contains(&key.as_str())) {
+        for method in item
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| methods.contains(&key.as_str()))
+        {
             described.insert(format!("{} {path}", method.to_uppercase()));
         }
     }
-    let declared: BTreeSet<_> = of_the_template().into_iter().map(|(route, _)| route).collect();
+    let declared: BTreeSet<_> = of_the_template()
+        .into_iter()
+        .map(|(route, _)| route)
+        .collect();
     assert_eq!(described, declared);
 }
 
 #[test]
 fn cargo_lambda_watch_has_the_templates_routes() {
-    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let manifest: toml::Table = read_file("Cargo.toml").parse().unwrap();
     let mut mapped = Routes::new();
-    for (path, routes) in manifest["package"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap() {
+    for (path, routes) in manifest["package"]["metadata"]["lambda"]["watch"]["router"]
+        .as_table()
+        .unwrap()
+    {
         for route in routes.as_array().unwrap() {
-            let (method, function) = (route["method"].as_str().unwrap(), route["function"].as_str().unwrap());
+            let (method, function) = (
+                route["method"].as_str().unwrap(),
+                route["function"].as_str().unwrap(),
+            );
             mapped.insert((format!("{method} {path}"), function.to_owned()));
         }
     }
@@ -58,12 +72,21 @@ async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
     let app = App::start().await;
     let routes = of_the_template();
     assert_eq!(routes.len(), 3);
-    for method in [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
+    for method in [
+        Method::GET,
+        Method::PUT,
+        Method::POST,
+        Method::DELETE,
+        Method::PATCH,
+    ] {
         for path in ["/events", "/events/{id}", "/events/{id}/x", "/event", "/"] {
-            let response = Answer::of(app.request(method.clone(), &path.replace("{id}", "1"))).await;
-            // Handlers say so of every answer.
+            let request = app.request(method.clone(), &path.replace("{id}", "1"));
+            let response = app.send(request).await;
+            // Handlers set it in every response.
             let handled = response.header("x-content-type-options").is_some();
-            let declared = routes.iter().any(|(route, _)| *route == format!("{method} {path}"));
+            let declared = routes
+                .iter()
+                .any(|(route, _)| *route == format!("{method} {path}"));
             assert_eq!(handled, declared, "{method} {path}: {response:?}");
         }
     }

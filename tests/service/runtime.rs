@@ -4,38 +4,44 @@
 use std::time::Duration;
 
 use audit_log::event::Timestamp;
+use audit_log_testing::tables::{events, stream_batch};
+use audit_log_testing::{App, RuntimeApi, Tables, ids, payload};
 use serde_json::{Value, json};
 
-use crate::App;
-use crate::filled::{Tables, events, stream_batch};
-use crate::runtime_api::{RuntimeApi, payload};
-use crate::support::ids;
-
-/// The status and the body with which the function answers an API Gateway payload.
-async fn request(api: &mut RuntimeApi, payload: String) -> Value {
-    let (response, _) = api.invoke(payload).await;
-    json!({"status": response["statusCode"], "body": serde_json::from_str::<Value>(response["body"].as_str().unwrap()).unwrap()})
+/// The status and the body of the response to a payload of API Gateway.
+async fn request(api: &mut RuntimeApi, payload: Value) -> Value {
+    let (response, _) = api.invoke(&payload).await;
+    let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+    json!({"status": response["statusCode"], "body": body})
 }
 
 #[tokio::test]
 async fn the_binaries_answer_api_gateways_payloads_through_the_lambda_runtime() {
     let app = App::start().await;
-    let (mut create_api, mut list_api) = (RuntimeApi::start().await, RuntimeApi::start().await);
-    let _create = create_api.spawn(env!("CARGO_BIN_EXE_create-event"), &app.service.dynamodb);
-    let _list = list_api.spawn(env!("CARGO_BIN_EXE_list-events"), &app.service.dynamodb);
+    let mut create_api = RuntimeApi::start().await;
+    let mut list_api = RuntimeApi::start().await;
+    let _create = create_api.spawn(env!("CARGO_BIN_EXE_create-event"), &app.service().dynamodb);
+    let _list = list_api.spawn(env!("CARGO_BIN_EXE_list-events"), &app.service().dynamodb);
 
     let created = request(&mut create_api, payload("create-event.json")).await;
     assert_eq!(created["status"], 201);
     let refused = request(&mut create_api, payload("create-event-invalid.json")).await;
-    assert_eq!((&refused["status"], &refused["body"]["code"]), (&json!(400), &json!("invalid_event")));
+    assert_eq!(
+        (&refused["status"], &refused["body"]["code"]),
+        (&json!(400), &json!("invalid_event"))
+    );
     let listed = request(&mut list_api, payload("list-events.json")).await;
-    assert_eq!((&listed["status"], &listed["body"]["total"]), (&json!(200), &json!(1)));
+    assert_eq!(
+        (&listed["status"], &listed["body"]["total"]),
+        (&json!(200), &json!(1))
+    );
     assert_eq!(listed["body"]["events"][0]["id"], created["body"]["id"]);
 }
 
 #[tokio::test]
 async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_event_once() {
-    let (tables, events) = (Tables::start().await, events(3600, Duration::from_secs(3600)));
+    let tables = Tables::start().await;
+    let events = events(3600, Duration::from_secs(3600));
     let now = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();
     // The lanes are ready before there is any event, so that totals come from them.
     tables.index(now).await;
@@ -43,19 +49,29 @@ async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_ev
     for batch in events.chunks(900) {
         let api = RuntimeApi::start().await;
         let mut function = api.spawn(env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
-        let before = tables.writes_of_the_index().await;
-        api.payloads.send(stream_batch(batch).to_string()).await.unwrap();
-        let some_written = async { while tables.writes_of_the_index().await == before {} };
-        tokio::time::timeout(Duration::from_secs(60), some_written).await.expect("the function writes");
+        let before = tables.index_writes().await;
+        api.send(&stream_batch(batch)).await;
+        let some_written = async { while tables.index_writes().await == before {} };
+        tokio::time::timeout(Duration::from_secs(60), some_written)
+            .await
+            .expect("the function writes");
         function.kill().await.unwrap();
     }
     let mut api = RuntimeApi::start().await;
     let _function = api.spawn(env!("CARGO_BIN_EXE_index-events"), &tables.dynamodb);
     for batch in events.chunks(900) {
-        assert_eq!(api.invoke(stream_batch(batch).to_string()).await.0, json!({"batchItemFailures": []}));
+        assert_eq!(
+            api.invoke(&stream_batch(batch)).await.0,
+            json!({"batchItemFailures": []})
+        );
     }
     let (list, usage) = tables.get("page=360", now).await;
-    let oldest: Vec<String> = events.iter().take(10).rev().map(|event| event.id.to_string()).collect();
+    let oldest: Vec<String> = events
+        .iter()
+        .take(10)
+        .rev()
+        .map(|event| event.id.to_string())
+        .collect();
     assert_eq!((&list["total"], ids(&list)), (&json!(3600), oldest));
     assert!(usage.read.total() < 40.0, "by the index: {usage:?}");
 }
@@ -66,13 +82,33 @@ async fn a_function_that_lacks_a_setting_says_which() {
     for (environment, named) in [
         (vec![("SHARDS", "4")], "EVENTS_TABLE"),
         (vec![("EVENTS_TABLE", "t"), ("SHARDS", "4")], "KEYS_TABLE"),
-        (vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("SHARDS", "4")], "COUNTS_TABLE"),
-        (vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("COUNTS_TABLE", "c")], "SHARDS"),
-        (vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("COUNTS_TABLE", "c"), ("SHARDS", "17")], "SHARDS"),
+        (
+            vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("SHARDS", "4")],
+            "COUNTS_TABLE",
+        ),
+        (
+            vec![
+                ("EVENTS_TABLE", "t"),
+                ("KEYS_TABLE", "k"),
+                ("COUNTS_TABLE", "c"),
+            ],
+            "SHARDS",
+        ),
+        (
+            vec![
+                ("EVENTS_TABLE", "t"),
+                ("KEYS_TABLE", "k"),
+                ("COUNTS_TABLE", "c"),
+                ("SHARDS", "17"),
+            ],
+            "SHARDS",
+        ),
     ] {
-        for binary in
-            [env!("CARGO_BIN_EXE_create-event"), env!("CARGO_BIN_EXE_list-events"), env!("CARGO_BIN_EXE_index-events")]
-        {
+        for binary in [
+            env!("CARGO_BIN_EXE_create-event"),
+            env!("CARGO_BIN_EXE_list-events"),
+            env!("CARGO_BIN_EXE_index-events"),
+        ] {
             let output = api.function(binary, &environment).output().await.unwrap();
             let error = String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success() && error.contains(named), "{error}");

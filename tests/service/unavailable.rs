@@ -4,28 +4,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use audit_log::config::Settings;
 use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
+use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::http::{Purpose, serve};
 use audit_log::list_events::ListEvents;
 use audit_log::store::EventStore;
 use audit_log_cli::serve::engine::Address;
+use audit_log_testing::{event, list_request, post_request, settings, stores};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
-use lambda_http::http::{Method, Request, Response};
+use lambda_http::http::{Request, Response};
 use lambda_http::{Body, RequestExt, http};
 use tokio::net::TcpListener;
-
-use crate::support::event;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 
 type Tables = (EventStore, CountsTable);
 
 /// The tables in a DynamoDB that answers the n-th request with `answer(n)`.
-async fn scripted(response: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static) -> Tables {
+async fn scripted(
+    response: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
+) -> Tables {
     scripted_by_operation(move |_, request| response(request)).await
 }
 
@@ -33,21 +36,34 @@ async fn scripted(response: impl Fn(usize) -> (StatusCode, &'static str) + Send 
 async fn scripted_by_operation(
     response: impl Fn(&str, usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
 ) -> Tables {
-    let (listener, requests) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicUsize::new(0)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let requests = Arc::new(AtomicUsize::new(0));
     let address = listener.local_addr().unwrap();
     let response = Arc::new(response);
     let app = Router::new().fallback(move |headers: HeaderMap| {
-        let target = headers.get("x-amz-target").map(|target| target.to_str().unwrap()).unwrap_or_default();
+        let target = headers
+            .get("x-amz-target")
+            .map(|target| target.to_str().unwrap())
+            .unwrap_or_default();
         let operation = target.split_once('.').unwrap_or_default().1;
         let response = response(operation, requests.fetch_add(1, Ordering::SeqCst));
         async move { response }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     let client = Address::new(format!("http://{address}")).client().await;
-    crate::tables(&client, "secret-name", "2")
+    stores(
+        &client,
+        &Settings {
+            events_table: "secret-name".to_owned(),
+            ..settings(2)
+        },
+    )
 }
 
-const BROKEN: (StatusCode, &str) = (StatusCode::INTERNAL_SERVER_ERROR, r#"{"__type":"InternalServerError"}"#);
+const BROKEN: (StatusCode, &str) = (
+    StatusCode::INTERNAL_SERVER_ERROR,
+    r#"{"__type":"InternalServerError"}"#,
+);
 const BUSY: (StatusCode, &str) = (
     StatusCode::BAD_REQUEST,
     r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow"}"#,
@@ -66,37 +82,55 @@ const NOT_KNOWN: &str = "not known whether the event was recorded";
 const NOT_RECORDED: &str = "this request recorded nothing";
 
 async fn post(tables: &Tables) -> Response<Body> {
-    post_with(tables, &[]).await
+    post_from(tables, Effects::system(), None).await
 }
 
 async fn post_under_a_key(tables: &Tables) -> Response<Body> {
-    post_with(tables, &[("idempotency-key", "k")]).await
+    post_from(tables, Effects::system(), Some("k")).await
 }
 
-async fn post_with(tables: &Tables, headers: &[(&str, &str)]) -> Response<Body> {
-    post_from(tables, Effects::system(), headers).await
-}
-
-async fn post_from((store, counts): &Tables, effects: Effects, headers: &[(&str, &str)]) -> Response<Body> {
-    let request = Request::builder().method(Method::POST).header("content-type", "application/json");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let request = request.body(event("1", AT).into()).unwrap();
-    CreateEvent::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects }).handle(request).await
+async fn post_from(
+    (store, counts): &Tables,
+    effects: Effects,
+    key: Option<&str>,
+) -> Response<Body> {
+    let request = post_request(key, event("1", AT));
+    CreateEvent::new(Deps {
+        store: store.clone(),
+        counts: counts.clone(),
+        effects,
+    })
+    .handle(request)
+    .await
 }
 
 async fn get((store, counts): &Tables) -> Response<Body> {
-    ListEvents::new(audit_log::deps::Deps { store: store.clone(), counts: counts.clone(), effects: Effects::system() }).handle(Request::new("".into())).await
+    ListEvents::new(Deps {
+        store: store.clone(),
+        counts: counts.clone(),
+        effects: Effects::system(),
+    })
+    .handle(list_request(""))
+    .await
 }
 
 /// Checks status and code, and that the sentence says this, and gives nothing of the inside away.
 fn check(response: &http::Response<Body>, status: u16, code: &str, sentence: &str) {
     assert_eq!(response.status(), status);
-    assert_eq!(response.headers().get("retry-after").is_some(), status == 503);
+    assert_eq!(
+        response.headers().get("retry-after").is_some(),
+        status == 503
+    );
     let error: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(error["code"], code);
     let text = error["error"].as_str().unwrap();
     assert!(text.contains(sentence), "{text}");
-    assert!(!["127.0.0.1", "secret-name", "PutItem"].iter().any(|inside| text.contains(inside)), "{text}");
+    assert!(
+        !["127.0.0.1", "secret-name", "PutItem"]
+            .iter()
+            .any(|inside| text.contains(inside)),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -119,9 +153,20 @@ async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_reco
             Effects::system().now()
         })
     };
-    check(&post_from(&tables, panics_within(), &[]).await, 500, "internal_error", NOT_KNOWN);
+    check(
+        &post_from(&tables, panics_within(), None).await,
+        500,
+        "internal_error",
+        NOT_KNOWN,
+    );
     let (store, counts) = tables;
-    let get = ListEvents::new(audit_log::deps::Deps { store, counts, effects: panics_within() }).handle(Request::new("".into())).await;
+    let get = ListEvents::new(Deps {
+        store,
+        counts,
+        effects: panics_within(),
+    })
+    .handle(list_request(""))
+    .await;
     check(&get, 500, "internal_error", "report it with the request_id");
 }
 
@@ -133,17 +178,28 @@ async fn a_busy_database_is_a_503_that_says_that_nothing_was_recorded() {
     check(&get, 503, "temporarily_unavailable", "try again");
 }
 
-/// The trap: what the SDK reports in the end is the last attempt's error, which says nothing about the first.
+/// The trap: what the SDK reports in the end is the last attempt's error, which says nothing about
+/// the first.
 #[tokio::test]
 async fn a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_recorded() {
     let store = scripted(|request| if request == 0 { BROKEN } else { BUSY }).await;
-    check(&post(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    check(
+        &post(&store).await,
+        503,
+        "temporarily_unavailable",
+        NOT_KNOWN,
+    );
 }
 
 #[tokio::test]
 async fn a_success_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
     let store = scripted(|_| UNREADABLE).await;
-    check(&post(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    check(
+        &post(&store).await,
+        503,
+        "temporarily_unavailable",
+        NOT_KNOWN,
+    );
 }
 
 #[tokio::test]
@@ -194,7 +250,9 @@ const CANCELLED: &str = "com.amazonaws.dynamodb.v20120810#TransactionCanceledExc
 
 /// A cancellation with these reasons.
 fn cancelled(reasons: &str) -> (StatusCode, &'static str) {
-    let json = format!(r#"{{"__type":"{CANCELLED}","message":"cancelled","CancellationReasons":[{reasons}]}}"#);
+    let json = format!(
+        r#"{{"__type":"{CANCELLED}","message":"cancelled","CancellationReasons":[{reasons}]}}"#
+    );
     (StatusCode::BAD_REQUEST, json.leak())
 }
 
@@ -204,7 +262,8 @@ async fn a_transaction_that_meets_another_is_tried_again() {
     assert_eq!(post_under_a_key(&store).await.status(), 201);
 }
 
-/// The first attempt was done and its answer lost. The transaction that follows a conflict has a token of its own.
+/// The first attempt was done and its answer lost. The transaction that follows a conflict has a
+/// token of its own.
 #[tokio::test]
 async fn a_key_that_names_the_requests_own_event_is_a_201() {
     let id = own_id();
@@ -212,29 +271,57 @@ async fn a_key_that_names_the_requests_own_event_is_a_201() {
         r#"{{"Code":"ConditionalCheckFailed","Item":{{"key":{{"S":"h"}},"id":{{"S":"{id}"}}}}}},{{"Code":"None"}}"#
     ));
     let tables = scripted(move |request| [BROKEN, CONFLICT, taken][request.min(2)]).await;
-    let effects = Effects::system().with_random(|| 1).with_clock(|| Timestamp::parse(AT).unwrap());
-    let response = post_from(&tables, effects, &[("idempotency-key", "k")]).await;
+    let effects = Effects::system()
+        .with_random(|| 1)
+        .with_clock(|| Timestamp::parse(AT).unwrap());
+    let response = post_from(&tables, effects, Some("k")).await;
     let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-    assert_eq!((response.status().as_u16(), body["id"].as_str()), (201, Some(id.as_str())), "{body}");
+    assert_eq!(
+        (response.status().as_u16(), body["id"].as_str()),
+        (201, Some(id.as_str())),
+        "{body}"
+    );
 }
 
 #[tokio::test]
 async fn conflicts_without_end_are_a_503_that_recorded_nothing() {
     let store = scripted(|_| CONFLICT).await;
-    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_RECORDED);
+    check(
+        &post_under_a_key(&store).await,
+        503,
+        "temporarily_unavailable",
+        NOT_RECORDED,
+    );
 }
 
 #[tokio::test]
 async fn conflicts_after_a_lost_answer_are_a_503_not_known() {
     let store = scripted(|request| if request == 0 { BROKEN } else { CONFLICT }).await;
-    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    check(
+        &post_under_a_key(&store).await,
+        503,
+        "temporarily_unavailable",
+        NOT_KNOWN,
+    );
 }
 
 /// Its writer is between two commits, or one table was restored without the other.
 #[tokio::test]
 async fn a_key_whose_event_is_missing_is_a_503_not_a_201() {
-    let store = scripted_by_operation(|operation, _| if operation == "GetItem" { NO_ITEM } else { KEY_TAKEN }).await;
-    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_RECORDED);
+    let store = scripted_by_operation(|operation, _| {
+        if operation == "GetItem" {
+            NO_ITEM
+        } else {
+            KEY_TAKEN
+        }
+    })
+    .await;
+    check(
+        &post_under_a_key(&store).await,
+        503,
+        "temporarily_unavailable",
+        NOT_RECORDED,
+    );
 }
 
 #[tokio::test]
@@ -243,28 +330,52 @@ async fn an_id_that_is_taken_is_drawn_again_under_the_same_key() {
     let store = scripted(move |request| if request == 0 { taken } else { NO_ITEM }).await;
     assert_eq!(post_under_a_key(&store).await.status(), 201);
     let store = scripted(move |_| taken).await;
-    check(&post_under_a_key(&store).await, 500, "internal_error", "report it");
+    check(
+        &post_under_a_key(&store).await,
+        500,
+        "internal_error",
+        "report it",
+    );
 }
 
 #[tokio::test]
 async fn a_cancellation_without_its_reasons_is_a_503_not_known() {
-    for reasons in
-        ["", r#"{"Code":"None"}"#, r#"{"Code":"None"},{"Code":"None"}"#, r#"{"Code":"ConditionalCheckFailed"},{}"#]
-    {
+    for reasons in [
+        "",
+        r#"{"Code":"None"}"#,
+        r#"{"Code":"None"},{"Code":"None"}"#,
+        r#"{"Code":"ConditionalCheckFailed"},{}"#,
+    ] {
         let response = cancelled(reasons);
         let store = scripted(move |_| response).await;
-        check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
+        check(
+            &post_under_a_key(&store).await,
+            503,
+            "temporarily_unavailable",
+            NOT_KNOWN,
+        );
     }
     let progress = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException","Message":"wait"}"#;
     let store = scripted(move |_| (StatusCode::BAD_REQUEST, progress)).await;
-    check(&post_under_a_key(&store).await, 503, "temporarily_unavailable", NOT_KNOWN);
+    check(
+        &post_under_a_key(&store).await,
+        503,
+        "temporarily_unavailable",
+        NOT_KNOWN,
+    );
 }
 
 #[tokio::test]
 async fn a_transaction_that_dynamodb_calls_invalid_is_a_500() {
-    let invalid = cancelled(r#"{"Code":"None"},{"Code":"ValidationError","Message":"secret-name"}"#);
+    let invalid =
+        cancelled(r#"{"Code":"None"},{"Code":"ValidationError","Message":"secret-name"}"#);
     let store = scripted(move |_| invalid).await;
-    check(&post_under_a_key(&store).await, 500, "internal_error", "report it");
+    check(
+        &post_under_a_key(&store).await,
+        500,
+        "internal_error",
+        "report it",
+    );
 }
 
 /// Where DynamoDB is slow, lists must not hold the functions that those who record need.
@@ -279,6 +390,10 @@ async fn a_list_gives_up_before_it_has_used_its_whole_time() {
         let started = tokio::time::Instant::now();
         let response = serve(purpose, &effects, &request, |_, _| std::future::pending()).await;
         let took = started.elapsed().as_secs_f64();
-        assert_eq!((response.status().as_u16(), (took * 10.0).round() / 10.0), (503, seconds), "{purpose:?}");
+        assert_eq!(
+            (response.status().as_u16(), (took * 10.0).round() / 10.0),
+            (503, seconds),
+            "{purpose:?}"
+        );
     }
 }

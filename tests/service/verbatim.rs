@@ -1,9 +1,8 @@
 //! What is read back is what was sent, to the byte.
 
+use audit_log_testing::App;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-
-use crate::App;
 
 /// JSON text, spelled in every way that the grammar allows.
 fn json_text() -> impl Strategy<Value = String> {
@@ -15,17 +14,22 @@ fn json_text() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
-            (prop::collection::vec(inner.clone(), 0..6), space())
-                .prop_map(|(items, space)| format!("[{space}{}{space}]", items.join(&format!("{space},")))),
-            (prop::collection::vec((string_text(), inner), 0..6), space()).prop_map(|(members, space)| {
-                // A number in front keeps the keys of an object apart.
-                let members: Vec<_> = members
-                    .iter()
-                    .enumerate()
-                    .map(|(number, (key, value))| format!("{space}\"{number}{}:{space}{value}", &key[1..]))
-                    .collect();
-                format!("{{{}{space}}}", members.join(","))
-            }),
+            (prop::collection::vec(inner.clone(), 0..6), space()).prop_map(
+                |(items, space)| format!("[{space}{}{space}]", items.join(&format!("{space},")))
+            ),
+            (prop::collection::vec((string_text(), inner), 0..6), space()).prop_map(
+                |(members, space)| {
+                    // A number in front keeps the keys of an object apart.
+                    let members: Vec<_> = members
+                        .iter()
+                        .enumerate()
+                        .map(|(number, (key, value))| {
+                            format!("{space}\"{number}{}:{space}{value}", &key[1..])
+                        })
+                        .collect();
+                    format!("{{{}{space}}}", members.join(","))
+                }
+            ),
         ]
     })
 }
@@ -48,7 +52,11 @@ fn space() -> impl Strategy<Value = &'static str> {
 fn any_json_comes_back_byte_for_byte() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let app = runtime.block_on(App::start());
-    let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: 150,
+        failure_persistence: None,
+        ..Config::default()
+    });
     let strategy = (json_text(), json_text(), json_text(), space());
     let outcome = runner.run(&strategy, |(invariant_data, app_data, extra, space)| {
         let members = format!(

@@ -4,19 +4,20 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use audit_log::count::trie::{LaneId, Node, Prefix, Storage, Trie, Tries};
+use audit_log_testing::trie::{Faults, Memory, count_turns, race};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::memory::{Faults, Memory};
-use crate::turns::{count_turns, race};
-
 const LANES: LaneId = 3;
 
 /// How many seeds are tried: as many as fit into a test, or `PROPTEST_CASES`.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(32)
 }
 
 /// 2024-01-01T00:00:00Z in an id's first 48 bits.
@@ -30,7 +31,9 @@ fn keys(rng: &mut StdRng, count: usize) -> Vec<u128> {
         match rng.random_range(0..10) {
             0 => millis += rng.random_range(1..100_000),
             1 => {
-                keys.insert(u128::from(rng.random::<u64>() >> 18) << 80 | u128::from(rng.random::<u64>()));
+                keys.insert(
+                    u128::from(rng.random::<u64>() >> 18) << 80 | u128::from(rng.random::<u64>()),
+                );
             }
             2 => {
                 for _ in 0..rng.random_range(1..400) {
@@ -54,7 +57,11 @@ fn lane_of(key: u128) -> LaneId {
 fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(LaneId, Vec<u128>)> {
     let mut batches = Vec::new();
     for lane in 0..LANES {
-        let mut keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
+        let mut keys: Vec<u128> = keys
+            .iter()
+            .copied()
+            .filter(|key| lane_of(*key) == lane)
+            .collect();
         for _ in 0..2 {
             if rng.random() {
                 keys.shuffle(rng);
@@ -73,7 +80,10 @@ fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(LaneId, Vec<u128>)> {
 
 async fn roots(storage: &Memory) -> Vec<(LaneId, Node)> {
     let level = storage.level(Prefix::ROOT).await.unwrap();
-    level.into_iter().map(|(lane, entry)| (lane, entry.node)).collect()
+    level
+        .into_iter()
+        .map(|(lane, entry)| (lane, entry.node))
+        .collect()
 }
 
 /// Compares every total, rank, range and selection with the sorted list's.
@@ -81,19 +91,34 @@ async fn check(storage: &Memory, sorted: &[u128]) {
     let roots = roots(storage).await;
     let total = Tries::new(storage, &roots).rank(u128::MAX).await.unwrap();
     assert_eq!(total, sorted.len() as u64);
-    let all = Tries::new(storage, &roots).path_to(u128::MAX).await.unwrap();
+    let all = Tries::new(storage, &roots)
+        .path_to(u128::MAX)
+        .await
+        .unwrap();
     assert_eq!(all.count(), total);
     assert_eq!(all.select(storage, total).await.unwrap(), None);
     for (position, key) in sorted.iter().enumerate() {
         let position = position as u64;
-        assert_eq!(Tries::new(storage, &roots).rank(*key).await.unwrap(), position, "{key:032x}");
+        assert_eq!(
+            Tries::new(storage, &roots).rank(*key).await.unwrap(),
+            position,
+            "{key:032x}"
+        );
         if !position.is_multiple_of(4) {
             continue;
         }
-        assert_eq!(all.select(storage, total - 1 - position).await.unwrap(), Some(*key), "{position}");
+        assert_eq!(
+            all.select(storage, total - 1 - position).await.unwrap(),
+            Some(*key),
+            "{position}"
+        );
         let end = sorted[(sorted.len() + position as usize) / 2];
         let within = sorted.partition_point(|other| *other < end) as u64 - position;
-        assert_eq!(Tries::new(storage, &roots).count(*key, end).await.unwrap(), within, "{key:032x} to {end:032x}");
+        assert_eq!(
+            Tries::new(storage, &roots).count(*key, end).await.unwrap(),
+            within,
+            "{key:032x} to {end:032x}"
+        );
         let before = Tries::new(storage, &roots).path_to(end).await.unwrap();
         assert_eq!(before.count(), position + within, "before {end:032x}");
         if within > 0 {
@@ -106,8 +131,8 @@ async fn check(storage: &Memory, sorted: &[u128]) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Appliers race on one storage; batches come twice, in any order and cut anyhow; operations fail before and
-    /// after they are done; reads are stale; appliers die and start again.
+    /// Appliers race on one storage; batches come twice, in any order and cut anyhow; operations
+    /// fail before and after they are done; reads are stale; appliers die and start again.
     #[test]
     fn every_order_of_every_delivery_ends_in_the_same_counts(seed: u64, appliers in 1..6_usize, count in 1..1500_usize) {
         let rng = &mut StdRng::seed_from_u64(seed);
@@ -166,8 +191,8 @@ proptest! {
         }));
     }
 
-    /// A page by number shows no event twice and leaves none out, whatever comes late meanwhile: the key at a rank had it
-    /// at some moment while it was looked for.
+    /// A page by number shows no event twice and leaves none out, whatever comes late meanwhile:
+    /// the key at a rank had it at some moment while it was looked for.
     #[test]
     fn a_key_had_its_rank_at_some_moment_while_it_was_selected(seed: u64, late in 0..3_usize) {
         let rng = &mut StdRng::seed_from_u64(seed);
@@ -217,7 +242,8 @@ proptest! {
         }));
     }
 
-    /// While keys are added, a reader never sees more than there are, nor fewer of the old ones than were delivered.
+    /// While keys are added, a reader never sees more than there are, nor fewer of the old ones
+    /// than were delivered.
     #[test]
     fn a_reader_in_the_midst_of_it_counts_what_was_delivered_before(seed: u64) {
         let rng = &mut StdRng::seed_from_u64(seed);
@@ -273,8 +299,17 @@ fn keys_that_share_fourteen_bytes_are_told_apart_by_the_last() {
         let keys: Vec<u128> = (0..20_000).map(|low| START + low * 3).collect();
         Trie::new(&storage, 0).apply(&keys).await.unwrap();
         let roots = roots(&storage).await;
-        assert_eq!(Tries::new(&storage, &roots).rank(START + 3 * 777).await, Ok(777));
-        let before = Tries::new(&storage, &roots).path_to(u128::MAX).await.unwrap();
-        assert_eq!(before.select(&storage, 777).await, Ok(Some(START + 3 * (19_999 - 777))));
+        assert_eq!(
+            Tries::new(&storage, &roots).rank(START + 3 * 777).await,
+            Ok(777)
+        );
+        let before = Tries::new(&storage, &roots)
+            .path_to(u128::MAX)
+            .await
+            .unwrap();
+        assert_eq!(
+            before.select(&storage, 777).await,
+            Ok(Some(START + 3 * (19_999 - 777)))
+        );
     });
 }

@@ -1,14 +1,14 @@
 //! A trie of any size that takes no memory: each node is computed, from a seed, when it is read.
 //!
-//! A node's count is shared out among its children by seeded weights, so that all nodes fit together and the same
-//! node is the same at every reading.
+//! A node's count is shared out among its children by seeded weights, so that all nodes fit
+//! together and the same node is the same at every reading.
 
 use std::collections::BTreeMap;
 
-use audit_log::count::trie::{Entry, KEY_BYTES, LaneId, MAX_LEAF_KEYS, Node, Prefix, State, Digit, Storage, Swap};
-
-use crate::memory::{Cost, Fault, read_units};
-use crate::turns::turn;
+use audit_log::count::trie::{
+    Digit, Entry, KEY_BYTES, LaneId, MAX_LEAF_KEYS, Node, Prefix, State, Storage, Swap,
+};
+use audit_log_testing::trie::{Cost, Fault, read_units, turn};
 
 pub struct Implicit {
     lanes: LaneId,
@@ -37,7 +37,8 @@ impl Implicit {
         std::mem::take(&mut self.cost.lock().unwrap())
     }
 
-    /// The steps that ids can take from here (RFC 9562: version 7, variant 10; and the lane is the last digit).
+    /// The steps that ids can take from here (RFC 9562: version 7, variant 10; and the lane is the
+    /// last digit).
     fn steps(&self, lane: LaneId, prefix: Prefix) -> Vec<Digit> {
         let lane = Digit::from(lane);
         match prefix.bytes() {
@@ -53,7 +54,8 @@ impl Implicit {
         let steps = self.steps(lane, prefix);
         let weight = |step: &Digit| 50 + self.noise(lane, prefix, *step) % 100;
         let all: u64 = steps.iter().map(weight).sum();
-        let share = |weights: u64| (u128::from(count) * u128::from(weights) / u128::from(all)) as u64;
+        let share =
+            |weights: u64| (u128::from(count) * u128::from(weights) / u128::from(all)) as u64;
         let mut children = BTreeMap::new();
         let mut before = 0;
         for step in steps {
@@ -69,8 +71,10 @@ impl Implicit {
     fn noise(&self, lane: LaneId, prefix: Prefix, step: Digit) -> u64 {
         // SplitMix64's finalizer.
         let key = prefix.first() ^ (prefix.first() >> 64);
-        let mut bits =
-            key as u64 ^ self.seed ^ u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(lane) << 56;
+        let mut bits = key as u64
+            ^ self.seed
+            ^ u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ u64::from(lane) << 56;
         bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ bits >> 31
@@ -90,13 +94,17 @@ impl Implicit {
     fn at(&self, lane: LaneId, prefix: Prefix) -> Option<Node> {
         let mut count = self.keys_of_a_lane;
         let mut at = Prefix::ROOT;
-        let path: Vec<Prefix> =
-            Prefix::path(prefix.first()).take_while(|step| step.bytes() <= prefix.bytes()).collect();
+        let path: Vec<Prefix> = Prefix::path(prefix.first())
+            .take_while(|step| step.bytes() <= prefix.bytes())
+            .collect();
         for child in path {
             if count <= MAX_LEAF_KEYS as u64 {
                 return None;
             }
-            count = self.children(lane, at, count).get(&at.digit(child.first())).copied()?;
+            count = self
+                .children(lane, at, count)
+                .get(&at.digit(child.first()))
+                .copied()?;
             at = child;
         }
         if count <= MAX_LEAF_KEYS as u64 {
@@ -105,7 +113,10 @@ impl Implicit {
             return Some(Node::Leaf(keys));
         }
         let counts = self.children(lane, prefix, count);
-        Some(Node::Inner { greatest: prefix.last(), counts })
+        Some(Node::Inner {
+            greatest: prefix.last(),
+            counts,
+        })
     }
 }
 
@@ -114,8 +125,14 @@ impl Storage for Implicit {
 
     async fn level(&self, prefix: Prefix) -> Result<Vec<(LaneId, Entry)>, Fault> {
         turn().await;
-        let entry = |node| Entry { version: 1, node, state: Some(State::Ready) };
-        let level: Vec<_> = (0..self.lanes).filter_map(|lane| Some((lane, entry(self.at(lane, prefix)?)))).collect();
+        let entry = |node| Entry {
+            version: 1,
+            node,
+            state: Some(State::Ready),
+        };
+        let level: Vec<_> = (0..self.lanes)
+            .filter_map(|lane| Some((lane, entry(self.at(lane, prefix)?))))
+            .collect();
         let mut cost = self.cost.lock().unwrap();
         cost.reads += 1;
         cost.read_units += read_units(&level, prefix);

@@ -14,10 +14,10 @@
 //! Let K be the set of keys that were ever given to [`Trie::apply`].
 //!
 //! *Never more.* A leaf is only ever replaced by a union of itself and given keys, or by counts of
-//! children that hold at least its keys. A count is only ever raised to the number that a child held
-//! at some time, and the keys of a child are never removed. So, by induction over the height, a node
-//! counts no key that is not in K. It counts none twice either, because each key has one place below
-//! a prefix.
+//! children that hold at least its keys. A count is only ever raised to the number that a child
+//! held at some time, and the keys of a child are never removed. So, by induction over the height,
+//! a node counts no key that is not in K. It counts none twice either, because each key has one
+//! place below a prefix.
 //!
 //! *Never less, in the end.* Once a delivery of a key has succeeded, the leaf that holds it was
 //! swapped in. On the path up, each node was swapped, or found, to count at least what its child
@@ -27,9 +27,9 @@
 //! halfway. Once each key was delivered successfully at least once, each leaf holds all of its keys
 //! and each count is at least its child's. With the first half, they are equal.
 //!
-//! *A lost swap loses nothing.* An applier that loses a swap merges again with what won. When a leaf
-//! splits, its children are written first. A key that reaches the leaf in between makes the split
-//! lose, and repeat with that key.
+//! *A lost swap loses nothing.* An applier that loses a swap merges again with what won. When a
+//! leaf splits, its children are written first. A key that reaches the leaf in between makes the
+//! split lose, and repeat with that key.
 //!
 //! So whoever delivers needs no order, no checkpoint, no transaction and no deduplication.
 

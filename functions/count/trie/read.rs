@@ -108,8 +108,8 @@ impl<'a, S: Storage> Tries<'a, S> {
         Ok(count)
     }
 
-    /// How many keys lie on one side of `bound` below the child of `above` on the path to it, in the
-    /// tries that are `open` there.
+    /// How many keys lie on one side of `bound` below the child of `above` on the path to it, in
+    /// the tries that are `open` there.
     async fn count_along_path(
         self,
         above: Prefix,
@@ -208,8 +208,8 @@ fn split(prefix: Prefix, level: &[(LaneId, Node)], bound: u128, side: Side) -> (
     (sum, open)
 }
 
-/// Reads the nodes at the prefixes of `path`, as far as a trie is open. `next_open` says which tries
-/// are open below the level that it is given.
+/// Reads the nodes at the prefixes of `path`, as far as a trie is open. `next_open` says which
+/// tries are open below the level that it is given.
 pub(super) async fn read_path<S: Storage>(
     storage: &S,
     path: &[Prefix],
@@ -256,8 +256,8 @@ pub(super) async fn read_counted<S: Storage>(
     counted(&level, open).ok_or(Error::Broken(prefix))
 }
 
-/// The nodes at `prefix` of the tries that are `open` there. `read` was read together with the level
-/// above, so a node can be older than the one that counts it. Then the level is read again.
+/// The nodes at `prefix` of the tries that are `open` there. `read` was read together with the
+/// level above, so a node can be older than the one that counts it. Then the level is read again.
 async fn complete<S: Storage>(
     storage: &S,
     prefix: Prefix,

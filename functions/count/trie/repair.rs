@@ -1,7 +1,7 @@
 //! Reading and correcting a trie that should hold other keys or counts.
 //!
-//! Only here are keys removed or counts lowered. An applier that read a node before it was corrected
-//! can raise a count again to what it was. Compare once more when nothing writes.
+//! Only here are keys removed or counts lowered. An applier that read a node before it was
+//! corrected can raise a count again to what it was. Compare once more when nothing writes.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};

@@ -38,7 +38,8 @@ impl<S: Storage> Trie<'_, S> {
     ///
     /// # Errors
     ///
-    /// [`Error`], when that may not have been recorded. The next slice then repeats some of this one.
+    /// [`Error`], when that may not have been recorded. The next slice then repeats some of this
+    /// one.
     pub async fn advance(self, since_millis: u64, next: u128) -> Result<(), Error<S::Error>> {
         self.change_state(|state| match state {
             State::Building {
@@ -53,8 +54,8 @@ impl<S: Storage> Trie<'_, S> {
     }
 
     /// Declares a trie ready that is building since `since_millis`: everything from before it was
-    /// started has been added. A trie that was deleted and started again has another time, and stays
-    /// as it is.
+    /// started has been added. A trie that was deleted and started again has another time, and
+    /// stays as it is.
     ///
     /// # Errors
     ///

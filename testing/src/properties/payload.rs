@@ -1,0 +1,62 @@
+//! An invocation's payload, whatever it is, through each of the handlers.
+
+use audit_log::event::NewEvent;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{Function, check_error, check_reference, now, response};
+
+/// Either function responds to any JSON in our own form, and never with a 500.
+pub fn payload(bytes: &[u8]) {
+    for function in [Function::Create, Function::List] {
+        let Ok((response, written)) = response(function, bytes) else {
+            let json = serde_json::from_slice::<Box<RawValue>>(bytes);
+            assert!(json.is_err(), "this is JSON");
+            return;
+        };
+        let status = check(&response);
+        let recorded = function == Function::Create && status == 201;
+        let expected = usize::from(recorded);
+        assert_eq!(
+            written.len(),
+            expected,
+            "what is acknowledged is recorded, and nothing else"
+        );
+        written.iter().for_each(check_recorded);
+    }
+}
+
+/// Checks the form of a response, and gives its status.
+fn check(response: &Value) -> u64 {
+    let status = response["statusCode"].as_u64().unwrap();
+    assert!((200..500).contains(&status), "{response}");
+    assert_eq!(response["isBase64Encoded"], false);
+    let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+    if status >= 400 {
+        check_error(&body);
+    }
+    let headers = response["headers"].as_object().unwrap();
+    for (name, value) in headers {
+        let value = value.as_str().unwrap();
+        let visible = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        assert!(visible && !value.is_empty(), "{name}: {value:?}");
+    }
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    if let Some(location) = headers.get("location") {
+        check_reference(location.as_str().unwrap());
+    }
+    status
+}
+
+/// An item has a document that keeps the rules, and the user ID of that document.
+fn check_recorded(item: &Value) {
+    let document = item["event"]["S"].as_str().unwrap();
+    let event = NewEvent::parse(document, now()).unwrap();
+    assert_eq!(event.document(), document);
+    assert_eq!(
+        event.user_id().as_str(),
+        item["user_id"]["S"].as_str().unwrap()
+    );
+}

@@ -1,0 +1,107 @@
+//! Tables of any size, without a gateway or a stream: filled as they would be found, indexed when a
+//! test says so.
+
+mod fill;
+mod index;
+mod list;
+mod record;
+
+use std::sync::{Arc, Mutex};
+
+use audit_log::config::Settings;
+use audit_log::count::{CountsTable, Indexer};
+use audit_log::deps::Deps;
+use audit_log::effects::Effects;
+use audit_log::event::Timestamp;
+use audit_log::list_events::ListEvents;
+use audit_log::store::EventStore;
+use audit_log_cli::serve::engine::Address;
+use audit_log_cli::serve::tables::{Table, create_tables};
+use audit_log_cli::serve::template::Template;
+use aws_sdk_dynamodb::Client;
+
+use crate::{repo_path, settings, start_engine, stores};
+
+pub use fill::{LAG, OLD_EVENTS, events, events_from, sample, write};
+pub use index::stream_batch;
+pub use list::list;
+
+/// As many as the template has by default.
+pub const SHARDS: u8 = 2;
+
+/// The tables of a log, and the functions on them.
+pub struct Tables {
+    /// Where the engine listens.
+    pub dynamodb: Address,
+    /// The client that the functions use.
+    pub client: Client,
+    /// The events and their keys.
+    pub store: EventStore,
+    /// The count index.
+    pub counts: CountsTable,
+    /// What keeps the count index.
+    pub indexer: Indexer,
+    lists: ListEvents,
+    /// The time on the clock of `lists`.
+    now: Arc<Mutex<Timestamp>>,
+}
+
+impl Tables {
+    /// Empty tables in an engine of their own, which lives as long as the test.
+    pub async fn start() -> Tables {
+        let template = Template::read(&repo_path("template.yaml")).unwrap();
+        let tables: Vec<Table> = template
+            .tables
+            .into_iter()
+            .map(Table::without_stream)
+            .collect();
+        let dynamodb = start_engine().await;
+        let client = dynamodb.client().await;
+        create_tables(&client, &dynamodb.url, &tables)
+            .await
+            .unwrap();
+        Tables::at(dynamodb).await
+    }
+
+    /// The tables that an engine has.
+    pub async fn at(dynamodb: Address) -> Tables {
+        let client = dynamodb.client().await;
+        let (store, counts) = stores(&client, &settings(SHARDS));
+        let indexer = Indexer::new(store.clone(), counts.clone());
+        let now = Arc::new(Mutex::new(Timestamp::EPOCH));
+        let clock = now.clone();
+        let effects = Effects::system().with_clock(move || *clock.lock().unwrap());
+        let lists = ListEvents::new(Deps {
+            store: store.clone(),
+            counts: counts.clone(),
+            effects,
+        });
+        Tables {
+            dynamodb,
+            client,
+            store,
+            counts,
+            indexer,
+            lists,
+            now,
+        }
+    }
+
+    /// The dependencies of a handler on these tables.
+    pub fn deps(&self) -> Deps {
+        Deps {
+            store: self.store.clone(),
+            counts: self.counts.clone(),
+            effects: Effects::system(),
+        }
+    }
+
+    /// The count index in another table.
+    pub fn counts_named(&self, table: &str) -> CountsTable {
+        let settings = Settings {
+            counts_table: table.to_owned(),
+            ..settings(SHARDS)
+        };
+        CountsTable::new(self.client.clone(), &settings)
+    }
+}

@@ -1,0 +1,157 @@
+//! What a request costs on DynamoDB: calls, rounds and capacity units, as the engine charges them.
+
+use std::time::Duration;
+
+use audit_log::create_event::CreateEvent;
+use audit_log::deps::Deps;
+use audit_log::dynamodb::{Units, Usage};
+use audit_log::effects::Effects;
+use audit_log::event::Timestamp;
+use audit_log::limits::LATE;
+use audit_log_testing::tables::events;
+use audit_log_testing::{Tables, event_with, usage};
+use lambda_http::Body;
+use lambda_http::http::{Request, Response};
+
+const AT: &str = "2024-01-01T00:00:00Z";
+
+/// Records a document of about 1 KB, as DynamoDB measures an item, this long after its event
+/// happened.
+async fn record(tables: &Tables, key: Option<&str>, after: Duration) -> Response<Body> {
+    let now = Timestamp::parse(AT).unwrap().plus(after);
+    let document = event_with("1", AT, &format!("\"{}\"", "x".repeat(700)));
+    tables.post(key, document, now).await
+}
+
+#[tokio::test]
+async fn a_post_of_1_kb_is_one_call_and_two_units() {
+    let tables = Tables::start().await;
+    let response = record(&tables, None, LATE).await;
+    assert_eq!(response.status(), 201);
+    let written = Units {
+        tables: 1.0,
+        indexes: 1.0,
+    };
+    assert_eq!(
+        usage(&response),
+        Usage {
+            calls: 1,
+            rounds: 1,
+            written,
+            ..Usage::default()
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_post_under_a_key_is_one_call_and_five_units() {
+    let tables = Tables::start().await;
+    let response = record(&tables, Some("k"), LATE).await;
+    assert_eq!(response.status(), 201);
+    let Usage {
+        calls,
+        rounds,
+        written,
+        ..
+    } = usage(&response);
+    // Two for the event and two for its key, within a transaction; one on the index. DynamoDB Local
+    // doubles that one, too.
+    assert_eq!((calls, rounds, written.tables), (1, 1, 4.0));
+    let most = if std::env::var("AUDIT_LOG_TEST_DYNAMODB").is_ok() {
+        2.0
+    } else {
+        1.0
+    };
+    assert!((1.0..=most).contains(&written.indexes), "{written:?}");
+    // The transaction that finds the key, and the first event, which is compared.
+    let replay = record(&tables, Some("k"), LATE).await;
+    assert_eq!((replay.status().as_u16(), usage(&replay).calls), (200, 2));
+}
+
+#[tokio::test]
+async fn a_late_event_costs_a_write_for_each_node_above_it() {
+    let tables = Tables::start().await;
+    let old = events(3000, Duration::from_secs(30 * 24 * 3600));
+    tables.write(&old).await;
+    tables
+        .index(Timestamp::parse("2024-03-01T00:00:00Z").unwrap())
+        .await;
+    let response = record(&tables, None, LATE + Duration::from_nanos(1)).await;
+    let usage = usage(&response);
+    assert_eq!(response.status(), 201);
+    assert_eq!(
+        usage.written,
+        Units {
+            tables: 4.0,
+            indexes: 1.0
+        },
+        "the event; a leaf and the two nodes above it"
+    );
+    assert!(usage.rounds <= 8 && usage.calls <= 8, "{usage:?}");
+    let again = record(&tables, None, LATE + Duration::from_nanos(1)).await;
+    let (list, _) = tables
+        .get(
+            "per_page=1",
+            Timestamp::parse("2024-03-01T00:00:00Z").unwrap(),
+        )
+        .await;
+    assert_eq!(
+        (again.status().as_u16(), &list["total"]),
+        (201, &serde_json::json!(3002))
+    );
+}
+
+#[tokio::test]
+async fn a_refused_document_costs_nothing() {
+    let tables = Tables::start().await;
+    let create = CreateEvent::new(Deps {
+        store: tables.store.clone(),
+        counts: tables.counts.clone(),
+        effects: Effects::system(),
+    });
+    let request = Request::builder()
+        .header("content-type", "application/json")
+        .body("{}".into())
+        .unwrap();
+    let response = create.handle(request).await;
+    assert_eq!(
+        (response.status().as_u16(), usage(&response)),
+        (400, Usage::default())
+    );
+}
+
+#[tokio::test]
+async fn page_1_reads_each_shard_once_and_the_roots_for_the_total() {
+    let (tables, now) = (
+        Tables::start().await,
+        Timestamp::parse("2024-03-01T00:00:00Z").unwrap(),
+    );
+    tables.write(&events(400, Duration::from_secs(3600))).await;
+    tables.index(now).await;
+    let (_, usage) = tables.get("per_page=10", now).await;
+    assert_eq!((usage.calls, usage.rounds), (3, 1));
+    // A user of few events: keys, and one batch of events; a root that is not there, and a count.
+    let (_, usage) = tables.get("per_page=10&user_id=1", now).await;
+    assert_eq!((usage.calls, usage.rounds), (4, 2));
+}
+
+#[tokio::test]
+async fn page_1_counts_what_it_has_not_read_of_the_last_20_s() {
+    let (tables, hour) = (Tables::start().await, Duration::from_secs(3600));
+    let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
+    tables.write(&events(3600, hour)).await;
+    tables.index(start.plus(hour * 2)).await;
+    // 20 of the 3,600 are younger than 20 s, about 10 a shard. A page of 20 reads 18 of each shard
+    // and so has met them all. A page of 2 reads 4.
+    let now = start.plus(hour);
+    let cost = async |per_page| {
+        let (list, usage) = tables.get(&format!("per_page={per_page}"), now).await;
+        assert_eq!(list["total"], 3600, "per_page={per_page}");
+        usage
+    };
+    let (all, some) = (cost(20).await, cost(2).await);
+    // The page and the roots, what is left of the last 20 s, and the nodes on the way to where they
+    // begin.
+    assert_eq!((all.rounds, some.rounds), (2, 3));
+    assert_eq!(some.calls - all.calls, 2, "{some:?} against {all:?}");
+}
