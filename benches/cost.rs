@@ -263,7 +263,7 @@ async fn measure(tables: &Tables, events: &[EventKey]) -> Vec<(&'static str, Cos
         ),
     ] {
         let times = (0..LATE_EVENTS)
-            .map(|number| at(START).plus(MONTH / LATE_EVENTS * number + MONTH / 37));
+            .map(|number| at(START).saturating_add(MONTH / LATE_EVENTS * number + MONTH / 37));
         let (mut new, mut keyed, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for time in times {
             let key = format!("{user}-{time}");
@@ -331,7 +331,7 @@ async fn measure_under_load(condition: &str, tables: &Tables) -> Vec<Vec<String>
 /// One service with a wrong time zone.
 async fn eight_hours_ahead(tables: &Tables) {
     let ahead = events_from(
-        at(NOW).plus(Duration::from_secs(8 * 3600)),
+        at(NOW).saturating_add(Duration::from_secs(8 * 3600)),
         AHEAD_EVENTS,
         Duration::from_secs(120),
     );

@@ -1,8 +1,8 @@
 //! The functions as Lambda sees them: `cargo bench --bench lambda`, after the release builds that
 //! `benches/run` makes.
 //!
-//! Each binary is started against a Runtime API in this process, beside a floor that answers a
-//! constant and beside what people write (benches/bare). What counts are ratios within one run:
+//! Each binary is started against a Runtime API in this process, next to a floor that returns a
+//! constant and next to what people write (benches/bare). What counts are ratios within one run:
 //! times are this machine's.
 #![allow(
     clippy::expect_used,
@@ -398,7 +398,7 @@ impl Lane {
         let events: Vec<EventKey> = (1..=EVENTS)
             .map(|minutes| EventKey {
                 id: EventId::new(
-                    now.minus(Duration::from_secs(60) * minutes),
+                    now.saturating_sub(Duration::from_secs(60) * minutes),
                     rand::rng().random(),
                     shards,
                 ),

@@ -1,4 +1,4 @@
-//! Requests a second, beside the service that this one replaces, on one machine in one run: `cargo
+//! Requests a second, next to the service that this one replaces, on one machine in one run: `cargo
 //! bench --bench load`, after what `benches/run` builds and installs for it.
 //!
 //! Clients share the cores with what they measure, which costs the faster service more. What stands
@@ -372,7 +372,7 @@ impl Server {
         let app = repo_path("benches/flask");
         let folder = std::env::temp_dir().join(format!("audit-log-load-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        // Nobody else is likely to be given it in the moment until the server takes it.
+        // No other process is likely to be given it in the moment until the server takes it.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .unwrap()
             .local_addr()

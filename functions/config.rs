@@ -1,4 +1,4 @@
-//! The environment variables that are a function's whole configuration, beside AWS's own.
+//! The environment variables that configure a function, in addition to AWS's own.
 
 use tracing::level_filters::LevelFilter;
 

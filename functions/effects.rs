@@ -139,9 +139,15 @@ mod tests {
         let second = Duration::from_secs(1);
         let effects = Effects::system().with_clock(move || now);
         let left = |deadline| effects.time_left(deadline);
-        assert_eq!(left(now.plus(second)), Some(second - RESPONSE_RESERVE));
-        assert_eq!(left(now.plus(RESPONSE_RESERVE / 2)), Some(Duration::ZERO));
-        assert_eq!(left(now.minus(second)), None);
+        assert_eq!(
+            left(now.saturating_add(second)),
+            Some(second - RESPONSE_RESERVE)
+        );
+        assert_eq!(
+            left(now.saturating_add(RESPONSE_RESERVE / 2)),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(left(now.saturating_sub(second)), None);
     }
 
     #[test]

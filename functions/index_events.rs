@@ -149,7 +149,7 @@ impl IndexEvents {
     async fn backfill(&self, building: Vec<Partition>, deadline: Timestamp) {
         let now = self.effects.now();
         let spare = self.time_left(deadline).saturating_sub(BACKFILL_RESERVE);
-        let until = now.plus(BACKFILL_TIME.min(spare));
+        let until = now.saturating_add(BACKFILL_TIME.min(spare));
         let has_time = || self.effects.now() < until;
         let backfill = self.indexer.backfill(building, now, has_time);
         let cause = match tokio::time::timeout(self.time_left(deadline), backfill).await {

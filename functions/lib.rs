@@ -38,8 +38,8 @@
 //! - The message for the caller and the cause for the logs are two texts.
 //! - The count index can be late, and it is never wrong. Where it is not ready, events are counted
 //!   from the table.
-//! - Only `store`, the counts table of `count`, and `dynamodb` name the AWS SDK. Only the handlers
-//!   and `http` name HTTP.
+//! - Only `store`, the counts table of `count`, `dynamodb` and `deps` name the AWS SDK. Only the
+//!   handlers and `http` name HTTP.
 //! - The clock and random numbers are parameters. Clippy's `disallowed-methods` holds this.
 //! - Each environment variable is read in one place, [`config`].
 

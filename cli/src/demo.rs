@@ -38,7 +38,7 @@ pub struct Arguments {
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What happens, where, and how often beside the others.
+/// An event type, its service, and how often it happens relative to the others.
 const KINDS: [(&str, &str, u32); 10] = [
     ("user_logged_in", "auth", 40),
     ("user_logged_out", "auth", 20),

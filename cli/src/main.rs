@@ -20,8 +20,8 @@ use tracing_subscriber::EnvFilter;
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The address on which the API listens; 0.0.0.0 lets other machines in, and nobody is asked
-    /// who they are.
+    /// The address on which the API listens; 0.0.0.0 lets other machines in, and there is no
+    /// authentication.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: IpAddr,
     /// Its port; 0 takes any free one.
@@ -57,7 +57,7 @@ enum Command {
 /// The project's own template.
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
 
-/// The exit code for what the user can mend: an option, a port, a folder, a file.
+/// The exit code for what the user can fix: an option, a port, a folder, a file.
 const EXIT_USAGE: u8 = 2;
 
 #[tokio::main]

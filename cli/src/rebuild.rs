@@ -48,10 +48,10 @@ pub struct Arguments {
         conflicts_with_all = ["data", "template"]
     )]
     table: Option<String>,
-    /// The table of Idempotency-Keys beside it.
+    /// The table of its Idempotency-Keys.
     #[arg(long, value_name = "NAME", requires = "table")]
     keys_table: Option<String>,
-    /// The counts table beside it.
+    /// Its counts table.
     #[arg(long, value_name = "NAME", requires = "table")]
     counts_table: Option<String>,
     /// The functions' SHARDS.

@@ -60,7 +60,7 @@ impl Indexer {
             // Listed by an indexer that is about to start it, or that stopped before.
             None => return self.start(partition, now).await,
         };
-        let settled = Timestamp::from_millis(since_millis).plus(SETTLE) <= now;
+        let settled = Timestamp::from_millis(since_millis).saturating_add(SETTLE) <= now;
         if partition.is_in_gsi() && !settled {
             return Ok(());
         }
@@ -94,7 +94,7 @@ impl Indexer {
         let nodes = self.nodes(partition);
         let trie = nodes.trie();
         while has_time() {
-            let range = IdRange::ALL.starting(next);
+            let range = IdRange::ALL.from_key(next);
             let slice = self.store.keys(partition, range, SLICE).await?;
             let keys: Vec<u128> = slice.keys.iter().map(|key| key.id.to_bits()).collect();
             trie.apply(&keys).await?;

@@ -64,7 +64,7 @@ impl LivePart {
         let mut part = LivePart {
             partition: partition.clone(),
             ids: Vec::new(),
-            complete: live.bounds().is_none(),
+            complete: live.sort_keys().is_none(),
         };
         let Some(seen) = seen else {
             return (part, live);
@@ -72,7 +72,7 @@ impl LivePart {
         let rest = seen.rest(live);
         let in_window = seen.ids.iter().copied().filter(|id| live.contains(*id));
         part.ids.extend(in_window);
-        part.complete = seen.finished || rest.bounds().is_none();
+        part.complete = seen.finished || rest.sort_keys().is_none();
         (part, rest)
     }
 
@@ -232,7 +232,7 @@ impl LiveReader {
     /// Whether a total's budget was too small a moment ago.
     fn was_exhausted(&self, now: Timestamp) -> bool {
         let exhausted = Timestamp::from_millis(self.exhausted.load(Ordering::Relaxed));
-        now < exhausted.plus(PATIENCE)
+        now < exhausted.saturating_add(PATIENCE)
     }
 }
 

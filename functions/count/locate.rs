@@ -102,7 +102,7 @@ impl Count {
         let mut keys: Vec<EventId> = Vec::new();
         loop {
             let rest = match keys.last() {
-                Some(last) => range.starting(last.to_bits() + 1),
+                Some(last) => range.from_key(last.to_bits() + 1),
                 None => range,
             };
             let limit = MAX_EVENTS_AS_LEAF + 1 - keys.len();
@@ -215,13 +215,13 @@ impl<'a> Place<'a> {
     }
 
     fn first_id_ahead(&self) -> Option<EventId> {
-        let (first, _) = self.ahead.keys()?;
+        let (first, _) = self.ahead.half_open()?;
         EventId::from_bits(first)
     }
 
     /// The path to the end of `range`, and how many keys lie in `range`.
     async fn path_and_count(&self, range: IdRange) -> Result<(RankPath, u64), IndexError> {
-        let (first, end) = range.keys().unwrap_or_default();
+        let (first, end) = range.half_open().unwrap_or_default();
         let tries = Tries::new(self.nodes, &self.roots);
         if first == 0 {
             // The path to the end counts all keys before it.
@@ -242,7 +242,7 @@ impl<'a> Place<'a> {
         let Some(key) = path.select(self.nodes, rank).await? else {
             return Ok(None);
         };
-        let (first, _) = range.keys().unwrap_or_default();
+        let (first, _) = range.half_open().unwrap_or_default();
         if key < first {
             return Ok(None);
         }

@@ -7,7 +7,7 @@ use crate::limits::{EARLY, LATE, LIVE_WINDOW, LIVE_WINDOW_AHEAD};
 /// count index before it is acknowledged. Otherwise no list would count it until the stream
 /// delivers it.
 pub fn is_late_or_ahead(at: Timestamp, now: Timestamp) -> bool {
-    at.plus(LATE) < now || now.plus(EARLY) < at
+    at.saturating_add(LATE) < now || now.saturating_add(EARLY) < at
 }
 
 /// A range of ids in three parts, disjoint and without a gap.
@@ -24,12 +24,12 @@ pub(super) struct Parts {
 impl Parts {
     /// The parts of `range`, for a reader whose clock shows `now`.
     pub fn of(range: IdRange, now: Timestamp) -> Parts {
-        let begin = EventId::lowest_at(now.minus(LIVE_WINDOW));
-        let end = EventId::lowest_at(now.plus(LIVE_WINDOW_AHEAD));
+        let begin = EventId::lowest_at(now.saturating_sub(LIVE_WINDOW));
+        let end = EventId::lowest_at(now.saturating_add(LIVE_WINDOW_AHEAD));
         Parts {
             older: range.below(begin),
-            live: range.starting(begin.to_bits()).below(end),
-            ahead: range.starting(end.to_bits()),
+            live: range.from_key(begin.to_bits()).below(end),
+            ahead: range.from_key(end.to_bits()),
         }
     }
 }
@@ -47,10 +47,16 @@ mod tests {
     #[test]
     fn an_event_is_late_after_5_s_and_ahead_beyond_20_s() {
         let nanosecond = Duration::from_nanos(1);
-        assert!(!is_late_or_ahead(now().minus(LATE), now()));
-        assert!(is_late_or_ahead(now().minus(LATE + nanosecond), now()));
-        assert!(!is_late_or_ahead(now().plus(EARLY), now()));
-        assert!(is_late_or_ahead(now().plus(EARLY + nanosecond), now()));
+        assert!(!is_late_or_ahead(now().saturating_sub(LATE), now()));
+        assert!(is_late_or_ahead(
+            now().saturating_sub(LATE + nanosecond),
+            now()
+        ));
+        assert!(!is_late_or_ahead(now().saturating_add(EARLY), now()));
+        assert!(is_late_or_ahead(
+            now().saturating_add(EARLY + nanosecond),
+            now()
+        ));
     }
 
     #[test]

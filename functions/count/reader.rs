@@ -144,7 +144,7 @@ impl Count {
 
 /// Merges the parts of the live window, which is `live`.
 pub(super) fn merge(parts: &[&LivePart], live: IdRange) -> Live {
-    let (begin, end) = live.keys().unwrap_or_default();
+    let (begin, end) = live.half_open().unwrap_or_default();
     Live::merge(parts, begin, end)
 }
 
@@ -153,7 +153,7 @@ pub(super) fn range_below(range: IdRange, parts: &Parts, live: &Live) -> IdRange
     if live.complete {
         parts.older
     } else {
-        range.ending(live.begin)
+        range.before_key(live.begin)
     }
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn count_keys(
     roots: &[(LaneId, Node)],
     range: IdRange,
 ) -> Result<u64, IndexError> {
-    let Some((first, end)) = range.keys() else {
+    let Some((first, end)) = range.half_open() else {
         return Ok(0);
     };
     Tries::new(nodes, roots).count(first, end).await

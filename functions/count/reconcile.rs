@@ -53,7 +53,7 @@ impl Indexer {
         let trie = nodes.trie();
         let mut first = 0;
         loop {
-            let rest = IdRange::ALL.starting(first);
+            let rest = IdRange::ALL.from_key(first);
             let slice = self.store.keys(partition, rest, SLICE).await?;
             // The window moves on while a long log is compared.
             let live = Parts::of(IdRange::ALL, clock()).live;

@@ -84,7 +84,7 @@ mod tests {
         });
         assert_eq!(sizes, [1024.0, 1024.0, 9216.0, 7168.0, 5632.0]);
         assert_eq!(
-            size.bytes(now.plus(FRESH)),
+            size.bytes(now.saturating_add(FRESH)),
             None,
             "a minute later others may be written"
         );

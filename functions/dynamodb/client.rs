@@ -89,7 +89,7 @@ fn count_certificates(pem: &[u8]) -> Result<usize, SettingsError> {
 }
 
 /// Opens so many connections while the function starts, when Lambda lends it a whole processor: the
-/// first request finds them open, and those that it needs beside them resume their TLS session.
+/// first request finds them open, and those that it needs besides them resume their TLS session.
 /// Whatever becomes of it, the function goes on.
 ///
 /// It asks for `GET /`, to which DynamoDB answers "healthy" without looking at any table, so no

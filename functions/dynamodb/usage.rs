@@ -53,7 +53,7 @@ tokio::task_local! {
 }
 
 impl Usage {
-    /// Runs `future` and gives what it used beside its output. What it spawns is not counted.
+    /// Runs `future` and gives its output and what it used. What it spawns is not counted.
     pub async fn of<T>(future: impl Future<Output = T>) -> (T, Usage) {
         USAGE
             .scope(Cell::default(), async {
@@ -64,7 +64,7 @@ impl Usage {
     }
 
     fn add(more: impl FnOnce(&mut Usage)) {
-        // Outside of `Usage::of` nobody asked for the figures.
+        // Outside of `Usage::of` no caller wants the figures.
         let _ = USAGE.try_with(|usage| {
             let mut sum = usage.get();
             more(&mut sum);

@@ -185,7 +185,7 @@ fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {
         return Err(TimestampError::Format.to_string());
     };
     let timestamp = Timestamp::parse(text).map_err(|error| error.to_string())?;
-    if timestamp > now.plus(MAX_AHEAD_OF_CLOCK) {
+    if timestamp > now.saturating_add(MAX_AHEAD_OF_CLOCK) {
         return Err("must not be more than 24 hours ahead of the service's clock".to_owned());
     }
     Ok(timestamp)

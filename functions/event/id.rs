@@ -132,7 +132,7 @@ impl IdRange {
 
     /// The ids of events at `from` or later.
     #[must_use]
-    pub fn from(self, from: Timestamp) -> IdRange {
+    pub fn starting_at(self, from: Timestamp) -> IdRange {
         IdRange {
             first: self.first.max(EventId::lowest_at(from).0),
             ..self
@@ -141,19 +141,19 @@ impl IdRange {
 
     /// The ids of events before `to`.
     #[must_use]
-    pub fn to(self, to: Timestamp) -> IdRange {
+    pub fn ending_before(self, to: Timestamp) -> IdRange {
         self.below(EventId::lowest_at(to))
     }
 
     /// The ids below `id`: what a list shows after it.
     #[must_use]
     pub fn below(self, id: EventId) -> IdRange {
-        self.ending(id.0)
+        self.before_key(id.0)
     }
 
     /// The ids from `first` on.
     #[must_use]
-    pub fn starting(self, first: u128) -> IdRange {
+    pub fn from_key(self, first: u128) -> IdRange {
         IdRange {
             first: self.first.max(first),
             ..self
@@ -162,7 +162,7 @@ impl IdRange {
 
     /// The ids up to the one before `end`.
     #[must_use]
-    pub fn ending(self, end: u128) -> IdRange {
+    pub fn before_key(self, end: u128) -> IdRange {
         match end.checked_sub(1) {
             Some(last) => IdRange {
                 last: self.last.min(last),
@@ -179,13 +179,13 @@ impl IdRange {
 
     /// The first id as a number, and the number after the last; `None` for a range that holds no
     /// id.
-    pub fn keys(self) -> Option<(u128, u128)> {
+    pub fn half_open(self) -> Option<(u128, u128)> {
         // The greatest number is not an id.
         (self.first <= self.last).then_some((self.first, self.last.saturating_add(1)))
     }
 
     /// The sort keys of both ends, or `None` for a range that holds no id.
-    pub fn bounds(self) -> Option<(String, String)> {
+    pub fn sort_keys(self) -> Option<(String, String)> {
         (self.first <= self.last).then(|| {
             (
                 EventId(self.first).to_string(),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_a_uuid_version_7_that_shows_its_milliseconds_and_shard() {
+    fn an_id_is_a_uuid_version_7_with_milliseconds_and_shard() {
         let id = EventId::new(at("2024-01-01T00:00:00.123Z"), u64::MAX, 4);
         let text = id.to_string();
         assert!(text.starts_with("018cc251-f47b-7000-803f-"), "{text}");
@@ -250,13 +250,16 @@ mod tests {
     #[test]
     fn a_range_includes_from_and_excludes_to_and_the_cursor() {
         let (from, to) = (at("2024-01-01T00:00:00Z"), at("2024-01-02T00:00:00Z"));
-        let range = IdRange::ALL.from(from).to(to);
+        let range = IdRange::ALL.starting_at(from).ending_before(to);
         let holds = |range: IdRange, id: EventId| (range.first..=range.last).contains(&id.0);
         assert!(holds(range, EventId::new(from, 0, 1)));
         assert!(!holds(range, EventId::new(to, 0, 1)));
         let cursor = EventId::new(from, 77 << SHARD_CHOICE_BITS, 1);
         assert!(!holds(range.below(cursor), cursor));
         assert!(holds(range.below(cursor), EventId(cursor.0 - 1)));
-        assert_eq!(IdRange::ALL.from(to).to(from).bounds(), None);
+        assert_eq!(
+            IdRange::ALL.starting_at(to).ending_before(from).sort_keys(),
+            None
+        );
     }
 }

@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_is_not_one_json_object_is_told_where_it_ends_to_be_one() {
+    fn a_text_that_is_not_one_object_is_rejected_with_its_place() {
         for (text, expected) in [
             ("", "EOF while parsing a value at line 1 column 0"),
             ("[]", "it must be one JSON object"),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_the_same_but_for_white_space_member_order_and_escapes() {
+    fn white_space_member_order_and_escapes_make_no_difference() {
         let document = r#"{"a":[1,{"b":"é"}],"c":1.0}"#;
         for same in [r#" { "c" : 1.0, "a" : [1, {"b":"\u00e9"}] }"#, document] {
             assert!(same_document(document, same), "{same}");

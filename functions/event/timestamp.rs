@@ -86,13 +86,13 @@ impl Timestamp {
 
     /// The instant `after` later, or [`Timestamp::MAX`].
     #[must_use]
-    pub const fn plus(self, after: Duration) -> Timestamp {
+    pub const fn saturating_add(self, after: Duration) -> Timestamp {
         Timestamp::from_nanos(self.0.saturating_add(after.as_nanos()))
     }
 
     /// The instant `before` earlier, or the epoch.
     #[must_use]
-    pub const fn minus(self, before: Duration) -> Timestamp {
+    pub const fn saturating_sub(self, before: Duration) -> Timestamp {
         Timestamp(self.0.saturating_sub(before.as_nanos()))
     }
 

@@ -156,10 +156,10 @@ impl ListQuery {
         };
         let mut range = IdRange::ALL;
         if let Some(from) = &self.from {
-            range = range.from(from.at);
+            range = range.starting_at(from.at);
         }
         if let Some(to) = &self.to {
-            range = range.to(to.at);
+            range = range.ending_before(to.at);
         }
         Selection { scope, range }
     }

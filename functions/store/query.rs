@@ -17,7 +17,7 @@ pub(super) fn query(
     partition: &Partition,
     range: IdRange,
 ) -> Option<QueryFluentBuilder> {
-    let (first, last) = range.bounds()?;
+    let (first, last) = range.sort_keys()?;
     let key = partition.key();
     let query = store
         .client

@@ -20,5 +20,5 @@ pub const RECORDED_FROM: &str = "recorded_from";
 pub const USER_INDEX: &str = "user_id-index";
 
 /// Partition key of the `keys` table: see [`KeyHash`](super::KeyHash). Its items have the event's
-/// [`ID`] beside it.
+/// [`ID`] besides it.
 pub const KEY: &str = "key";

@@ -22,7 +22,7 @@ use crate::effects::Effects;
 
 /// Sends all that is traced to standard output, once for the process.
 pub fn log_to_standard_output(identity: &Identity) {
-    // A line that nobody reads is no reason to fail.
+    // A line that cannot be written is no reason to fail.
     let lines = Lines::new(identity, |line| drop(writeln!(std::io::stdout(), "{line}")));
     // An error says that it is done already.
     drop(tracing::subscriber::set_global_default(

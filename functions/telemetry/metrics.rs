@@ -71,7 +71,7 @@ impl Metrics {
     /// Those of `service` to standard output, as Lambda wants them: each a line of its own, not one
     /// of the log's.
     pub fn standard_output(service: &str) -> Metrics {
-        // A line that nobody reads is no reason to fail.
+        // A line that cannot be written is no reason to fail.
         Metrics::to(service, |line| drop(writeln!(std::io::stdout(), "{line}")))
     }
 

@@ -62,7 +62,7 @@ impl Ledger {
         self.0.lock().unwrap()
     }
 
-    /// Records that an attempt begins: until the response nobody knows what becomes of it. Gives
+    /// Records that an attempt begins: until the response its outcome is unknown. Gives
     /// whether an earlier one may have recorded the event.
     pub fn trying(&self, planned: &Planned) -> bool {
         let entry = (planned.clone(), Owed::AtMostOnce);
@@ -148,7 +148,7 @@ impl Ledger {
             return;
         };
         let sent = books.sent(user).filter(|(planned, _)| {
-            let after = planned.at.plus(Duration::from_nanos(1));
+            let after = planned.at.saturating_add(Duration::from_nanos(1));
             EventId::lowest_at(after) > first
         });
         let sent = sent.count() as u64;
@@ -230,7 +230,7 @@ impl Ledger {
         );
     }
 
-    /// Checks a list of everything, or of all events of one user, once nobody writes any more.
+    /// Checks a list of everything, or of all events of one user, once all writers have stopped.
     /// Gives the IDs.
     pub fn settle(&self, user: Option<&str>, events: &[Value]) -> Vec<String> {
         self.check(self.claim(), user, events, false);
@@ -304,8 +304,8 @@ fn first_id(error: &Value) -> String {
 /// one after the last.
 fn live_range() -> (String, String) {
     let now = Effects::system().now();
-    let first = EventId::lowest_at(now.minus(LIVE_WINDOW));
-    let end = EventId::lowest_at(now.plus(EARLY));
+    let first = EventId::lowest_at(now.saturating_sub(LIVE_WINDOW));
+    let end = EventId::lowest_at(now.saturating_add(EARLY));
     (first.to_string(), end.to_string())
 }
 

@@ -56,7 +56,7 @@ impl Report {
     }
 
     /// Adds a figure whose target is at most `target`. With `judge`, the run fails if the figure is
-    /// more than [`TOLERANCE`] times the target.
+    /// more than three times the target.
     pub fn at_most(&mut self, figure: &str, measured: f64, target: f64, judge: bool) {
         let met = if measured <= target { "yes" } else { "**no**" };
         self.add_figure(figure, &format!("at most {target}"), measured, met);

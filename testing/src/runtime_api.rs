@@ -146,7 +146,7 @@ impl RuntimeApi {
 
 /// Gives the function its next payload.
 async fn next(State(shared): State<Shared>) -> ([(&'static str, String); 3], String) {
-    // A test may have ended, so that nobody receives this any more.
+    // A test may have ended, so that no receiver is left.
     shared.polls.send(Instant::now()).ok();
     let payload = shared
         .payloads
@@ -155,7 +155,7 @@ async fn next(State(shared): State<Shared>) -> ([(&'static str, String); 3], Str
         .recv()
         .await
         .unwrap_or_default();
-    let deadline = Effects::system().now().plus(shared.time);
+    let deadline = Effects::system().now().saturating_add(shared.time);
     let arn = "arn:aws:lambda:us-east-1:1:function:f";
     let headers = [
         ("lambda-runtime-aws-request-id", REQUEST_ID.to_owned()),

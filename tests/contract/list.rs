@@ -4,7 +4,7 @@ use audit_log_testing::{App, event};
 use serde_json::json;
 
 #[tokio::test]
-async fn the_newest_is_first_by_instant_whatever_its_offset_and_fraction() {
+async fn the_newest_is_first_whatever_its_offset_and_fraction() {
     let app = App::open().await;
     let (utc, plus_1, plus_530) = (app.second(5), app.second_at(5, 60), app.second_at(5, 330));
     // Oldest first; neighbours differ by as little as a nanosecond.

@@ -1,4 +1,4 @@
-//! Whoever follows `next` sees each event once, whatever is written meanwhile.
+//! A client that follows `next` sees each event once, whatever is written meanwhile.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ async fn following_next_neither_misses_nor_repeats_while_others_write() {
         let first = format!("/events?{}&per_page=7{user}", app.stretch());
         let write = async {
             for number in 0..30 {
-                // Newer, older, and amid what is being read.
+                // Newer, older, and during what is being read.
                 let second = app.second([59, 0, 13][number % 3]);
                 app.record(event("1", &format!("{second}.{number:03}Z")))
                     .await;
@@ -44,7 +44,7 @@ async fn following_next_neither_misses_nor_repeats_while_others_write() {
 }
 
 #[tokio::test]
-async fn a_cursor_continues_right_after_its_event_and_page_is_only_shown() {
+async fn a_cursor_continues_after_its_event_and_echoes_the_page() {
     let app = App::open().await;
     for second in 0..20 {
         app.record(app.event("1", second, "{}")).await;
@@ -67,7 +67,7 @@ async fn a_cursor_continues_right_after_its_event_and_page_is_only_shown() {
 /// Neither a cursor nor an id is a permission: it names a place, and what is shown from there is
 /// what the same request shows anyway.
 #[tokio::test]
-async fn a_cursor_of_anothers_event_opens_nothing_that_the_list_does_not_show() {
+async fn a_cursor_of_another_user_opens_nothing_new() {
     let app = App::open().await;
     for second in 0..8 {
         app.record(app.event(if second % 2 == 0 { "a" } else { "b" }, second, "{}"))

@@ -30,7 +30,7 @@ fn every_document_of_the_corpus_is_kept_to_the_byte_or_refused() {
 }
 
 #[test]
-fn every_timestamp_and_id_of_the_corpus_is_read_as_it_is_written_or_refused() {
+fn every_instant_of_the_corpus_is_read_or_refused() {
     check("instant", properties::instant);
 }
 
@@ -40,7 +40,7 @@ fn every_payload_of_the_corpus_is_answered() {
 }
 
 #[test]
-fn every_query_of_the_corpus_is_linked_to_as_it_was_understood_or_refused() {
+fn every_query_of_the_corpus_is_linked_or_refused() {
     check("query", properties::query);
 }
 

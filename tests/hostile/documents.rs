@@ -79,7 +79,7 @@ fn nesting_of_any_depth_and_kind_ends_at_64_levels() {
 }
 
 #[test]
-fn a_number_of_any_size_and_spelling_is_kept_and_never_converted() {
+fn a_number_of_any_size_and_spelling_is_kept() {
     for number in [
         "9".repeat(250 * KIB),
         format!("0.{}1", "0".repeat(250 * KIB)),
@@ -113,7 +113,7 @@ fn a_number_of_any_size_and_spelling_is_kept_and_never_converted() {
 }
 
 #[test]
-fn a_key_that_comes_twice_is_found_at_any_depth_and_in_any_spelling() {
+fn a_repeated_key_is_found_at_any_depth_and_spelling() {
     for (app_data, field) in [
         (r#"{"a":1,"a":1}"#, "app_data.a"),
         (r#"{"a":1,"\u0061":2}"#, "app_data.a"),
@@ -207,7 +207,7 @@ fn a_compressed_body_is_not_decompressed() {
 const ODD: &str = "\u{202e}\u{2066}\u{2069}\u{200b}\u{200d}\u{feff}\u{2028}\u{2029}\u{85}\u{7f}\u{9b}\u{fff9}\u{e0001}\u{fffd}\u{10ffff}";
 
 #[test]
-fn characters_that_hide_or_turn_a_text_are_kept_and_no_header_has_them() {
+fn control_characters_are_kept_and_never_in_a_header() {
     let document = event_with(
         ODD,
         AT,

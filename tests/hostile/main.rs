@@ -1,4 +1,4 @@
-//! What nobody sends who means well: through the same properties as the fuzzer's, the handlers, and
+//! Hostile input: through the same properties as the fuzzer's, the handlers, and
 //! the functions' binaries.
 #![allow(
     clippy::expect_used,

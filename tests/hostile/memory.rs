@@ -50,7 +50,7 @@ fn create_event(body: String, encoded: bool) -> Value {
 }
 
 #[tokio::test]
-async fn the_largest_events_and_the_largest_payloads_fit_into_a_small_function() {
+async fn the_largest_payloads_fit_into_a_small_function() {
     let mut create = Binary::start(
         CREATE,
         |_, _| json!({"Count": 0, "ScannedCount": 0, "Items": []}),
@@ -148,7 +148,7 @@ fn events_of_a_user(document: &str, operation: &str, request: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_page_of_a_thousand_of_the_largest_events_fits_into_a_function() {
+async fn a_page_of_1000_large_events_fits_into_a_function() {
     let document = largest("\"", |_| r#"\""#.to_owned(), "\"");
     let dynamodb =
         move |operation: &str, request: &Value| events_of_a_user(&document, operation, request);

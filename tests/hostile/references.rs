@@ -118,7 +118,7 @@ fn a_users_id_stays_within_its_parameter() {
 }
 
 #[test]
-fn a_parameter_that_is_not_utf_8_is_refused_and_linked_to_by_nobody() {
+fn a_parameter_that_is_not_utf_8_is_refused() {
     for query in [
         "user_id=%FF",
         "user_id=%C3",

@@ -110,7 +110,7 @@ fn unreadable(file: &str) -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn a_function_answers_what_is_no_request_and_serves_the_next_one() {
+async fn a_function_survives_a_payload_that_is_not_a_request() {
     let mut create = Binary::start(CREATE, |_, _| json!({})).await;
     for (wrong, broken) in unreadable("create-event.json") {
         check(wrong, &create.response(&broken).await);

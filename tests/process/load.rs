@@ -111,7 +111,7 @@ impl Clients {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_writers_and_fifty_readers_lose_nothing_and_leak_nothing() {
+async fn load_by_200_writers_and_50_readers_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let Process { child, app, .. } = Process::start(folder.path()).await;
     let events = std::env::var(EVENTS).map_or(EVENTS_SHORT, |events| events.parse().expect(EVENTS));

@@ -90,7 +90,7 @@ impl Process {
 }
 
 #[tokio::test]
-async fn ctrl_c_and_sigterm_stop_it_cleanly_and_a_restart_has_every_event() {
+async fn ctrl_c_and_sigterm_stop_it_and_a_restart_has_every_event() {
     let folder = tempfile::tempdir().unwrap();
     let mut expected = Vec::new();
     for signal in ["-INT", "-TERM"] {
@@ -113,7 +113,7 @@ async fn ctrl_c_and_sigterm_stop_it_cleanly_and_a_restart_has_every_event() {
 }
 
 #[tokio::test]
-async fn kill_9_amid_writes_loses_nothing_that_was_acknowledged() {
+async fn kill_9_during_writes_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
     for round in 0..3 {
@@ -348,7 +348,7 @@ async fn demo_without_a_log_says_so() {
 }
 
 #[tokio::test]
-async fn rebuild_tells_and_repairs_each_difference_and_then_finds_none() {
+async fn rebuild_reports_and_repairs_each_difference() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     // Without the stream nothing indexes what is recorded.

@@ -140,7 +140,7 @@ async fn items(client: &Client, table: &str) -> Vec<HashMap<String, AttributeVal
 }
 
 #[tokio::test]
-async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_of_its_own() {
+async fn a_restored_table_has_every_event_and_gets_a_new_count_index() {
     let process = Process::start_with(&["--memory"]).await;
     let client = Address::new(&process.engine).client().await;
     let document = |number: usize| {
@@ -240,7 +240,7 @@ async fn a_table_restored_to_a_point_in_time_has_every_event_and_gets_an_index_o
 }
 
 #[tokio::test]
-async fn an_index_that_lost_its_nodes_is_rebuilt_beside_the_running_service() {
+async fn a_count_index_is_rebuilt_while_the_service_runs() {
     let process = Process::start_with(&["--memory"]).await;
     for number in 0..EVENTS {
         process

@@ -780,11 +780,30 @@ def test_every_variable_that_is_read_is_set_everywhere():
     elsewhere = [
         file.relative_to(ROOT)
         for file in (ROOT / "functions").rglob("*.rs")
-        if "env::var" in file.read_text() and file.name != "settings.rs"
+        if "env::var" in file.read_text() and file.name != "config.rs"
     ]
     assert elsewhere == [], "the environment is read in one place"
     for name, function in of_type(DEFAULT, "AWS::Lambda::Function").items():
         assert {one for one in function["Environment"]["Variables"] if not one.startswith("AWS_")} == wanted, name
+
+
+def limit(name):
+    """A duration of functions/limits.rs, in seconds."""
+    code = (ROOT / "functions/limits.rs").read_text()
+    unit, number = re.search(rf"pub const {name}: Duration = Duration::from_(secs|millis)\((\d+)\)", code).groups()
+    return int(number) / {"secs": 1, "millis": 1000}[unit]
+
+
+def test_timeouts_agree_with_the_limits_of_the_functions():
+    timeouts = {name: function["Timeout"] for name, function in of_type(DEFAULT, "AWS::Lambda::Function").items()}
+    assert timeouts == {
+        "CreateEventFunction": limit("DEFAULT_REQUEST_TIME"),
+        "ListEventsFunction": limit("DEFAULT_REQUEST_TIME"),
+        "IndexEventsFunction": limit("DEFAULT_BATCH_TIME"),
+    }
+    [stream] = of_type(DEFAULT, "AWS::Lambda::EventSourceMapping").values()
+    # The rest is the poll, the whole-second timestamps and the work.
+    assert stream["MaximumBatchingWindowInSeconds"] + 5 <= limit("DELIVERY")
 
 
 def test_functions_run_traced_and_log_json():

@@ -95,7 +95,7 @@ async fn a_silent_database_is_our_503_before_the_function_is_stopped() {
 /// The users of a batch are added a few at a time, so that many of them take many timeouts of the
 /// client.
 #[tokio::test]
-async fn a_silent_database_hands_a_batch_back_before_the_function_is_stopped() {
+async fn a_silent_database_returns_the_batch_in_time() {
     let (_tables, faulty) = silent(None).await;
     let events = events(600, Duration::from_secs(600));
     let cases = [

@@ -131,7 +131,7 @@ async fn a_function_takes_no_more_memory_after_many_requests() {
         _ => {
             let at = Timestamp::parse("2024-01-01T00:00:00Z")
                 .unwrap()
-                .plus(Duration::from_secs(number as u64));
+                .saturating_add(Duration::from_secs(number as u64));
             payload_with("create-event.json", |payload| {
                 payload["body"] = json!(event("1", &at.to_string()));
             })

@@ -19,11 +19,11 @@ const OLD_SPAN: Duration = Duration::from_secs(3600);
 fn time(writer: u32, number: u32) -> Timestamp {
     let now = Effects::system().now();
     let own = Duration::from_nanos(u64::from(writer * EVENTS_OF_A_WRITER + number));
-    let whole = Timestamp::from_millis(now.millis()).plus(own);
+    let whole = Timestamp::from_millis(now.millis()).saturating_add(own);
     match number % 3 {
         0 => whole,
-        1 => whole.minus(Duration::from_secs(u64::from(6 + number))),
-        _ => whole.minus(Duration::from_secs(86_400 * 365 * u64::from(1 + writer))),
+        1 => whole.saturating_sub(Duration::from_secs(u64::from(6 + number))),
+        _ => whole.saturating_sub(Duration::from_secs(86_400 * 365 * u64::from(1 + writer))),
     }
 }
 
@@ -44,11 +44,15 @@ async fn follow(app: &App) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exact() {
+async fn after_each_201_the_event_counts_and_pages_are_exact() {
     let app = App::start().await;
     // So many that the lanes have inner nodes, among which the late events and the historic ones
     // fall.
-    let old = events_from(Effects::system().now().minus(OLD_SPAN), OLD, OLD_SPAN);
+    let old = events_from(
+        Effects::system().now().saturating_sub(OLD_SPAN),
+        OLD,
+        OLD_SPAN,
+    );
     write(&app.service().client, &old).await;
     app.service().indexed().await;
     let acknowledged = AtomicU64::new(OLD as u64);
@@ -63,7 +67,7 @@ async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exac
                 let own = format!(
                     "/events?from={}&to={}",
                     text(at),
-                    text(at.plus(Duration::from_nanos(1)))
+                    text(at.saturating_add(Duration::from_nanos(1)))
                 );
                 if app.get(&own).await.json()["total"] == 0 {
                     // A late event that could not be counted within the request's time, on a
@@ -111,7 +115,9 @@ async fn after_each_201_the_event_is_in_the_total_and_at_rest_every_page_is_exac
     let all = follow(&app).await;
     assert_eq!(all.len(), OLD + (WRITERS * EVENTS_OF_A_WRITER) as usize);
     // A minute later nothing is counted live any more: all of it comes from the index.
-    let later = Effects::system().now().plus(Duration::from_secs(60));
+    let later = Effects::system()
+        .now()
+        .saturating_add(Duration::from_secs(60));
     let (store, counts) = stores(&app.service().client, &settings(2));
     for page in 1..=all.len().div_ceil(50) {
         let (list, _) = list(&store, &counts, &format!("per_page=50&page={page}"), later).await;

@@ -29,7 +29,9 @@ impl Lines {
                 .unwrap()
                 .push(serde_json::from_str(line).unwrap());
         });
-        let now = Timestamp::parse(AT).unwrap().plus(Duration::from_secs(3));
+        let now = Timestamp::parse(AT)
+            .unwrap()
+            .saturating_add(Duration::from_secs(3));
         Effects::system()
             .with_clock(move || now)
             .with_metrics(metrics)
@@ -106,7 +108,7 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
 }
 
 #[tokio::test]
-async fn a_late_event_that_could_not_be_counted_is_acknowledged_and_noted() {
+async fn an_uncounted_late_event_is_acknowledged_and_reported() {
     let tables = Tables::start().await;
     let lines = Lines::default();
     tables

@@ -91,3 +91,39 @@ async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
         }
     }
 }
+
+/// A function that is added to the template is only complete with all of these.
+#[test]
+fn each_function_has_a_binary_a_handler_and_a_deployment() {
+    let template = Template::read(&repo_path("template.yaml")).unwrap();
+    let manifest: toml::Table = read_file("Cargo.toml").parse().unwrap();
+    let binaries: Vec<&str> = manifest["bin"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|binary| binary["name"].as_str().unwrap())
+        .collect();
+    let deployment = read_file(".github/workflows/deploy.yml");
+    let outputs = read_file("template.yaml");
+    assert_eq!(template.functions.len(), binaries.len());
+    for (logical_id, function) in template.functions {
+        let binary = function.binary.as_str();
+        assert!(binaries.contains(&binary), "Cargo.toml lacks {binary}");
+        let main = repo_path(&format!("functions/bin/{binary}.rs"));
+        assert!(main.exists(), "{} is missing", main.display());
+        let handler = read_file("cli/src/serve/functions.rs");
+        assert!(
+            handler.contains(&format!("\"{binary}\" =>")),
+            "cli lacks {binary}"
+        );
+        assert!(
+            deployment.contains(&format!("deploy {binary} ")),
+            "deploy.yml lacks {binary}"
+        );
+        let output = format!("{logical_id}Name:");
+        assert!(
+            outputs.contains(&output),
+            "template.yaml lacks the output {output}"
+        );
+    }
+}

@@ -16,7 +16,7 @@ async fn request(api: &mut RuntimeApi, payload: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_binaries_answer_api_gateways_payloads_through_the_lambda_runtime() {
+async fn the_binaries_handle_payloads_through_the_lambda_runtime() {
     let app = App::start().await;
     let mut create_api = RuntimeApi::start().await;
     let mut list_api = RuntimeApi::start().await;
@@ -39,7 +39,7 @@ async fn the_binaries_answer_api_gateways_payloads_through_the_lambda_runtime() 
 }
 
 #[tokio::test]
-async fn index_events_killed_amid_a_batch_that_is_delivered_again_counts_each_event_once() {
+async fn index_events_killed_during_a_batch_counts_each_event_once() {
     let tables = Tables::start().await;
     let events = events(3600, Duration::from_secs(3600));
     let now = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();

@@ -141,9 +141,9 @@ async fn a_broken_database_is_a_503_that_says_what_is_not_known() {
     check(&get, 503, "temporarily_unavailable", "try again");
 }
 
-/// Nobody knows where it broke off: it may have been after the write.
+/// The place of the panic is unknown: it may have been after the write.
 #[tokio::test]
-async fn a_handler_that_panics_is_our_500_and_does_not_say_that_nothing_was_recorded() {
+async fn a_panic_is_our_500_with_an_unknown_outcome() {
     let tables = scripted(|_| BROKEN).await;
     // Asked first by the frame around the handler, and then by the handler.
     let panics_within = || {
@@ -181,7 +181,7 @@ async fn a_busy_database_is_a_503_that_says_that_nothing_was_recorded() {
 /// The trap: what the SDK reports in the end is the last attempt's error, which says nothing about
 /// the first.
 #[tokio::test]
-async fn a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_recorded() {
+async fn a_rejection_after_a_lost_response_is_an_unknown_outcome() {
     let store = scripted(|request| if request == 0 { BROKEN } else { BUSY }).await;
     check(
         &post(&store).await,
@@ -192,7 +192,7 @@ async fn a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_recorded() 
 }
 
 #[tokio::test]
-async fn a_success_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
+async fn an_unreadable_success_is_an_unknown_outcome() {
     let store = scripted(|_| UNREADABLE).await;
     check(
         &post(&store).await,
@@ -203,7 +203,7 @@ async fn a_success_that_cannot_be_read_does_not_say_that_nothing_was_recorded() 
 }
 
 #[tokio::test]
-async fn an_empty_success_is_neither_a_recorded_event_nor_an_empty_list() {
+async fn an_empty_success_is_neither_recorded_nor_an_empty_list() {
     let store = scripted(|_| EMPTY).await;
     let (post, get) = tokio::join!(post(&store), get(&store));
     check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
@@ -212,7 +212,7 @@ async fn an_empty_success_is_neither_a_recorded_event_nor_an_empty_list() {
 
 /// It may have been a throttle, or the condition that finds the event there.
 #[tokio::test]
-async fn a_refusal_that_cannot_be_read_does_not_say_that_nothing_was_recorded() {
+async fn an_unreadable_rejection_is_an_unknown_outcome() {
     let store = scripted(|_| (StatusCode::BAD_REQUEST, "{\"__ty")).await;
     let (post, get) = tokio::join!(post(&store), get(&store));
     check(&post, 503, "temporarily_unavailable", NOT_KNOWN);
@@ -385,7 +385,7 @@ async fn a_list_gives_up_before_it_has_used_its_whole_time() {
     let effects = Effects::system().with_clock(move || now);
     for (purpose, seconds) in [(Purpose::Read, 5.0), (Purpose::Record, 9.5)] {
         let mut context = lambda_http::Context::default();
-        context.deadline = now.plus(Duration::from_secs(10)).millis();
+        context.deadline = now.saturating_add(Duration::from_secs(10)).millis();
         let request = Request::new(Body::Empty).with_lambda_context(context);
         let started = tokio::time::Instant::now();
         let response = serve(purpose, &effects, &request, |_, _| std::future::pending()).await;

@@ -35,7 +35,7 @@ async fn check_costs(tables: &Tables, condition: &str) {
         // Deep in the past, where items are small.
         let past = format!(
             "per_page=10&cursor={}{user}",
-            EventId::lowest_at(now().minus(MONTH))
+            EventId::lowest_at(now().saturating_sub(MONTH))
         );
         let second = format!("per_page=10&page=2{user}");
         for (query, alone, most, rounds) in [
@@ -86,7 +86,7 @@ async fn sixteen_shards_share_one_budget() {
     let (store, counts) = stores(&tables.client, &settings(16));
     let load: Vec<EventKey> = (0..6400_u64)
         .map(|number| {
-            let at = now().minus(Duration::from_millis(3 * number));
+            let at = now().saturating_sub(Duration::from_millis(3 * number));
             EventKey {
                 id: EventId::new(at, number.wrapping_mul(0x9E37_79B9_7F4A_7C15), 16),
                 user_id: "1".parse().unwrap(),
@@ -131,7 +131,7 @@ async fn sixteen_shards_share_one_budget() {
 async fn a_list_costs_no_more_for_100000_events_ahead() {
     let tables = Tables::quiet(now()).await;
     let ahead = events_from(
-        now().plus(Duration::from_secs(8 * 3600)),
+        now().saturating_add(Duration::from_secs(8 * 3600)),
         100_000,
         Duration::from_secs(120),
     );
@@ -220,7 +220,7 @@ async fn a_total_that_left_something_out_says_so() {
             there
         };
         // All that the stream has delivered counts, and what was read of the rest.
-        let delivered = EventId::lowest_at(now().minus(LAG));
+        let delivered = EventId::lowest_at(now().saturating_sub(LAG));
         let delivered = load.iter().filter(|event| {
             event.id < delivered && (all == there || event.user_id.as_str() == "1")
         });
@@ -256,7 +256,7 @@ async fn a_range_on_either_side_of_now_is_counted_exactly() {
     let tables = Tables::quiet(now()).await;
     let load = tables.load(5, 1 << 10, now()).await;
     let ahead = events_from(
-        now().plus(Duration::from_secs(3600)),
+        now().saturating_add(Duration::from_secs(3600)),
         600,
         Duration::from_secs(600),
     );
@@ -266,9 +266,9 @@ async fn a_range_on_either_side_of_now_is_counted_exactly() {
     let at = |seconds: i64| {
         let offset = Duration::from_secs(seconds.unsigned_abs());
         if seconds < 0 {
-            now().minus(offset)
+            now().saturating_sub(offset)
         } else {
-            now().plus(offset)
+            now().saturating_add(offset)
         }
     };
     for (from, to) in [

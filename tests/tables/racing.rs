@@ -53,9 +53,9 @@ struct Recorded {
 fn shifted(at: Timestamp, millis: i64) -> Timestamp {
     let by = Duration::from_millis(millis.unsigned_abs());
     if millis < 0 {
-        at.minus(by)
+        at.saturating_sub(by)
     } else {
-        at.plus(by)
+        at.saturating_add(by)
     }
 }
 
@@ -123,7 +123,7 @@ async fn indexed(now: Timestamp) -> Tables {
     for user in USERS.map(|user| Partition::User(user.parse().unwrap())) {
         tables
             .indexer
-            .start(&user, now.minus(SETTLE))
+            .start(&user, now.saturating_sub(SETTLE))
             .await
             .unwrap();
         tables.indexer.complete(&user).await.unwrap();

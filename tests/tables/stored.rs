@@ -24,7 +24,7 @@ const TABLES: [&str; 3] = ["EventsTable", "KeysTable", "CountsTable"];
 const AT: &str = "2024-01-01T00:00:00Z";
 
 fn at(after: Duration) -> Timestamp {
-    Timestamp::parse(AT).unwrap().plus(after)
+    Timestamp::parse(AT).unwrap().saturating_add(after)
 }
 
 /// So many that the lane's leaf has split: a root, two nodes, and two leaves.

@@ -36,7 +36,7 @@ fn measure(rate: f64, events: usize, window: f64) -> (f64, f64) {
 }
 
 #[test]
-fn from_one_event_a_second_on_the_index_costs_at_most_one_unit_an_event() {
+fn the_count_index_costs_at_most_one_unit_an_event() {
     println!(
         "| events a second a lane | units an event, window 5 s | window 1 s | nodes an event |\n|---|---|---|---|"
     );

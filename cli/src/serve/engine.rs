@@ -128,7 +128,7 @@ impl Engine {
         match folder {
             None => {
                 let database = Database::memory().map_err(|error| refused("start", &error))?;
-                // Nobody else can reach into a database in memory: it is restored from one that has
+                // No other process can reach into a database in memory: it is restored from one that has
                 // the index.
                 let folder = tempfile::tempdir()
                     .map_err(|error| unwritable(&std::env::temp_dir(), error))?;

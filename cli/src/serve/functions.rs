@@ -185,7 +185,7 @@ impl Function {
     }
 
     fn context(&self) -> Context {
-        let deadline = Effects::system().now().plus(self.timeout);
+        let deadline = Effects::system().now().saturating_add(self.timeout);
         let mut context = Context::default();
         context.request_id = Uuid::new_v4().to_string();
         context.deadline = deadline.millis();

@@ -2,7 +2,7 @@
 //!
 //! Records are delivered in order, at least once, in batches that are collected for the template's
 //! window; a batch that fails is delivered again from the record that the function names. How far
-//! the stream was delivered is kept in a file beside the engine's.
+//! the stream was delivered is kept in a file next to the engine's.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -155,7 +155,7 @@ impl Stream {
         }
     }
 
-    /// The shard that is to be delivered, and where it goes on.
+    /// The shard to deliver, and where it continues.
     async fn iterator(&self) -> Result<(String, String), Failure> {
         let streams = self
             .client

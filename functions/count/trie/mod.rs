@@ -31,7 +31,7 @@
 //! leaf splits, its children are written first. A key that reaches the leaf in between makes the
 //! split lose, and repeat with that key.
 //!
-//! So whoever delivers needs no order, no checkpoint, no transaction and no deduplication.
+//! So a delivery needs no order, no checkpoint, no transaction and no deduplication.
 
 mod apply;
 mod handle;

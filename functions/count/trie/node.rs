@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_takes_twelve_bytes_of_a_leaf_of_typical_depth_and_a_count_three_of_an_inner_node() {
+    fn a_packed_key_takes_12_bytes_and_a_packed_count_3() {
         let prefix = Prefix::path(KEY).nth(2).unwrap();
         let leaf = Node::Leaf(
             (0..MAX_LEAF_KEYS as u128)

@@ -8,7 +8,7 @@ use reqwest::{Body, Request};
 
 /// Who sends the requests.
 pub enum Caller {
-    /// Nobody: the local service asks for no name.
+    /// No caller: the local service asks for no name.
     Unknown,
     /// The bearer of a token.
     Bearer(String),

@@ -48,7 +48,7 @@ pub const THROTTLES: [Fault; 4] = [
     Fault::Error(400, "com.amazon.coral.service#ThrottlingError"),
 ];
 
-/// Errors of DynamoDB's own, after which nobody knows whether the request was done.
+/// Errors of DynamoDB's own, after which it is not known whether the request was done.
 pub const SERVER_ERRORS: [Fault; 4] = [
     Fault::Error(500, "com.amazonaws.dynamodb.v20120810#InternalServerError"),
     Fault::Error(

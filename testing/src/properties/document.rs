@@ -196,5 +196,5 @@ fn is_in_time(json: &str) -> bool {
     let Ok(at) = Timestamp::parse(&text) else {
         return false;
     };
-    at <= now().plus(Duration::from_secs(24 * 60 * 60))
+    at <= now().saturating_add(Duration::from_secs(24 * 60 * 60))
 }

@@ -50,8 +50,10 @@ fn check_order(earlier: u64, later: u64) {
     for id in [lowest(earlier), highest(later)] {
         assert_eq!(EventId::parse(&id.to_string()), Some(id));
     }
-    let range = IdRange::ALL.from(at(earlier)).to(at(later));
-    let within = |id: EventId| match range.bounds() {
+    let range = IdRange::ALL
+        .starting_at(at(earlier))
+        .ending_before(at(later));
+    let within = |id: EventId| match range.sort_keys() {
         Some((first, last)) => (first..=last).contains(&id.to_string()),
         None => false,
     };

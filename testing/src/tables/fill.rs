@@ -46,18 +46,18 @@ impl Tables {
             return Vec::new();
         }
         let count = usize::try_from(per_second).unwrap() * LOAD.as_secs() as usize;
-        let mut load = events_from(now.minus(LOAD), count, LOAD);
+        let mut load = events_from(now.saturating_sub(LOAD), count, LOAD);
         // Of large events only the newest: a list that reads further is too expensive anyway.
         let surplus = count.saturating_sub(MAX_LOAD_BYTES / item_bytes);
         load.drain(..surplus);
         self.write_of(&load, item_bytes).await;
-        let lag = EventId::lowest_at(now.minus(LAG));
+        let lag = EventId::lowest_at(now.saturating_sub(LAG));
         let delivered = load.partition_point(|event| event.id < lag);
         self.deliver_events(&load[..delivered], now).await;
         load
     }
 
-    /// See [`write`].
+    /// See [`write`](fn@write).
     pub async fn write(&self, events: &[EventKey]) {
         write(&self.client, events).await;
     }
@@ -120,7 +120,7 @@ pub fn events_from(start: Timestamp, count: usize, span: Duration) -> Vec<EventK
     let count = u32::try_from(count).unwrap();
     let gap = span / count;
     let event = |number: u32| {
-        let at = start.plus(gap * number);
+        let at = start.saturating_add(gap * number);
         let user_id = match number % 2 {
             0 => "1".to_owned(),
             _ => format!("u{}", number % 5000),

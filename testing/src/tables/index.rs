@@ -26,7 +26,7 @@ impl Tables {
     /// Gives a user a trie, as a batch with this event of the user's does, and one more when the
     /// index has settled.
     pub async fn promote(&self, event: &EventKey, now: Timestamp) {
-        for now in [now, now.plus(SETTLE)] {
+        for now in [now, now.saturating_add(SETTLE)] {
             self.deliver_all(slice::from_ref(event), now).await;
         }
     }
@@ -66,7 +66,7 @@ impl Tables {
     pub async fn deliver_batch(&self, batch: StreamBatch, now: Timestamp) -> BatchResponse {
         let effects = Effects::system().with_clock(move || now);
         let function = IndexEvents::new(self.deps().with_effects(effects));
-        function.handle(batch, now.plus(TIME)).await
+        function.handle(batch, now.saturating_add(TIME)).await
     }
 
     /// Compares the index with the events: there is no difference.
