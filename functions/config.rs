@@ -17,15 +17,15 @@ pub const SHARDS: &str = "SHARDS";
 /// Lambda.
 pub const SERVICE: &str = "POWERTOOLS_SERVICE_NAME";
 
-/// What Lambda calls the function.
+/// The name of the function on Lambda.
 const FUNCTION: &str = "AWS_LAMBDA_FUNCTION_NAME";
 /// The least severe level that is logged, from the function's logging configuration.
 const LOG_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
-/// What a function's logs and metrics say about it.
+/// The identity of a function in its logs and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// From [`SERVICE`], which tells one stack from another; `audit-log` without it.
+    /// From [`SERVICE`], which distinguishes stacks. The default is `audit-log`.
     pub service: String,
     /// The function's name on Lambda.
     pub function: String,

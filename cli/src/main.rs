@@ -122,7 +122,7 @@ fn greet(service: &Service, storage: &Storage) {
     ));
 }
 
-/// Prints for whoever still reads: a pipe may have been closed, as by `| head`.
+/// Prints to a reader that may have gone: a pipe can be closed, as by `| head`.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }

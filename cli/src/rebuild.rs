@@ -160,7 +160,7 @@ async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
             counts_table,
             shards: shards.parse()?,
         };
-        // Whoever runs this is a person, whose credentials may be in any of AWS's places.
+        // A person runs this, whose credentials may be in any of the places that AWS knows.
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
         return Ok(Tables {
             client: client_from((&config).into()),

@@ -1,10 +1,10 @@
-//! Whether an answer is all of what DynamoDB sent.
+//! The check that a response is complete.
 
 use aws_sdk_dynamodb::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-/// DynamoDB sends the CRC-32 of each answer's body with it, as a decimal number.
+/// The header in which DynamoDB sends the CRC-32 of the body of each response, as a decimal number.
 const CRC32: &str = "x-amz-crc32";
 
 /// Refuses a success that is empty, or whose checksum is another than the one that came with it.
@@ -32,7 +32,7 @@ impl Intercept for ChecksumInterceptor {
         let body = response.body().bytes().unwrap_or_default();
         let sent = response.headers().get(CRC32);
         if body.is_empty() || sent.is_some_and(|sent| sent != crc32fast::hash(body).to_string()) {
-            return Err(format!("the answer is not whole: {} bytes", body.len()).into());
+            return Err(format!("the response is not complete: {} bytes", body.len()).into());
         }
         Ok(())
     }

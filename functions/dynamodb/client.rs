@@ -88,15 +88,15 @@ fn count_certificates(pem: &[u8]) -> Result<usize, SettingsError> {
     Ok(certificates.len())
 }
 
-/// Opens so many connections while the function starts, when Lambda lends it a whole processor: the
-/// first request finds them open, and those that it needs besides them resume their TLS session.
-/// Whatever becomes of it, the function goes on.
+/// Opens this many connections while the function starts, when Lambda lends it a full processor.
+/// The first request finds them open, and further connections resume their TLS session. The
+/// function starts even if this fails.
 ///
-/// It asks for `GET /`, to which DynamoDB answers "healthy" without looking at any table, so no
+/// It sends `GET /`, to which DynamoDB responds "healthy" without looking at any table, so no
 /// permission is needed.
 pub async fn connect(client: &Client, connections: usize) {
     let ask = || {
-        // Without a table's name it would not be sent; with the body, the name goes.
+        // A Query without the name of a table would not be sent. The name goes with the body.
         let ask = client
             .query()
             .table_name("none")
@@ -111,7 +111,7 @@ pub async fn connect(client: &Client, connections: usize) {
             });
         Box::pin(ask.send())
     };
-    // The answers are no Query's, so there is nothing to learn from them.
+    // The responses are not those of a Query, so nothing is read from them.
     drop(tokio::time::timeout(CONNECT_TIMEOUT, join_all((0..connections).map(|_| ask()))).await);
 }
 

@@ -1,4 +1,4 @@
-//! What a request costs on DynamoDB: attempts and capacity units, added up while it runs.
+//! The cost of a request on DynamoDB: attempts and capacity units, added up while it runs.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -17,17 +17,17 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
 use aws_sdk_dynamodb::types::{Capacity, ConsumedCapacity};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
-/// What was asked of DynamoDB, and what it charged.
+/// The requests to DynamoDB, and what they consumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     /// HTTP requests sent, retries included.
     pub calls: u32,
-    /// The longest chain of operations of which each began when the one before had been answered:
-    /// how often DynamoDB was waited for.
+    /// The longest chain of operations that had to wait for each other: the round trips in
+    /// sequence.
     pub rounds: u32,
-    /// What was read.
+    /// Read units.
     pub read: Units,
-    /// What was written.
+    /// Write units.
     pub written: Units,
 }
 
@@ -35,14 +35,14 @@ pub struct Usage {
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Units {
-    /// Of the tables themselves.
+    /// Those of the tables themselves.
     pub tables: f64,
-    /// Of their indexes.
+    /// Those of their GSIs.
     pub indexes: f64,
 }
 
 impl Units {
-    /// Of both.
+    /// Those of both.
     pub fn total(self) -> f64 {
         self.tables + self.indexes
     }

@@ -1,4 +1,4 @@
-//! What JSON a document may be made of, checked without changing a byte of it.
+//! The check of a document's JSON, which does not change a byte of it.
 //!
 //! The checks go beyond RFC 8259's grammar where two readers of one text could see different
 //! things: a key that appears twice, a lone surrogate. Numbers are never converted, so 20-digit
@@ -16,7 +16,7 @@ use super::FieldProblem;
 /// How deep objects and arrays may be nested; the document itself is the first level.
 pub const MAX_DEPTH: usize = 64;
 
-/// A document can be wrong in very many places; an answer that names this many is long enough.
+/// A document can break the rules in very many places. A response names this many at most.
 pub(super) const MAX_PROBLEMS: usize = 100;
 /// The white space of RFC 8259 §2.
 pub(super) const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];

@@ -8,7 +8,7 @@ use lambda_http::{Request, RequestExt};
 
 use crate::event::Timestamp;
 
-/// What a request's context says about it.
+/// The context of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestContext {
     /// The path that the client used, stage prefix included, with one slash at its start and none

@@ -1,11 +1,11 @@
-//! A function's way in and out: what API Gateway sends becomes a request, an answer becomes what
-//! API Gateway takes.
+//! The two ends of a function: a payload of API Gateway becomes a request, and a response becomes a
+//! payload.
 //!
-//! lambda_http reads the payloads, 2.0 and 1.0. On some it gives up: it fails on a member of
-//! another type, and panics on a body that is not base64, a space in the query string, a Host that
-//! is none, more headers than a map can have. Left to the Lambda runtime, the first would be API
-//! Gateway's bare 500, and the last the end of the process. Here each is a request that cannot be
-//! read, which the handler's frame answers as it answers all else.
+//! lambda_http reads the payloads, 2.0 and 1.0, and fails on some. It returns an error for a member
+//! of another type. It panics on a body that is not base64, a space in the query string, an invalid
+//! Host, and more headers than a map can have. Left to the Lambda runtime, an error would become
+//! API Gateway's bare 500, and a panic would end the process. Here each becomes a request that
+//! cannot be read, and gets a response as any other request does.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -16,14 +16,14 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, LambdaEvent, Request, RequestExt};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What an invocation brings: a request from API Gateway, or JSON that cannot be read as one.
+/// The payload of an invocation: a request from API Gateway, or JSON that cannot be read as one.
 #[derive(Debug)]
 pub struct Payload(Option<LambdaRequest>);
 
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
-        // It takes a whole value before it looks into it: where it fails or panics, nothing is left
-        // unread.
+        // LambdaRequest reads the complete value before it looks into it. So nothing is left unread
+        // where it fails or panics.
         Ok(Payload(
             caught(|| LambdaRequest::deserialize(deserializer).ok()).flatten(),
         ))
@@ -50,7 +50,7 @@ fn caught<T>(read: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
-/// An answer in the form that HTTP APIs and REST APIs take:
+/// A response in the form that HTTP APIs and REST APIs accept:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
 #[derive(Debug, Serialize)]

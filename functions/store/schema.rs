@@ -11,7 +11,7 @@ pub const USER_ID: &str = "user_id";
 pub const EVENT: &str = "event";
 /// When the service recorded the event, RFC 3339.
 pub const RECORDED_AT: &str = "recorded_at";
-/// Who reported it; absent for a caller that was not authenticated.
+/// The caller that reported it. Absent if the caller was not authenticated.
 pub const RECORDED_BY: &str = "recorded_by";
 /// The address it was reported from; absent when the gateway gave none.
 pub const RECORDED_FROM: &str = "recorded_from";

@@ -26,7 +26,7 @@ fn check<T: std::fmt::Debug>(
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Texts that mean something to whoever reads a request, a header, a URL, a document or a line of a
+/// Texts that mean something to a reader of a request, a header, a URL, a document or a line of a
 /// log.
 fn text() -> impl Strategy<Value = String> {
     let odd = [

@@ -50,7 +50,7 @@ def deployed(**parameters):
     values = {name: declared["Default"] for name, declared in template["Parameters"].items()} | parameters
     # As `sam deploy` puts it, once the code is uploaded.
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-    # Translated with no managed policies at hand: whoever brings one in by a SAM property fails here.
+    # Translated with no managed policies at hand: a change that adds one by a SAM property fails here.
     translated = Translator({}, Parser()).translate(template, values)
     conditions = translated["Conditions"]
 
@@ -368,7 +368,7 @@ def test_the_administrator_is_one_principal(arn, accepted):
     assert bool(re.fullmatch(source()["Parameters"]["AdminArn"]["AllowedPattern"], arn)) == accepted
 
 
-def test_events_and_keys_are_put_by_one_function_and_not_by_whoever_has_its_role():
+def test_events_and_keys_are_put_by_one_function_only():
     name = DEFAULT["CreateEventFunction"]["Properties"]["FunctionName"]["Fn::Sub"]
     function = {"Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:" + name}
     puts = [

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::{Digit, KEY_BYTES, MAX_LEAF_KEYS, Prefix};
 
-/// What lies below a prefix.
+/// The keys below a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     /// The keys themselves, sorted: at most [`MAX_LEAF_KEYS`].
@@ -19,7 +19,7 @@ pub enum Node {
     },
 }
 
-/// What a subtree held when it was last seen. A lower bound: it only ever grows.
+/// A summary of a subtree when it was last seen. It is a lower bound, because a subtree only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// How many keys.
@@ -53,7 +53,7 @@ impl Node {
     /// A node that holds nothing.
     pub const EMPTY: Node = Node::Leaf(Vec::new());
 
-    /// What lies below this node.
+    /// A summary of the keys below this node.
     pub fn summary(&self) -> Summary {
         match self {
             Node::Leaf(keys) => Summary {
@@ -129,7 +129,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Unpackable`], which tells a form that is not known from bytes that are broken.
+    /// [`Unpackable`], which distinguishes an unknown form from broken bytes.
     pub fn unpack(prefix: Prefix, bytes: &[u8]) -> Result<Node, Unpackable> {
         match bytes.first() {
             None | Some(&LEAF | &INNER) => {

@@ -1,4 +1,4 @@
-//! Where a node stands in the trie.
+//! The place of a node in the trie.
 
 use std::fmt;
 
@@ -12,7 +12,8 @@ pub struct Prefix {
     bytes: u8,
 }
 
-/// What leads from a node to one of its children: the next byte, or from the root the first two.
+/// The part of a key that leads from a node to one of its children: the next byte, or the first two
+/// bytes from the root.
 pub type Digit = u16;
 
 /// How many bytes the root's digit takes. The first two bytes of an id change every 2³² ms (49.7
@@ -28,7 +29,7 @@ impl Prefix {
         usize::from(self.bytes)
     }
 
-    /// Where the node lies that `digit` leads to.
+    /// The prefix of the child that `digit` leads to.
     #[must_use]
     pub fn child(self, digit: Digit) -> Prefix {
         let bytes = self.bytes + self.digit_bytes();

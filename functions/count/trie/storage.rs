@@ -1,11 +1,10 @@
-//! What the trie asks of a storage.
+//! The storage of a trie.
 
 use std::future::Future;
 
 use super::{Node, Prefix};
 
-/// One of the tries that share a scope and are read together: a shard's number, or 0 for a user's
-/// only one.
+/// The number of a trie within its scope: the number of a shard, or 0 for the only trie of a user.
 pub type LaneId = u8;
 
 /// A node as it is stored.
@@ -13,51 +12,51 @@ pub type LaneId = u8;
 pub struct Entry {
     /// Counts the writes: 0 is a node that is not stored yet.
     pub version: u64,
-    /// What it says.
+    /// The node itself.
     pub node: Node,
-    /// On a root, how far the lane can be trusted.
+    /// On a root, how far the trie can be trusted.
     pub state: Option<State>,
 }
 
-/// How far a lane can be trusted.
+/// How far a trie can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The events that were there before the lane are still being added: read the log itself.
+    /// Events from before the trie was started are still being added. Read the table or the GSI.
     Building {
-        /// When the lane was started, in milliseconds since 1970.
+        /// When the trie was started, in milliseconds since 1970.
         since_millis: u64,
         /// All keys below this one have been added.
         next: u128,
     },
-    /// Every event is in it once it was delivered.
+    /// Every delivered event is in the trie.
     Ready,
 }
 
-/// What became of a compare-and-swap.
+/// The outcome of a compare-and-swap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swap {
-    /// The node is what was asked for.
+    /// The new node is stored.
     Done,
-    /// Somebody else was faster: this is there now.
+    /// Another writer was faster, and this is stored now.
     Lost(Option<Entry>),
 }
 
-/// Where the nodes of one scope are kept.
+/// The storage of the nodes of one scope.
 ///
-/// Reads see every write that was answered before they began (DynamoDB: strongly consistent reads).
-/// An applier can bear a stale node all the same: its swap is lost, and what it lost to is merged.
-/// It cannot bear not to see a root.
+/// A read sees every write that was acknowledged before it began. With DynamoDB these are strongly
+/// consistent reads. An applier tolerates a stale node, because its swap is lost and it merges with
+/// what won. It does not tolerate a root that it cannot see.
 pub trait Storage: Sync {
-    /// Why it failed.
+    /// The failure of an operation.
     type Error: Send;
 
-    /// The nodes of all lanes at `prefix`.
+    /// The nodes of all tries at `prefix`.
     fn level(
         &self,
         prefix: Prefix,
     ) -> impl Future<Output = Result<Vec<(LaneId, Entry)>, Self::Error>> + Send;
 
-    /// One lane's node at `prefix`.
+    /// The node of one trie at `prefix`.
     fn node(
         &self,
         lane: LaneId,
