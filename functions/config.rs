@@ -47,8 +47,8 @@ impl Identity {
     }
 }
 
-/// AWS's own variables for where DynamoDB is and who asks: set by Lambda, the endpoint by the
-/// template.
+/// The variables of AWS for the region, the credentials and the endpoint of DynamoDB. Lambda sets
+/// all of them except the endpoint, which the template sets.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 const REGION: &str = "AWS_REGION";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
@@ -120,10 +120,10 @@ pub enum SettingsError {
     /// One of Lambda's own variables is not set.
     #[error("the environment variable {0} is not set; Lambda sets it for each function")]
     NotOnLambda(&'static str),
-    /// There is nothing to trust.
+    /// The certificates cannot be used.
     #[error("the certificates that {CERTIFICATES} names cannot be used: {0}")]
     Tls(String),
-    /// The number of shards is none.
+    /// The value of SHARDS is not a number of shards.
     #[error("the environment variable {SHARDS} is wrong: {0}")]
     Shards(#[from] ShardsError),
 }

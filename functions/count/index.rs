@@ -33,7 +33,8 @@ use crate::store::{Error, EventKey, EventStore, Partition, Scope};
 
 /// How many partitions a batch is added to at a time.
 const PARTITIONS_AT_ONCE: usize = 64;
-/// One event in so many has the events of its partitions counted, to see whether one needs a trie.
+/// For one event in so many, the events of its partitions are counted to see whether one of them
+/// needs a trie.
 const SAMPLE: u128 = 32;
 
 /// Maintains the count index.

@@ -27,7 +27,8 @@ pub(super) struct PartitionNodes {
 }
 
 impl CountsTable {
-    /// The nodes of the tries of `scope`: one trie a shard for everyone's, one for a user's.
+    /// The nodes of the tries of `scope`. The scope of everyone has a trie for each shard, and the
+    /// scope of a user has one trie.
     pub fn nodes(&self, scope: &Scope) -> ScopeNodes {
         // Only hex follows the last #, so no user id can reach into another scope.
         let scope_key = match scope {

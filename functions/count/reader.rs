@@ -26,7 +26,7 @@ pub struct Count {
 /// How many events there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Total {
-    /// Exactly, or at least, so many.
+    /// The number of events, exact or a lower bound.
     pub events: u64,
     /// Whether nothing was left out for its cost. This relies on a count index that trails by less
     /// than ten seconds.

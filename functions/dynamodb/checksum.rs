@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::error::BoxError;
 /// The header in which DynamoDB sends the CRC-32 of the body of each response, as a decimal number.
 const CRC32: &str = "x-amz-crc32";
 
-/// Refuses a success that is empty, or whose checksum is another than the one that came with it.
+/// Rejects a success whose body is empty or does not match the checksum that came with it.
 ///
-/// The SDK takes an empty body for one that says nothing: a put would be done, and a list at its
-/// end.
+/// The SDK accepts an empty body as a valid response. It would report a put as successful, or a
+/// list as finished, although DynamoDB never said so.
 #[derive(Debug)]
 pub(super) struct ChecksumInterceptor;
 

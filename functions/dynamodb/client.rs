@@ -1,9 +1,9 @@
 //! The DynamoDB client: pinned behaviour, timeouts that fit into a request, and the count of what
 //! is used.
 //!
-//! A function's first request waits for what the client does at its start, and the processor's
-//! share that it does it with is small. So there is no search for settings, no folder of
-//! certificates to read, and no second TLS library: docs/performance.md has what that saves.
+//! The first request of a function waits until the client is set up, and Lambda gives the function
+//! only a small share of a processor for that. So there is no search for settings, no folder of
+//! certificates to read, and no second TLS library. benches/results/lambda.md has the savings.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;

@@ -1,6 +1,6 @@
-//! The document of an event: the rules a reporter has to keep, and a [`NewEvent`] for one that kept
-//! them.
+//! The document of an event: the rules for it, and [`NewEvent`], which is a document that keeps them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::json::{self, Value};
 use super::{Timestamp, TimestampError, UserId};
 
-/// The largest document, in bytes. Beyond it a request is a 413.
+/// The largest document, in bytes. A request with a larger one gets a 413.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// The longest `user_id`, `event_type` and `src_service`, in bytes.
 pub const MAX_FIELD_BYTES: usize = 256;
@@ -21,7 +21,8 @@ const TIMESTAMP: &str = "timestamp";
 const SRC_SERVICE: &str = "src_service";
 /// Required, but of any type.
 const ANY_VALUE: [&str; 2] = ["invariant_data", "app_data"];
-/// Put in front of a document when it is read back, so a document cannot have its own.
+/// The service puts these in front of a document when it returns it, so a document cannot have its
+/// own.
 const RESERVED: [&str; 2] = ["id", "recorded"];
 
 /// A document that keeps every rule, ready to be recorded.
@@ -49,17 +50,17 @@ pub struct NewEvent {
 pub struct FieldProblem {
     /// The member's name, or its path within the document.
     pub field: String,
-    /// What is wrong with it, completing the sentence "`field` …".
+    /// The problem, which completes the sentence "`field` …".
     pub problem: String,
 }
 
 /// Why a document cannot be recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Not one JSON object; the text says where and why.
+    /// The text is not one JSON object. The message says where and why.
     #[error("The body is not a JSON document that can be recorded: {0}.")]
     Syntax(String),
-    /// JSON, but against the rules: all of its problems.
+    /// The text is a JSON object that breaks rules. These are all of its problems.
     #[error("The event breaks {}{} of the log's rules; each is listed under \"fields\".", at_least(.0), .0.len())]
     Fields(Vec<FieldProblem>),
 }
@@ -118,39 +119,45 @@ impl NewEvent {
             }
         }
 
-        match (user_id, timestamp, src_service, fields.problems) {
-            (Some(user_id), Some(timestamp), Some(src_service), problems)
-                if problems.is_empty() =>
-            {
-                let document = text.trim_matches(json::WHITE_SPACE).to_owned();
+        let problems = fields.problems;
+        match (user_id, timestamp, src_service) {
+            (Some(user_id), Some(timestamp), Some(src_service)) if problems.is_empty() => {
                 Ok(NewEvent {
                     user_id,
                     timestamp,
                     src_service,
-                    document,
+                    document: text.trim_matches(json::WHITE_SPACE).to_owned(),
                 })
             }
-            (.., problems) => Err(Rejection::Fields(problems)),
+            _ => Err(Rejection::Fields(problems)),
         }
     }
 }
 
+/// The members of a document, and the problems that were found so far.
 struct Fields<'a> {
-    by_name: std::collections::BTreeMap<String, Value<'a>>,
+    by_name: BTreeMap<String, Value<'a>>,
     problems: Vec<FieldProblem>,
 }
 
 impl Fields<'_> {
+    /// Reads the member `name`. Adds a problem if it is missing or cannot be read.
     fn require<T>(
         &mut self,
         name: &str,
         read: impl Fn(&Value<'_>) -> Result<T, String>,
     ) -> Option<T> {
-        let read = self
-            .by_name
-            .get(name)
-            .map_or_else(|| Err("is required".to_owned()), read);
-        read.map_err(|problem| self.problem(name, problem)).ok()
+        let result = match self.by_name.get(name) {
+            Some(value) => read(value),
+            None => Err("is required".to_owned()),
+        };
+        match result {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problem(name, problem);
+                None
+            }
+        }
     }
 
     fn problem(&mut self, name: &str, problem: String) {
@@ -172,7 +179,9 @@ fn user_id(value: &Value<'_>) -> Result<UserId, String> {
     let text = match value {
         Value::String(text) => text.as_ref(),
         Value::Number(number) if number == "-0" => "0",
+        // With a fraction or an exponent, a number is not spelled as an integer.
         Value::Number(number) if !number.contains(['.', 'e', 'E']) => number.as_ref(),
+        // The empty text is not a user id either.
         _ => "",
     };
     text.parse().map_err(|_| {
@@ -215,14 +224,12 @@ mod tests {
     fn a_document_that_keeps_the_rules_is_kept_verbatim() {
         let event = NewEvent::parse(&format!("\n {SEED}\t"), now()).unwrap();
         assert_eq!(event.document, SEED);
-        assert_eq!(
-            (event.user_id().as_str(), event.src_service()),
-            ("1", "user_service")
-        );
+        assert_eq!(event.user_id().as_str(), "1");
+        assert_eq!(event.src_service(), "user_service");
     }
 
     #[test]
-    fn all_problems_are_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let found = problems(
             r#"{"user_id": 1.5, "event_type": "", "timestamp": 5, "app_data": 1, "id": 2, "x": {"y": 1, "y": 1}}"#,
         );

@@ -12,16 +12,27 @@
 //! | 50 | random |
 //! | 4 | the shard |
 //!
-//! The fraction takes 20 bits rather than the 12 that would do for microseconds, because a
-//! millisecond has 10⁶ nanoseconds and 2²⁰ is just above that: every nanosecond has an id range of
-//! its own, so sorting ids sorts events, and a `from` or `to` that falls between two nanoseconds
-//! separates them.
+//! The fraction takes 20 bits. Microseconds would need only 12, but a millisecond has 10⁶
+//! nanoseconds, and 2²⁰ is just above that. So each nanosecond has its own range of ids: sorting ids
+//! sorts events, and a `from` or `to` separates two neighbouring nanoseconds.
 
 use std::fmt;
 
 use super::timestamp::{NANOS_PER_MILLI, Timestamp};
 
-/// An event's id. Ordered by time, then by the rest of its bits.
+/// An event's id. Ids are ordered by time, then by the rest of their bits.
+///
+/// ```
+/// use audit_log::event::{EventId, Timestamp};
+///
+/// let at = Timestamp::parse("2024-01-01T00:00:00.123Z").unwrap();
+/// // The random bits choose one of four shards and make the id unique.
+/// let id = EventId::new(at, 0x0123_4567_89ab_cdef, 4);
+/// assert_eq!(id.to_string(), "018cc251-f47b-7000-8000-48d159e26af3");
+/// assert_eq!(id.shard(), 3);
+/// assert_eq!(EventId::parse("018cc251-f47b-7000-8000-48d159e26af3"), Some(id));
+/// assert_eq!(EventId::parse("not an id"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(u128);
 
@@ -33,9 +44,9 @@ const MILLIS_BITS: u32 = 48;
 const FRACTION_BITS: u32 = 20;
 const SHARD_BITS: u32 = 4;
 const RANDOM_BITS: u32 = 50;
-/// Of 64 random bits, those that choose the shard. The other 50 go into the id.
+/// How many of 64 random bits choose the shard. The other 50 go into the id.
 const SHARD_CHOICE_BITS: u32 = u64::BITS - RANDOM_BITS;
-/// Where the hyphens of a UUID's text stand (RFC 9562 §4).
+/// The positions of the hyphens in a UUID's text (RFC 9562 §4).
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 const TEXT_LEN: usize = 36;
 
@@ -45,20 +56,22 @@ impl EventId {
         let choice = random & ((1 << SHARD_CHOICE_BITS) - 1);
         let shard = choice % u64::from(shards.max(1));
         let unique = u128::from(random >> SHARD_CHOICE_BITS);
-        EventId(EventId::lowest_at(at).0 | (unique << SHARD_BITS) | u128::from(shard))
+        let lowest = EventId::lowest_at(at).0;
+        EventId(lowest | (unique << SHARD_BITS) | u128::from(shard))
     }
 
     /// The lowest id that an event at `at` can have: every earlier event's id is below it.
     pub fn lowest_at(at: Timestamp) -> EventId {
         let millis = u128::from(at.millis()) & ((1 << MILLIS_BITS) - 1);
         let fraction = (at.nanos_of_milli() << FRACTION_BITS) / NANOS_PER_MILLI;
-        let (high, low) = (fraction >> 8, fraction & 0xff);
-        EventId(
-            (millis << 80) | VERSION | (high << 64) | VARIANT | (low << (RANDOM_BITS + SHARD_BITS)),
-        )
+        // The variant lies between the upper 12 and the lower 8 bits of the fraction.
+        let upper = fraction >> 8;
+        let lower = fraction & 0xff;
+        let time = (millis << 80) | (upper << 64) | (lower << (RANDOM_BITS + SHARD_BITS));
+        EventId(time | VERSION | VARIANT)
     }
 
-    /// Reads a UUIDv7's text, in either case. `None` for anything else.
+    /// Reads a UUIDv7's text, in upper or lower case. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<EventId> {
         if text.len() != TEXT_LEN {
             return None;
@@ -76,12 +89,18 @@ impl EventId {
         EventId::from_bits(bits)
     }
 
-    /// The id of these 128 bits, if they are one.
+    /// The id with these 128 bits. Returns `None` if they are not a UUIDv7.
     pub fn from_bits(bits: u128) -> Option<EventId> {
-        (bits & VERSION_MASK == VERSION && bits & VARIANT_MASK == VARIANT).then_some(EventId(bits))
+        let is_version_7 = bits & VERSION_MASK == VERSION;
+        let is_variant_10 = bits & VARIANT_MASK == VARIANT;
+        if is_version_7 && is_variant_10 {
+            Some(EventId(bits))
+        } else {
+            None
+        }
     }
 
-    /// The id as a number: ids sort as these do.
+    /// The id as a number. These numbers sort as the ids do.
     pub const fn to_bits(self) -> u128 {
         self.0
     }
@@ -95,12 +114,11 @@ impl EventId {
 /// The canonical text: lower-case hex, hyphens at 8-4-4-4-12.
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (a, b, c) = (
-            self.0 >> 96,
-            (self.0 >> 80) & 0xffff,
-            (self.0 >> 64) & 0xffff,
-        );
-        let (d, e) = ((self.0 >> 48) & 0xffff, self.0 & 0xffff_ffff_ffff);
+        let a = self.0 >> 96;
+        let b = (self.0 >> 80) & 0xffff;
+        let c = (self.0 >> 64) & 0xffff;
+        let d = (self.0 >> 48) & 0xffff;
+        let e = self.0 & 0xffff_ffff_ffff;
         write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
     }
 }
@@ -111,7 +129,21 @@ impl fmt::Debug for EventId {
     }
 }
 
-/// A range of ids, both ends included, as DynamoDB's BETWEEN takes it.
+/// A range of ids. It includes both ends, as DynamoDB's BETWEEN does.
+///
+/// ```
+/// use audit_log::event::{EventId, IdRange, Timestamp};
+///
+/// let from = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
+/// let to = Timestamp::parse("2024-01-02T00:00:00Z").unwrap();
+/// let day = IdRange::ALL.starting_at(from).ending_before(to);
+/// assert!(day.contains(EventId::lowest_at(from)));
+/// assert!(!day.contains(EventId::lowest_at(to)));
+///
+/// // A page that continues after an event starts with the next older one.
+/// let noon = EventId::lowest_at(Timestamp::parse("2024-01-01T12:00:00Z").unwrap());
+/// assert!(!day.below(noon).contains(noon));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdRange {
     first: u128,
@@ -145,13 +177,13 @@ impl IdRange {
         self.below(EventId::lowest_at(to))
     }
 
-    /// The ids below `id`: what a list shows after it.
+    /// The ids below `id`, which are those that a list shows after it.
     #[must_use]
     pub fn below(self, id: EventId) -> IdRange {
         self.before_key(id.0)
     }
 
-    /// The ids from `first` on.
+    /// The ids from the number `first` on.
     #[must_use]
     pub fn from_key(self, first: u128) -> IdRange {
         IdRange {
@@ -160,7 +192,7 @@ impl IdRange {
         }
     }
 
-    /// The ids up to the one before `end`.
+    /// The ids below the number `end`.
     #[must_use]
     pub fn before_key(self, end: u128) -> IdRange {
         match end.checked_sub(1) {
@@ -172,26 +204,34 @@ impl IdRange {
         }
     }
 
-    /// Whether `id` is one of them.
+    /// Whether the range contains `id`.
     pub fn contains(self, id: EventId) -> bool {
         (self.first..=self.last).contains(&id.0)
     }
 
-    /// The first id as a number, and the number after the last; `None` for a range that holds no
-    /// id.
+    /// The first number of the range, and the number after the last. Returns `None` for a range that
+    /// contains no id.
     pub fn half_open(self) -> Option<(u128, u128)> {
-        // The greatest number is not an id.
-        (self.first <= self.last).then_some((self.first, self.last.saturating_add(1)))
+        if self.is_empty() {
+            return None;
+        }
+        // The greatest number is not an id, so it makes no difference that it is left out.
+        let end = self.last.saturating_add(1);
+        Some((self.first, end))
     }
 
-    /// The sort keys of both ends, or `None` for a range that holds no id.
+    /// The sort keys of both ends. Returns `None` for a range that contains no id.
     pub fn sort_keys(self) -> Option<(String, String)> {
-        (self.first <= self.last).then(|| {
-            (
-                EventId(self.first).to_string(),
-                EventId(self.last).to_string(),
-            )
-        })
+        if self.is_empty() {
+            return None;
+        }
+        let first = EventId(self.first).to_string();
+        let last = EventId(self.last).to_string();
+        Some((first, last))
+    }
+
+    const fn is_empty(self) -> bool {
+        self.first > self.last
     }
 }
 
@@ -208,10 +248,8 @@ mod tests {
         let id = EventId::new(at("2024-01-01T00:00:00.123Z"), u64::MAX, 4);
         let text = id.to_string();
         assert!(text.starts_with("018cc251-f47b-7000-803f-"), "{text}");
-        assert_eq!(
-            id.shard(),
-            u8::try_from(((1_u64 << SHARD_CHOICE_BITS) - 1) % 4).unwrap()
-        );
+        let choice = (1_u64 << SHARD_CHOICE_BITS) - 1;
+        assert_eq!(u64::from(id.shard()), choice % 4);
         assert_eq!(EventId::parse(&text), Some(id));
         assert_eq!(EventId::parse(&text.to_uppercase()), Some(id));
     }
@@ -219,19 +257,15 @@ mod tests {
     #[test]
     fn ids_sort_by_nanosecond_whatever_their_random_bits() {
         for nanos in (0..3_000_000).step_by(37).chain(999_990..1_000_010) {
-            let (earlier, later) = (
-                Timestamp::from_nanos(nanos),
-                Timestamp::from_nanos(nanos + 1),
-            );
-            let highest = EventId::new(earlier, u64::MAX, 16);
-            let lowest = EventId::new(later, 0, 16);
+            let highest = EventId::new(Timestamp::from_nanos(nanos), u64::MAX, 16);
+            let lowest = EventId::new(Timestamp::from_nanos(nanos + 1), 0, 16);
             assert!(highest < lowest, "{nanos}");
             assert!(highest.to_string() < lowest.to_string(), "{nanos}");
         }
     }
 
     #[test]
-    fn what_is_not_a_uuid_version_7_is_no_id() {
+    fn a_text_that_is_not_a_uuid_version_7_is_rejected() {
         for text in [
             "",
             "1",
@@ -249,17 +283,15 @@ mod tests {
 
     #[test]
     fn a_range_includes_from_and_excludes_to_and_the_cursor() {
-        let (from, to) = (at("2024-01-01T00:00:00Z"), at("2024-01-02T00:00:00Z"));
+        let from = at("2024-01-01T00:00:00Z");
+        let to = at("2024-01-02T00:00:00Z");
         let range = IdRange::ALL.starting_at(from).ending_before(to);
-        let holds = |range: IdRange, id: EventId| (range.first..=range.last).contains(&id.0);
-        assert!(holds(range, EventId::new(from, 0, 1)));
-        assert!(!holds(range, EventId::new(to, 0, 1)));
+        assert!(range.contains(EventId::new(from, 0, 1)));
+        assert!(!range.contains(EventId::new(to, 0, 1)));
         let cursor = EventId::new(from, 77 << SHARD_CHOICE_BITS, 1);
-        assert!(!holds(range.below(cursor), cursor));
-        assert!(holds(range.below(cursor), EventId(cursor.0 - 1)));
-        assert_eq!(
-            IdRange::ALL.starting_at(to).ending_before(from).sort_keys(),
-            None
-        );
+        assert!(!range.below(cursor).contains(cursor));
+        assert!(range.below(cursor).contains(EventId(cursor.0 - 1)));
+        let backwards = IdRange::ALL.starting_at(to).ending_before(from);
+        assert_eq!(backwards.sort_keys(), None);
     }
 }

@@ -70,8 +70,9 @@ pub(super) fn scan(text: &str) -> Result<Members<'_>, String> {
     }
 }
 
-/// serde_json places errors better, and never quotes what it reads. It passes over lone surrogates
-/// in what it ignores, so a text that it takes is one of those.
+/// serde_json reports the positions of errors more precisely, and never quotes what it reads. It
+/// does not check skipped strings for lone surrogates. So if it accepts the text, a lone surrogate
+/// is the error.
 fn syntax_problem(text: &str) -> String {
     match serde_json::from_str::<IgnoredAny>(text) {
         Err(error) => error.to_string(),

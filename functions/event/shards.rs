@@ -1,4 +1,4 @@
-//! Into how many shards the log is written.
+//! The number of shards of the events table.
 
 use std::str::FromStr;
 
@@ -7,8 +7,16 @@ pub const MAX_SHARDS: u8 = 16;
 
 /// A number of shards, 1 to [`MAX_SHARDS`].
 ///
-/// It may be raised at any moment, because an id carries its own shard. Readers list at least so
-/// many shards, and more where the count index knows of more: see [`Count`](crate::count::Count).
+/// It can be raised at any time, because an id contains its own shard. Readers list at least this
+/// many shards, and more if the count index knows of more: see [`Count`](crate::count::Count).
+///
+/// ```
+/// use audit_log::event::Shards;
+///
+/// let shards: Shards = "4".parse().unwrap();
+/// assert_eq!(shards.get(), 4);
+/// assert!("17".parse::<Shards>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shards(u8);
 
@@ -29,14 +37,11 @@ impl FromStr for Shards {
 
     fn from_str(text: &str) -> Result<Shards, ShardsError> {
         // `parse` alone would accept a plus sign.
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| digits && (1..=MAX_SHARDS).contains(number));
-        number
-            .map(Shards)
-            .ok_or_else(|| ShardsError(text.to_owned()))
+        let has_only_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse::<u8>() {
+            Ok(number @ 1..=MAX_SHARDS) if has_only_digits => Ok(Shards(number)),
+            _ => Err(ShardsError(text.to_owned())),
+        }
     }
 }
 

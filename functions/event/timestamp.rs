@@ -1,4 +1,4 @@
-//! Instants, to the nanosecond.
+//! The timestamp of an event: an instant with a precision of one nanosecond.
 
 use std::fmt;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub enum TimestampError {
 }
 
 pub(super) const NANOS_PER_MILLI: u128 = 1_000_000;
-/// Where RFC 3339 has its `T`: after a full date. The `time` crate takes any byte there.
+/// The position of the `T` in RFC 3339: after a full date. The `time` crate accepts any byte there.
 const SEPARATOR: usize = "2024-01-01".len();
 
 impl Timestamp {
@@ -56,22 +56,24 @@ impl Timestamp {
         Timestamp::from_nanos(millis as u128 * NANOS_PER_MILLI)
     }
 
-    /// Reads an RFC 3339 date-time (section 5.6): any offset, any number of fractional digits, of
-    /// which nine count, and the leap second `23:59:60`, which is the last nanosecond of its
-    /// minute.
+    /// Reads an RFC 3339 date-time (section 5.6).
+    ///
+    /// Any offset is accepted, and any number of fractional digits, of which the first nine count.
+    /// The leap second `23:59:60` becomes the last nanosecond of its minute.
     ///
     /// # Errors
     ///
     /// [`TimestampError`], which says what is wrong.
     pub fn parse(text: &str) -> Result<Timestamp, TimestampError> {
-        match text.as_bytes().get(SEPARATOR) {
-            Some(b'T' | b't') => {}
-            _ => return Err(TimestampError::Format),
+        let separator = text.as_bytes().get(SEPARATOR);
+        if !matches!(separator, Some(b'T' | b't')) {
+            return Err(TimestampError::Format);
         }
         let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError::Format)?;
-        u128::try_from(instant.unix_timestamp_nanos())
-            .map(Timestamp::from_nanos)
-            .map_err(|_| TimestampError::BeforeEpoch)
+        match u128::try_from(instant.unix_timestamp_nanos()) {
+            Ok(nanos) => Ok(Timestamp::from_nanos(nanos)),
+            Err(_) => Err(TimestampError::BeforeEpoch),
+        }
     }
 
     /// Whole milliseconds since the epoch.
@@ -96,23 +98,24 @@ impl Timestamp {
         Timestamp(self.0.saturating_sub(before.as_nanos()))
     }
 
-    /// How long after `earlier` this instant is; zero when it is not after it.
+    /// The time from `earlier` to this instant, or zero if this instant is not later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         let nanos = self.0.saturating_sub(earlier.0);
-        u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
+        match u64::try_from(nanos) {
+            Ok(nanos) => Duration::from_nanos(nanos),
+            Err(_) => Duration::MAX,
+        }
     }
 }
 
 /// RFC 3339 in UTC with milliseconds, such as `2024-01-01T00:00:00.000Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = i128::try_from(self.0)
-            .ok()
-            .and_then(|nanos| OffsetDateTime::from_unix_timestamp_nanos(nanos).ok())
-            .ok_or(fmt::Error)?;
-        let (date, time) = (at.date(), at.time());
-        let (hour, minute, second, milli) = time.as_hms_milli();
-        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+        let nanos = i128::try_from(self.0).map_err(|_| fmt::Error)?;
+        let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
+        let (year, month, day) = at.to_calendar_date();
+        let month = u8::from(month);
+        let (hour, minute, second, milli) = at.to_hms_milli();
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_rfc_3339_is_refused() {
+    fn a_text_that_is_not_rfc_3339_is_rejected() {
         for text in [
             "",
             "now",

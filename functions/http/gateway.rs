@@ -60,8 +60,8 @@ pub struct GatewayResponse {
     headers: BTreeMap<String, String>,
     body: Body,
     is_base64_encoded: bool,
-    /// None are set. The form of HTTP APIs has the member, and `cargo lambda watch` wants it; that
-    /// of REST APIs has not.
+    /// Always empty, because the service sets no cookies. The form of HTTP APIs and `cargo lambda
+    /// watch` need the member, and the form of REST APIs does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     cookies: Option<[String; 0]>,
 }

@@ -55,7 +55,7 @@ impl Metric {
     }
 }
 
-/// Where metrics go.
+/// A sink for metrics.
 #[derive(Clone)]
 pub struct Metrics {
     service: Arc<str>,
@@ -63,19 +63,19 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Nowhere.
+    /// Drops all metrics.
     pub fn none() -> Metrics {
         Metrics::to("", |_| {})
     }
 
-    /// Those of `service` to standard output, as Lambda wants them: each a line of its own, not one
-    /// of the log's.
+    /// Writes the metrics of `service` to standard output. Lambda requires each metric on a line of
+    /// its own that is not a log line.
     pub fn standard_output(service: &str) -> Metrics {
         // A line that cannot be written is no reason to fail.
         Metrics::to(service, |line| drop(writeln!(std::io::stdout(), "{line}")))
     }
 
-    /// Those of `service` to `sink`, line by line.
+    /// Passes the metrics of `service` to `sink`, line by line.
     pub fn to(service: &str, sink: impl Fn(&str) + Send + Sync + 'static) -> Metrics {
         Metrics {
             service: service.into(),
