@@ -135,7 +135,7 @@ impl ListEvents {
         }
 
         // The first page has read some of the live window, or all of it.
-        let is_first = page_range == selection.range;
+        let is_first = query.start() == Start::Newest;
         let seen = if is_first { reader.seen() } else { Vec::new() };
         let total = self.count.total(&index, selection.range, &seen, now);
         let (page, total) = try_join(self.store.page(rows, fits), total).await?;
