@@ -10,11 +10,10 @@ pub const EVENTS_TABLE: &str = "EVENTS_TABLE";
 pub const KEYS_TABLE: &str = "KEYS_TABLE";
 /// The name of the table that holds the count index.
 pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
-/// Into how many shards the log is written, 1 to 16: see [`Shards`].
+/// The number of shards of the events table, 1 to 16: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
 
-/// What the service is called in logs and metrics, after the convention of Powertools for AWS
-/// Lambda.
+/// The name of the service in logs and metrics, by the convention of Powertools for AWS Lambda.
 pub const SERVICE: &str = "POWERTOOLS_SERVICE_NAME";
 
 /// The name of the function on Lambda.
@@ -29,20 +28,19 @@ pub struct Identity {
     pub service: String,
     /// The function's name on Lambda.
     pub function: String,
-    /// The least severe level that is logged; INFO, if Lambda says nothing.
+    /// The least severe level that is logged. The default is INFO.
     pub log_level: LevelFilter,
 }
 
 impl Identity {
-    /// Reads it from the environment. Nothing here keeps a function from running.
+    /// Reads the identity from the environment. A variable that is missing or wrong gets its
+    /// default, so a function can always start.
     pub fn from_environment() -> Identity {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let log_level = variable(LOG_LEVEL).and_then(|level| level.parse().ok());
         Identity {
             service: variable(SERVICE).unwrap_or_else(|| "audit-log".to_owned()),
             function: variable(FUNCTION).unwrap_or_default(),
-            log_level: variable(LOG_LEVEL)
-                .and_then(|level| level.parse().ok())
-                .unwrap_or(LevelFilter::INFO),
+            log_level: log_level.unwrap_or(LevelFilter::INFO),
         }
     }
 }
@@ -55,8 +53,8 @@ const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
-/// A file of certificates to trust instead of Amazon's, for an endpoint that has its own; OpenSSL's
-/// name for it.
+/// A file of certificates to trust instead of Amazon's, for an endpoint that has its own. The name
+/// is OpenSSL's.
 const CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// How a function reaches DynamoDB.
@@ -70,32 +68,49 @@ pub struct Access {
     pub secret_key: String,
     /// From `AWS_SESSION_TOKEN`, if it is set.
     pub session_token: Option<String>,
-    /// From `AWS_ENDPOINT_URL_DYNAMODB`; without it, the region's own.
+    /// From `AWS_ENDPOINT_URL_DYNAMODB`. The default is the region's own endpoint.
     pub endpoint: Option<String>,
-    /// The file that `SSL_CERT_FILE` names: certificates in PEM form.
+    /// The content of the file that `SSL_CERT_FILE` names: certificates in PEM form.
     pub certificates: Option<Vec<u8>>,
 }
 
 impl Access {
-    /// Reads it from the environment.
+    /// Reads the access from the environment.
     ///
     /// # Errors
     ///
     /// [`SettingsError`], which names the variable.
     pub fn from_environment() -> Result<Access, SettingsError> {
-        let optional = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let required = |name| optional(name).ok_or(SettingsError::NotOnLambda(name));
-        let read =
-            |path| std::fs::read(path).map_err(|error| SettingsError::Tls(error.to_string()));
+        let required = |name| variable(name).ok_or(SettingsError::NotOnLambda(name));
         Ok(Access {
             region: required(REGION)?,
             key_id: required(KEY_ID)?,
             secret_key: required(SECRET_KEY)?,
-            session_token: optional(SESSION_TOKEN),
-            endpoint: optional(ENDPOINT),
-            certificates: optional(CERTIFICATES).map(read).transpose()?,
+            session_token: variable(SESSION_TOKEN),
+            endpoint: variable(ENDPOINT),
+            certificates: certificates()?,
         })
     }
+}
+
+/// Reads the file of certificates, if one is named.
+fn certificates() -> Result<Option<Vec<u8>>, SettingsError> {
+    let Some(path) = variable(CERTIFICATES) else {
+        return Ok(None);
+    };
+    match std::fs::read(path) {
+        Ok(pem) => Ok(Some(pem)),
+        Err(error) => Err(SettingsError::Tls(error.to_string())),
+    }
+}
+
+/// The value of an environment variable. An empty variable counts as one that is not set.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok()?;
+    if value.is_empty() {
+        return None;
+    }
+    Some(value)
 }
 
 /// A function's settings.
@@ -129,16 +144,28 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Reads the settings with `variable`, which gives an environment variable's value.
+    /// Reads the settings with `variable`, which returns the value of an environment variable.
+    ///
+    /// ```
+    /// use audit_log::config::Settings;
+    ///
+    /// let settings = Settings::read(|name| match name {
+    ///     "EVENTS_TABLE" => Some("events".to_owned()),
+    ///     "KEYS_TABLE" => Some("keys".to_owned()),
+    ///     "COUNTS_TABLE" => Some("counts".to_owned()),
+    ///     "SHARDS" => Some("4".to_owned()),
+    ///     _ => None,
+    /// });
+    /// assert_eq!(settings.unwrap().shards.get(), 4);
+    /// ```
     ///
     /// # Errors
     ///
     /// [`SettingsError`], which names the variable.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
-        let read = |name| {
-            variable(name)
-                .filter(|value| !value.is_empty())
-                .ok_or(SettingsError::Missing(name))
+        let read = |name| match variable(name) {
+            Some(value) if !value.is_empty() => Ok(value),
+            _ => Err(SettingsError::Missing(name)),
         };
         Ok(Settings {
             events_table: read(EVENTS_TABLE)?,
@@ -175,20 +202,11 @@ mod tests {
             .map_err(|error| error.to_string())
         };
         assert_eq!(read("events", "4").unwrap().events_table, "events");
-        assert!(
-            read("", "4")
-                .unwrap_err()
-                .contains("EVENTS_TABLE is not set")
-        );
-        assert!(
-            read("events", "")
-                .unwrap_err()
-                .contains("SHARDS is not set")
-        );
-        assert!(
-            read("events", "many")
-                .unwrap_err()
-                .contains("SHARDS is wrong: \"many\"")
-        );
+        let error = read("", "4").unwrap_err();
+        assert!(error.contains("EVENTS_TABLE is not set"), "{error}");
+        let error = read("events", "").unwrap_err();
+        assert!(error.contains("SHARDS is not set"), "{error}");
+        let error = read("events", "many").unwrap_err();
+        assert!(error.contains("SHARDS is wrong: \"many\""), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `audit-log demo`: fills a running log with realistic events, through its HTTP API.
+//! `audit-log demo`: reports realistic events through the HTTP API of a running audit log.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,30 +15,32 @@ use uuid::Uuid;
 
 use crate::say;
 
-/// Fills a running log with realistic events, through its HTTP API.
+/// Reports realistic events through the HTTP API of a running audit log.
 ///
-/// Exit code: 0 when all were recorded, 1 when some were not, 2 when there is no log at the URL.
+/// Exit code: 0 if every event was recorded, 1 if some were not, 2 if no audit log responds at the
+/// URL.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How many events to report.
+    /// The number of events to report.
     #[arg(long, default_value_t = 10_000)]
     events: u64,
-    /// How many users they are about. Some do much more than others.
+    /// The number of users. Some of them do much more than others.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     users: u32,
-    /// Where the log is, over plain HTTP.
+    /// The URL of the audit log, over plain HTTP.
     #[arg(long, default_value = "http://127.0.0.1:5001")]
     url: String,
-    /// How many requests are under way at a time.
+    /// The number of requests that run at the same time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
 }
 
-/// How often an event is sent that the log could not take at once.
-const TRIES: u32 = 6;
+/// How often an event is sent at most.
+const MAX_ATTEMPTS: u32 = 6;
+/// The pause before the second attempt. It grows by as much with each attempt.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// An event type, its service, and how often it happens relative to the others.
+/// An event type, the service that reports it, and its frequency relative to the others.
 const KINDS: [(&str, &str, u32); 10] = [
     ("user_logged_in", "auth", 40),
     ("user_logged_out", "auth", 20),
@@ -56,38 +58,31 @@ const KINDS: [(&str, &str, u32); 10] = [
 pub async fn run(arguments: Arguments) -> ExitCode {
     let http = Client::new();
     let events = format!("{}/events", arguments.url.trim_end_matches('/'));
-    if let Err(error) = http
-        .get(&events)
-        .query(&[("per_page", "1")])
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-    {
+    if let Err(error) = probe(&http, &events).await {
         eprintln!(
-            "audit-log: there is no log at {events}: {error}; start one with cargo run, or name it with --url."
+            "audit-log: there is no log at {events}: {error}; start one with cargo run, or name it \
+             with --url."
         );
         return ExitCode::from(crate::EXIT_USAGE);
     }
-    let bar = ProgressBar::new(arguments.events);
-    if let Ok(style) = ProgressStyle::with_template(
-        "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left",
-    ) {
-        bar.set_style(style);
-    }
-    let (failed, started) = (AtomicU64::new(0), Effects::system().now());
-    let reports = iter(0..arguments.events).for_each_concurrent(
-        usize::from(arguments.connections),
-        |_| async {
-            if let Err(problem) = report(&http, &events, arguments.users).await
-                && failed.fetch_add(1, Ordering::Relaxed) == 0
-            {
+
+    let bar = progress_bar(arguments.events);
+    let started = Effects::system().now();
+    let failed = AtomicU64::new(0);
+    let connections = usize::from(arguments.connections);
+    let reports = iter(0..arguments.events).for_each_concurrent(connections, |_| async {
+        if let Err(problem) = report(&http, &events, arguments.users).await {
+            let earlier = failed.fetch_add(1, Ordering::Relaxed);
+            // The first problem is enough: the others are usually the same.
+            if earlier == 0 {
                 bar.println(format!("An event was not recorded: {problem}"));
             }
-            bar.inc(1);
-        },
-    );
+        }
+        bar.inc(1);
+    });
     reports.await;
     bar.finish_and_clear();
+
     let failed = failed.into_inner();
     let recorded = arguments.events - failed;
     let seconds = Effects::system().now().since(started).as_secs_f64();
@@ -102,11 +97,30 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// Reports one event until it is recorded: its key makes repeating it safe.
+/// Checks that an audit log responds.
+async fn probe(http: &Client, events: &str) -> Result<(), reqwest::Error> {
+    let request = http.get(events).query(&[("per_page", "1")]);
+    request.send().await?.error_for_status()?;
+    Ok(())
+}
+
+fn progress_bar(events: u64) -> ProgressBar {
+    let bar = ProgressBar::new(events);
+    let style = ProgressStyle::with_template(
+        "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left",
+    );
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Reports one event until it is recorded. Its Idempotency-Key makes retries safe.
 async fn report(http: &Client, events: &str, users: u32) -> Result<(), String> {
-    let (document, key) = (event(users), Uuid::new_v4().to_string());
+    let document = event(users);
+    let key = Uuid::new_v4().to_string();
     let mut problem = String::new();
-    for attempt in 0..TRIES {
+    for attempt in 0..MAX_ATTEMPTS {
         tokio::time::sleep(PAUSE * attempt).await;
         let request = http
             .post(events)
@@ -127,12 +141,13 @@ async fn report(http: &Client, events: &str, users: u32) -> Result<(), String> {
     Err(problem)
 }
 
+/// A random event of one of `users` users.
 fn event(users: u32) -> String {
     let rng = &mut rand::rng();
     let (event_type, service, _) = KINDS
         .choose_weighted(rng, |(_, _, weight)| *weight)
         .unwrap_or(&KINDS[0]);
-    // Squared, so that the first users do most of it.
+    // The square gives the first users most of the events.
     let share: f64 = rng.random();
     let user = 1 + (share * share * f64::from(users)) as u32;
     let agent = ["web", "ios", "android", "api"].choose(rng);
@@ -141,7 +156,10 @@ fn event(users: u32) -> String {
         "event_type": event_type,
         "timestamp": Effects::system().now().to_string(),
         "src_service": service,
-        "invariant_data": { "trace": format!("{:016x}", rng.random::<u64>()), "priority": rng.random_range(1..=3) },
+        "invariant_data": {
+            "trace": format!("{:016x}", rng.random::<u64>()),
+            "priority": rng.random_range(1..=3),
+        },
         "app_data": {
             "ip": format!("203.0.113.{}", rng.random_range(1..255)),
             "session": format!("{:08x}", rng.random::<u32>()),

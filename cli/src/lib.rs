@@ -1,7 +1,6 @@
-//! The command `audit-log`: the whole service on one machine, and the tools for a log that is
-//! running.
+//! The command `audit-log`: the service on one machine, and tools for an audit log that is running.
 //!
-//! [`serve`] is the service. Each other command has a file next to `main.rs`.
+//! [`serve`] is the service. Each command has a file next to `main.rs`.
 
 pub mod serve;
 

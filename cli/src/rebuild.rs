@@ -1,4 +1,7 @@
-//! `audit-log rebuild`: compares the count index with the events table, and puts it right.
+//! `audit-log rebuild`: compares the count index with the events table, and repairs it.
+
+mod lost_keys;
+mod tables;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,32 +9,23 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use audit_log::config::Settings;
 use audit_log::count::trie::{Miscount, State};
 use audit_log::count::{CountsTable, Difference, Indexer, MAX_UNINDEXED_EVENTS};
-use audit_log::dynamodb::client_from;
 use audit_log::effects::Effects;
-use audit_log::limits::SETTLE;
 use audit_log::store::{EventKey, EventStore, Partition};
-use audit_log_cli::serve::engine::{Address, DATABASE, Engine};
-use audit_log_cli::serve::tables::create_tables;
-use audit_log_cli::serve::template::Template;
-use aws_config::BehaviorVersion;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
-use aws_sdk_dynamodb::types::TableDescription;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::net::TcpListener;
 
+use self::lost_keys::report_lost_keys;
+use self::tables::Tables;
 use crate::say;
 
 /// Compares the count index with the events table, reports every difference, and repairs it. Lists
 /// Idempotency-Keys whose event is missing.
 ///
-/// Without --table it works on the data folder of a service that is not running. Exit code: 0 when
-/// there was no difference and no lost key, 1 when there were some, 2 when it could not be done.
-/// Differences are then repaired. Lost keys are not.
+/// Without --table it works on the data folder of a service that is not running. Exit code: 0 if
+/// there was no difference and no lost key, 1 if there were some, 2 if the comparison failed.
+/// Differences are repaired. Lost keys are not.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The folder that keeps the events.
@@ -40,7 +34,7 @@ pub struct Arguments {
     /// The SAM template that declares the tables of the folder.
     #[arg(long, value_name = "FILE", default_value = crate::TEMPLATE)]
     template: PathBuf,
-    /// The events table on AWS, or wherever AWS's own variables point.
+    /// The events table on AWS, or at the endpoint that AWS's own variables name.
     #[arg(
         long,
         value_name = "NAME",
@@ -54,24 +48,18 @@ pub struct Arguments {
     /// Its counts table.
     #[arg(long, value_name = "NAME", requires = "table")]
     counts_table: Option<String>,
-    /// The functions' SHARDS.
+    /// The SHARDS of the functions.
     #[arg(long, requires = "table")]
     shards: Option<String>,
 }
 
-/// How long after a key was found without its event it is looked at again.
-const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How many partitions are compared at a time: a table has at most 16 shards.
 const PARTITIONS_AT_ONCE: usize = 16;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The tables to compare, and how long their index of users lags behind at most.
-struct Tables {
-    client: Client,
-    settings: Settings,
-    settle: Duration,
-}
+/// How many events each user has.
+type EventsOfUsers = Mutex<HashMap<Partition, u64>>;
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> ExitCode {
@@ -85,54 +73,40 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// How many differences there were.
+/// Returns the number of differences and lost keys.
 async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
+    let tables = Tables::open(arguments).await?;
+    let bar = progress_bar(tables.item_count().await?);
     let Tables {
         client,
         settings,
         settle,
-    } = tables(arguments).await?;
-    let described = client
-        .describe_table()
-        .table_name(&settings.events_table)
-        .send()
-        .await;
-    let described = described.map_err(|error| {
-        format!(
-            "cannot read the table {}: {}",
-            settings.events_table,
-            DisplayErrorContext(&error)
-        )
-    })?;
-    let events = described
-        .table()
-        .and_then(TableDescription::item_count)
-        .unwrap_or(0);
+    } = tables;
     let store = EventStore::new(client.clone(), &settings);
     let indexer = Indexer::new(store.clone(), CountsTable::new(client, &settings));
 
-    // On AWS the number of items is some hours old: good enough for a bar.
-    let bar = ProgressBar::new(u64::try_from(events).unwrap_or(0));
-    if let Ok(style) = ProgressStyle::with_template(
-        "{msg} {wide_bar} {human_pos} of about {human_len}, {per_sec}, {eta} left",
-    ) {
-        bar.set_style(style);
-    }
+    // 1. Compare the shards, which hold all events. Count the events of each user.
     bar.set_message("Everyone's events");
-    let events_in_gsi = Mutex::new(HashMap::<Partition, u64>::new());
+    let events_of_users = EventsOfUsers::default();
     let shards = indexer.shards().await?;
-    let mut differences = compare(&indexer, shards, &bar, Some(&events_in_gsi)).await?;
+    let mut differences = compare(&indexer, shards, &bar, Some(&events_of_users)).await?;
     let everyone = bar.position();
 
-    let mut many: Vec<(Partition, u64)> = events_in_gsi.into_inner()?.into_iter().collect();
-    many.retain(|(_, events)| *events > MAX_UNINDEXED_EVENTS);
+    // 2. Compare the users that have so many events that they need a trie.
+    let mut users = Vec::new();
+    let mut events = 0;
+    for (user, events_of_user) in events_of_users.into_inner()? {
+        if events_of_user > MAX_UNINDEXED_EVENTS {
+            users.push(user);
+            events += events_of_user;
+        }
+    }
     bar.set_message("Events of users with many");
     bar.set_position(0);
-    bar.set_length(many.iter().map(|(_, events)| events).sum());
-    let many: Vec<Partition> = many.into_iter().map(|(user, _)| user).collect();
-    promote(&indexer, &many, settle, &bar).await?;
-    let of_users = many.len();
-    differences += compare(&indexer, many, &bar, None).await?;
+    bar.set_length(events);
+    complete_tries(&indexer, &users, settle, &bar).await?;
+    let user_tries = users.len();
+    differences += compare(&indexer, users, &bar, None).await?;
     bar.finish_and_clear();
 
     let verdict = match differences {
@@ -141,103 +115,30 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
         _ => format!("{differences} differences, all of them repaired"),
     };
     say(&format!(
-        "Compared {everyone} events and the tries of users ({of_users}) with the count index: {verdict}."
+        "Compared {everyone} events and the tries of users ({user_tries}) with the count index: \
+         {verdict}."
     ));
-    let lost = lost_keys(&store).await?;
+
+    // 3. List the lost keys.
+    let lost = report_lost_keys(&store).await?;
     Ok(differences + lost)
 }
 
-async fn tables(arguments: Arguments) -> Result<Tables, Failure> {
-    if let (Some(events_table), Some(keys_table), Some(counts_table), Some(shards)) = (
-        arguments.table,
-        arguments.keys_table,
-        arguments.counts_table,
-        arguments.shards,
-    ) {
-        let settings = Settings {
-            events_table,
-            keys_table,
-            counts_table,
-            shards: shards.parse()?,
-        };
-        // A person runs this, whose credentials may be in any of the places that AWS knows.
-        let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-        return Ok(Tables {
-            client: client_from((&config).into()),
-            settings,
-            settle: SETTLE,
-        });
+/// A bar for about `events` events. On AWS the number of items is some hours old, which is good
+/// enough for a bar.
+fn progress_bar(events: u64) -> ProgressBar {
+    let bar = ProgressBar::new(events);
+    let style = ProgressStyle::with_template(
+        "{msg} {wide_bar} {human_pos} of about {human_len}, {per_sec}, {eta} left",
+    );
+    if let Ok(style) = style {
+        bar.set_style(style);
     }
-    let template = Template::read(&arguments.template)?;
-    if !arguments.data.join(DATABASE).is_file() {
-        return Err(format!(
-            "there is no log in {}; name its folder with --data",
-            arguments.data.display()
-        )
-        .into());
-    }
-    let engine = Engine::open(Some(&arguments.data))?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = Address::new(format!("http://{}", listener.local_addr()?));
-    engine.serve(listener, std::future::pending());
-    let client = address.client().await;
-    create_tables(&client, &address.url, &template.tables).await?;
-    let declared = template
-        .functions
-        .values()
-        .find(|function| !function.streams.is_empty());
-    let environment = &declared
-        .ok_or("the template has no function that indexes events")?
-        .environment;
-    let settings = Settings::read(|name| environment.get(name).cloned())
-        .map_err(|error| format!("the environment in the template does not do: {error}"))?;
-    // The embedded engine's indexes never lag.
-    Ok(Tables {
-        client,
-        settings,
-        settle: Duration::ZERO,
-    })
+    bar
 }
 
-/// Shows each Idempotency-Key whose event is missing, as after a restore of one table without the
-/// other; how many there are. They cannot be repaired here: an event that is sent again under such
-/// a key is refused.
-async fn lost_keys(store: &EventStore) -> Result<usize, Failure> {
-    let (mut keys, mut lost, mut from) = (0, 0, None);
-    loop {
-        let page = store.keys_without_event(from).await?;
-        keys += page.keys;
-        // While events are written, a key can be seen a moment before its event.
-        if !page.lost.is_empty() {
-            tokio::time::sleep(SECOND_LOOK).await;
-        }
-        for (key, id) in page.lost {
-            if store.get(id).await?.is_some() {
-                continue;
-            }
-            lost += 1;
-            say(&format!(
-                "the key {key} names the event {id}, which is not there"
-            ));
-        }
-        from = page.next;
-        if from.is_none() {
-            break;
-        }
-    }
-    let verdict = match lost {
-        0 => "each has its event".to_owned(),
-        1 => "1 lost key, whose event is not there".to_owned(),
-        _ => format!("{lost} lost keys, whose events are not there"),
-    };
-    say(&format!(
-        "Looked up the events of {keys} Idempotency-Keys: {verdict}."
-    ));
-    Ok(lost)
-}
-
-/// Gives each of these users a trie that has none.
-async fn promote(
+/// Starts and completes a trie for each of these users that has none.
+async fn complete_tries(
     indexer: &Indexer,
     users: &[Partition],
     settle: Duration,
@@ -249,12 +150,14 @@ async fn promote(
         if state.is_none() {
             indexer.start(user, Effects::system().now()).await?;
         }
-        unready += usize::from(state != Some(State::Ready));
+        if state != Some(State::Ready) {
+            unready += 1;
+        }
     }
+    // An event that was put before the start must be visible in the GSI before the trie is filled.
     if unready > 0 && !settle.is_zero() {
         bar.println(format!(
-            "{} users get a trie; waiting {settle:?} until the index of users has settled.",
-            unready
+            "{unready} users get a trie. Waiting {settle:?} until the user_id GSI has settled."
         ));
         tokio::time::sleep(settle).await;
     }
@@ -264,58 +167,78 @@ async fn promote(
     Ok(())
 }
 
-/// Compares partitions side by side, and shows each difference. Counts the events of each user.
+/// Compares partitions, several at a time, and returns the number of differences. Counts the events
+/// of each user in `events_of_users`.
 async fn compare(
     indexer: &Indexer,
     partitions: Vec<Partition>,
     bar: &ProgressBar,
-    events_in_gsi: Option<&Mutex<HashMap<Partition, u64>>>,
+    events_of_users: Option<&EventsOfUsers>,
 ) -> Result<usize, Failure> {
-    let compared = iter(partitions).map(|partition| async move {
-        let mut found = 0;
-        let seen = |events: &[EventKey]| {
-            bar.inc(events.len() as u64);
-            let Some(Ok(mut counts)) = events_in_gsi.map(Mutex::lock) else {
-                return;
-            };
-            for partition in events.iter().flat_map(EventKey::partitions) {
-                if partition.is_in_gsi() {
-                    *counts.entry(partition).or_default() += 1;
-                }
-            }
-        };
-        let whose = match &partition {
-            Partition::Shard(shard) => format!("shard {shard:x}"),
-            Partition::User(user_id) => format!("user {:?}", user_id.as_str()),
-        };
-        let tell = |difference| {
-            found += 1;
-            bar.suspend(|| say(&format!("{whose}: {}", sentence(&difference))));
-        };
-        indexer
-            .reconcile(&partition, || Effects::system().now(), seen, tell)
-            .await?;
-        Ok::<_, Failure>(found)
-    });
-    let found: Vec<usize> = compared
-        .buffer_unordered(PARTITIONS_AT_ONCE)
-        .try_collect()
+    let compared = iter(partitions)
+        .map(|partition| compare_partition(indexer, partition, bar, events_of_users))
+        .buffer_unordered(PARTITIONS_AT_ONCE);
+    let differences: Vec<usize> = compared.try_collect().await?;
+    Ok(differences.into_iter().sum())
+}
+
+/// Compares one partition, prints each difference, and returns their number.
+async fn compare_partition(
+    indexer: &Indexer,
+    partition: Partition,
+    bar: &ProgressBar,
+    events_of_users: Option<&EventsOfUsers>,
+) -> Result<usize, Failure> {
+    let seen = |events: &[EventKey]| {
+        bar.inc(events.len() as u64);
+        if let Some(events_of_users) = events_of_users {
+            count_by_user(events, events_of_users);
+        }
+    };
+    let name = match &partition {
+        Partition::Shard(shard) => format!("shard {shard:x}"),
+        Partition::User(user_id) => format!("user {:?}", user_id.as_str()),
+    };
+    let mut differences = 0;
+    let report = |difference: Difference| {
+        differences += 1;
+        let sentence = sentence(&difference);
+        bar.suspend(|| say(&format!("{name}: {sentence}")));
+    };
+    indexer
+        .reconcile(&partition, || Effects::system().now(), seen, report)
         .await?;
-    Ok(found.into_iter().sum())
+    Ok(differences)
+}
+
+fn count_by_user(events: &[EventKey], events_of_users: &EventsOfUsers) {
+    // A poisoned lock ends the command later, when the counts are read.
+    let Ok(mut events_of_users) = events_of_users.lock() else {
+        return;
+    };
+    for partition in events.iter().flat_map(EventKey::partitions) {
+        if partition.is_in_gsi() {
+            *events_of_users.entry(partition).or_default() += 1;
+        }
+    }
 }
 
 fn sentence(difference: &Difference) -> String {
     match difference {
         Difference::Unready => "was not in the index, or not completely".to_owned(),
-        Difference::Missing(id) => format!("the event {id} was not in the index"),
-        Difference::Extra(key) => format!("the index held {key:032x}, which is no event"),
+        Difference::Missing(id) => format!("the event {id} was not in the count index"),
+        Difference::Extra(key) => {
+            format!("the count index held {key:032x}, which is not an event")
+        }
         Difference::Miscount(miscount) => {
             let Miscount {
                 prefix,
                 counted,
                 found,
             } = miscount;
-            format!("the index counted {counted} events below {prefix}, where there are {found}")
+            format!(
+                "the count index counted {counted} events below {prefix}, but there are {found}"
+            )
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading the live window on the table, within a budget.
+//! Reads the live window from the events table, within a budget.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ pub(super) enum Budget {
 }
 
 impl Budget {
-    /// The bytes of items that are read of all shards.
+    /// The bytes of items that are read from all shards together.
     const fn bytes(self) -> f64 {
         match self {
             Budget::Total => 200_000.0,
@@ -38,28 +38,28 @@ impl Budget {
     }
 }
 
-/// The most keys that a shard is asked for to make a total, however small its items are.
+/// The most keys that are read from a shard for a total, however small its items are.
 const MAX_TOTAL_KEYS: usize = 100;
-/// The most keys that a shard is asked for while a total's budget was too small a moment ago.
+/// The most keys that are read from a shard while a total's budget was recently too small.
 const FEW_KEYS: usize = 10;
-/// How long after a budget that was too small only [`FEW_KEYS`] are read.
+/// How long only [`FEW_KEYS`] are read after a budget that was too small.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// By which factor one item may exceed the share of a shard and still be read.
+/// The factor by which one item may exceed the share of a shard and still be read.
 const ONE_ITEM: f64 = 1.25;
 
-/// What was read of the live window of one partition.
+/// The ids that were read from the live window of one partition.
 #[derive(Clone, Debug)]
 pub struct LivePart {
     pub(super) partition: Partition,
-    /// Newest first and without a gap.
+    /// The newest ids of the live window, newest first and without a gap.
     pub(super) ids: Vec<EventId>,
-    /// Whether the live window has no older ones.
+    /// Whether these are all ids of the live window.
     pub(super) complete: bool,
 }
 
 impl LivePart {
-    /// Starts with what `seen` has of the live window of a partition. Also returns what is left of
-    /// the live window.
+    /// Starts with the ids of the live window that `seen` has. Also returns the part of the live
+    /// window that must still be read.
     fn begin(partition: &Partition, live: IdRange, seen: Option<&Seen>) -> (LivePart, IdRange) {
         let mut part = LivePart {
             partition: partition.clone(),
@@ -76,19 +76,19 @@ impl LivePart {
         (part, rest)
     }
 
-    /// Adds what was read after it.
+    /// Adds the ids that were read next.
     fn add(&mut self, read: Seen) {
         self.ids.extend(read.ids);
         self.complete = read.finished;
     }
 }
 
-/// What was read of the live window of several partitions.
+/// The ids that were read from the live window of several partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Live {
     /// The ids from `begin` on, newest first.
     pub ids: Vec<EventId>,
-    /// Where the part that was read begins: every id of the live window from here on is in `ids`.
+    /// Where the part that was read begins. All ids of the live window from here on are in `ids`.
     pub begin: u128,
     /// Whether that part is the complete live window.
     pub complete: bool,
@@ -99,14 +99,16 @@ impl Live {
     ///
     /// If one partition was not read to its end, the others count only as far as it was read.
     pub fn merge(parts: &[&LivePart], begin: u128, end: u128) -> Live {
-        let cuts = parts.iter().filter(|part| !part.complete);
-        let cut = cuts
-            .map(|part| match part.ids.last() {
-                Some(oldest) => oldest.to_bits(),
-                None => end,
-            })
-            .max();
+        // Below the oldest id of an incomplete part, that part may lack ids. The newest of these
+        // oldest ids decides.
+        let incomplete = parts.iter().filter(|part| !part.complete);
+        let oldest_ids = incomplete.map(|part| match part.ids.last() {
+            Some(oldest) => oldest.to_bits(),
+            None => end,
+        });
+        let cut = oldest_ids.max();
         let begin = cut.unwrap_or(begin);
+
         let mut ids: Vec<EventId> = Vec::new();
         for part in parts {
             ids.extend(part.ids.iter().filter(|id| id.to_bits() >= begin));
@@ -120,12 +122,12 @@ impl Live {
     }
 }
 
-/// Reads live windows. Clones share what they have learned of the load.
+/// Reads live windows. Clones share what they learned about the load.
 #[derive(Clone, Debug)]
 pub(super) struct LiveReader {
     store: EventStore,
     size: ItemSize,
-    /// When a total's budget was last too small, in milliseconds since 1970.
+    /// The last time that a total's budget was too small, in milliseconds since 1970.
     exhausted: Arc<AtomicU64>,
 }
 
@@ -138,8 +140,8 @@ impl LiveReader {
         }
     }
 
-    /// Reads the live windows of some of `shards` partitions, all at once. What `seen` has of them
-    /// is not read again.
+    /// Reads the live windows of these partitions concurrently. The ids that `seen` has are not
+    /// read again. The budget is divided by `shards`, the number of all shards.
     pub async fn read(
         &self,
         partitions: &[Partition],
@@ -192,6 +194,8 @@ impl LiveReader {
             self.size.learn(seen, now);
         }
         let mut bytes = budget.bytes() / shards.max(1) as f64;
+
+        // One item to learn the size from.
         if !part.complete && self.size.bytes(now).is_none() {
             let probe = self.store.newest_ids(partition, rest, 1).await?;
             self.size.learn(&probe, now);
@@ -199,25 +203,27 @@ impl LiveReader {
             rest = probe.rest(rest);
             part.add(probe);
         }
+
+        // As many more items as the budget allows. The count index counts the others.
         let keys = self.affordable_keys(bytes, budget, now);
-        // Items that are too large for the budget are left to the count index.
         if !part.complete && keys > 0 {
             let read = self.store.newest_ids(partition, rest, keys).await?;
             self.size.learn(&read, now);
             part.add(read);
         }
+
         if !part.complete && budget == Budget::Total {
             self.exhausted.store(now.millis(), Ordering::Relaxed);
         }
         Ok(part)
     }
 
-    /// How many keys a shard is asked for, given the bytes of its share of the budget.
+    /// How many keys can be read from a shard with `bytes`, its share of the budget.
     fn affordable_keys(&self, bytes: f64, budget: Budget, now: Timestamp) -> usize {
         let Some(item) = self.size.bytes(now) else {
             return 0;
         };
-        // The cast rounds down, and makes 0 of a negative number.
+        // The cast rounds down, and turns a negative number into 0.
         let mut keys = (bytes / item) as usize;
         if keys == 0 && item <= bytes * ONE_ITEM {
             keys = 1;
@@ -229,7 +235,7 @@ impl LiveReader {
         }
     }
 
-    /// Whether a total's budget was too small a moment ago.
+    /// Whether a total's budget was recently too small.
     fn was_exhausted(&self, now: Timestamp) -> bool {
         let exhausted = Timestamp::from_millis(self.exhausted.load(Ordering::Relaxed));
         now < exhausted.saturating_add(PATIENCE)

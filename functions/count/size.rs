@@ -1,4 +1,4 @@
-//! The size of the newest items, which decides what a Query with a Limit costs.
+//! The size of the newest items, which determines the cost of a Query with a Limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,23 +7,23 @@ use std::time::Duration;
 use crate::event::Timestamp;
 use crate::store::Seen;
 
-/// The bytes that one unit of a strongly consistent read stands for:
+/// The bytes that one unit of a strongly consistent read covers:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>.
 pub(super) const BYTES_PER_UNIT: f64 = 4096.0;
 
-/// How long a size that was seen counts as the size of what is written now.
+/// How long a measured size is valid for new items.
 const FRESH: Duration = Duration::from_secs(60);
 
 /// The mean size of the newest items, from what DynamoDB charges for reading them. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ItemSize {
     bytes: Arc<AtomicU64>,
-    /// When it was last learned, in milliseconds since 1970.
+    /// When the size was last measured, in milliseconds since 1970.
     learned: Arc<AtomicU64>,
 }
 
 impl ItemSize {
-    /// The size in bytes, or `None` if none was seen within the last minute.
+    /// The size in bytes. Returns `None` if it was not measured within the last minute.
     pub fn bytes(&self, now: Timestamp) -> Option<f64> {
         let learned = Timestamp::from_millis(self.learned.load(Ordering::Relaxed));
         let bytes = self.bytes.load(Ordering::Relaxed);
@@ -33,8 +33,10 @@ impl ItemSize {
         Some(bytes as f64)
     }
 
-    /// Learns from what some items cost, which DynamoDB has rounded up to units. Larger items count
-    /// at once, because they cost more than expected. Smaller ones count little by little.
+    /// Learns from the cost of some items, which DynamoDB rounds up to units.
+    ///
+    /// Larger items count at once, because they cost more than expected. Smaller ones count little
+    /// by little.
     pub fn learn(&self, seen: &Seen, now: Timestamp) {
         if seen.ids.is_empty() {
             return;
@@ -72,10 +74,8 @@ mod tests {
 
     #[test]
     fn larger_items_count_at_once_and_smaller_ones_slowly() {
-        let (size, now) = (
-            ItemSize::default(),
-            Timestamp::from_millis(1_800_000_000_000),
-        );
+        let size = ItemSize::default();
+        let now = Timestamp::from_millis(1_800_000_000_000);
         assert_eq!(size.bytes(now), None);
         // One small item costs a whole unit, which does not make it larger than the four before.
         let sizes = [(1.0, 4), (1.0, 1), (9.0, 4), (1.0, 4), (1.0, 4)].map(|(units, count)| {
@@ -83,10 +83,7 @@ mod tests {
             size.bytes(now).unwrap()
         });
         assert_eq!(sizes, [1024.0, 1024.0, 9216.0, 7168.0, 5632.0]);
-        assert_eq!(
-            size.bytes(now.saturating_add(FRESH)),
-            None,
-            "a minute later others may be written"
-        );
+        let later = now.saturating_add(FRESH);
+        assert_eq!(size.bytes(later), None, "newer items can have another size");
     }
 }

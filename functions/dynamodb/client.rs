@@ -1,5 +1,5 @@
-//! The DynamoDB client: pinned behaviour, timeouts that fit into a request, and the count of what
-//! is used.
+//! The DynamoDB client: pinned behaviour, timeouts that fit into a request, and the measurement of
+//! what it uses.
 //!
 //! The first request of a function waits until the client is set up, and Lambda gives the function
 //! only a small share of a processor for that. So there is no search for settings, no folder of
@@ -23,41 +23,40 @@ use crate::limits::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, FIRST_BACKOFF, OPERATION_T
 /// The first attempt and three more, with exponential backoff and full jitter.
 const MAX_ATTEMPTS: u32 = 4;
 
-/// The authorities that AWS's endpoints have their certificates from:
+/// The authorities that issue the certificates of AWS's endpoints:
 /// <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// The client of a function on Lambda, from the variables that Lambda sets for it: see [`Access`].
+/// Builds the client of a function on Lambda from the variables that Lambda sets: see [`Access`].
 ///
 /// # Errors
 ///
 /// [`SettingsError`], which names the variable.
 pub fn client() -> Result<Client, SettingsError> {
     let access = Access::from_environment()?;
+    // No time of expiry: Lambda replaces this process before the credentials expire.
+    let credentials = Credentials::new(
+        access.key_id,
+        access.secret_key,
+        access.session_token,
+        None,
+        "Lambda",
+    );
+    let http = match &access.endpoint {
+        Some(endpoint) if endpoint.starts_with("http://") => {
+            aws_smithy_http_client::Builder::new().build_http()
+        }
+        _ => https(access.certificates)?,
+    };
     let mut config = Builder::new()
         .region(Region::new(access.region))
-        // They hold as long as this process: Lambda replaces it before they expire.
-        .credentials_provider(Credentials::new(
-            access.key_id,
-            access.secret_key,
-            access.session_token,
-            None,
-            "Lambda",
-        ));
-    let plain = access
-        .endpoint
-        .as_ref()
-        .is_some_and(|endpoint| endpoint.starts_with("http://"));
+        .credentials_provider(credentials)
+        .http_client(http);
     config.set_endpoint_url(access.endpoint);
-    let http = aws_smithy_http_client::Builder::new();
-    let http = if plain {
-        http.build_http()
-    } else {
-        https(access.certificates)?
-    };
-    Ok(client_from(config.http_client(http)))
+    Ok(client_from(config))
 }
 
+/// An HTTPS client that trusts these certificates. The default is Amazon's authorities.
 fn https(trusted: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
     let pem = match trusted {
         Some(pem) => {
@@ -66,8 +65,9 @@ fn https(trusted: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
         }
         None => AMAZON_ROOTS.to_vec(),
     };
+    let trust_store = TrustStore::empty().with_pem_certificate(pem);
     let context = TlsContext::builder()
-        .with_trust_store(TrustStore::empty().with_pem_certificate(pem))
+        .with_trust_store(trust_store)
         .build()
         .map_err(|error| SettingsError::Tls(error.to_string()))?;
     let http = aws_smithy_http_client::Builder::new()
@@ -77,8 +77,8 @@ fn https(trusted: Option<Vec<u8>>) -> Result<SharedHttpClient, SettingsError> {
     Ok(http)
 }
 
-/// How many certificates there are. They are read here first, because the HTTP client panics on a
-/// text that is not a certificate.
+/// Counts the certificates of a PEM file. They are read here first, because the HTTP client panics
+/// on a text that is not a certificate.
 fn count_certificates(pem: &[u8]) -> Result<usize, SettingsError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let certificates = certificates.map_err(|error| SettingsError::Tls(error.to_string()))?;
@@ -91,51 +91,44 @@ fn count_certificates(pem: &[u8]) -> Result<usize, SettingsError> {
 /// Opens this many connections while the function starts, when Lambda lends it a full processor.
 /// The first request finds them open, and further connections resume their TLS session. The
 /// function starts even if this fails.
-///
-/// It sends `GET /`, to which DynamoDB responds "healthy" without looking at any table, so no
-/// permission is needed.
 pub async fn connect(client: &Client, connections: usize) {
-    let ask = || {
-        // A Query without the name of a table would not be sent. The name goes with the body.
-        let ask = client
-            .query()
-            .table_name("none")
-            .customize()
-            .mutate_request(|request| {
-                // It cannot fail: the method is a constant.
-                drop(request.set_method("GET"));
-                request.take_body();
-                for header in ["content-length", "content-type", "x-amz-target"] {
-                    request.headers_mut().remove(header);
-                }
-            });
-        Box::pin(ask.send())
-    };
-    // The responses are not those of a Query, so nothing is read from them.
-    drop(tokio::time::timeout(CONNECT_TIMEOUT, join_all((0..connections).map(|_| ask()))).await);
+    let requests = (0..connections).map(|_| Box::pin(get_root(client)));
+    drop(tokio::time::timeout(CONNECT_TIMEOUT, join_all(requests)).await);
 }
 
-/// A client from a configuration that has, say, an endpoint and credentials.
+/// Sends `GET /`. DynamoDB responds with "healthy" and reads no table, so no permission is needed.
+async fn get_root(client: &Client) {
+    // The SDK does not send a Query without a table's name. The name is removed with the body.
+    let query = client.query().table_name("none").customize();
+    let request = query.mutate_request(|request| {
+        // This cannot fail, because the method is a constant.
+        drop(request.set_method("GET"));
+        request.take_body();
+        for header in ["content-length", "content-type", "x-amz-target"] {
+            request.headers_mut().remove(header);
+        }
+    });
+    // The response is not that of a Query, so the result says nothing.
+    drop(request.send().await);
+}
+
+/// Builds a client from a configuration, which has at least the region and the credentials.
 pub fn client_from(config: Builder) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(MAX_ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF);
     let config = config
         .behavior_version(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts)
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(MAX_ATTEMPTS)
-                .with_initial_backoff(FIRST_BACKOFF),
-        );
-    Client::from_conf(
-        config
-            .interceptor(Meter)
-            .interceptor(ChecksumInterceptor)
-            .build(),
-    )
+        .retry_config(retries)
+        .interceptor(Meter)
+        .interceptor(ChecksumInterceptor);
+    Client::from_conf(config.build())
 }
 
 #[cfg(test)]
@@ -149,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_are_opened_by_asking_for_nothing_and_used_again() {
+    async fn connections_are_opened_early_and_used_again() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -159,56 +152,50 @@ mod tests {
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .http_client(aws_smithy_http_client::Builder::new().build_http());
         let client = client_from(config);
-        let heads = async {
-            let (mut first, mut second) = (
-                listener.accept().await.unwrap().0,
-                listener.accept().await.unwrap().0,
-            );
-            let (mut heads, mut bytes) = (Vec::new(), [0; 4096]);
+
+        // Both connections are open before the first response.
+        let server = async {
+            let (mut first, _) = listener.accept().await.unwrap();
+            let (mut second, _) = listener.accept().await.unwrap();
+            let mut heads = Vec::new();
             for stream in [&mut first, &mut second] {
+                let mut bytes = [0; 4096];
                 let length = stream.read(&mut bytes).await.unwrap();
                 heads.push(String::from_utf8_lossy(&bytes[..length]).to_ascii_lowercase());
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhealthy:")
-                    .await
-                    .unwrap();
+                let response = b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhealthy:";
+                stream.write_all(response).await.unwrap();
             }
             (heads, first, second)
         };
-        let ((), (heads, mut first, mut second)) = tokio::join!(connect(&client, 2), heads);
+        let ((), (heads, mut first, mut second)) = tokio::join!(connect(&client, 2), server);
         for head in &heads {
-            assert!(
-                head.starts_with("get / ") && head.ends_with("\r\n\r\n"),
-                "{head}"
-            );
-            assert!(
-                !head.contains("content-length") && !head.contains("x-amz-target"),
-                "{head}"
-            );
+            assert!(head.starts_with("get / "), "{head}");
+            assert!(head.ends_with("\r\n\r\n"), "{head}");
+            assert!(!head.contains("content-length"), "{head}");
+            assert!(!head.contains("x-amz-target"), "{head}");
         }
+
+        // The next request uses one of them.
         let put = client.put_item().table_name("events").send();
-        let again = async {
-            let (mut of_first, mut of_second) = ([0; 4096], [0; 4096]);
-            let (open, bytes) = tokio::select! {
-                length = first.read(&mut of_first) => (&mut first, &of_first[..length.unwrap()]),
-                length = second.read(&mut of_second) => (&mut second, &of_second[..length.unwrap()]),
+        let server = async {
+            let mut on_first = [0; 4096];
+            let mut on_second = [0; 4096];
+            let (used, head) = tokio::select! {
+                read = first.read(&mut on_first) => (&mut first, &on_first[..read.unwrap()]),
+                read = second.read(&mut on_second) => (&mut second, &on_second[..read.unwrap()]),
             };
-            assert!(
-                bytes.starts_with(b"POST / "),
-                "on a connection that is open"
-            );
-            open.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
-                .await
-                .unwrap();
+            assert!(head.starts_with(b"POST / "), "on an open connection");
+            let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+            used.write_all(response).await.unwrap();
         };
         tokio::select! {
-            (put, ()) = async { tokio::join!(put, again) } => assert!(put.is_ok(), "{put:?}"),
+            (put, ()) = async { tokio::join!(put, server) } => assert!(put.is_ok(), "{put:?}"),
             _ = listener.accept() => panic!("a third connection"),
         }
     }
 
     #[test]
-    fn what_is_no_certificate_is_an_error_and_no_panic() {
+    fn a_text_without_certificates_is_an_error() {
         let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
         for text in ["", "certificates", broken] {
             assert!(

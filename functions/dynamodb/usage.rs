@@ -53,7 +53,7 @@ tokio::task_local! {
 }
 
 impl Usage {
-    /// Runs `future` and gives its output and what it used. What it spawns is not counted.
+    /// Runs `future`, and returns its output and its usage. Tasks that it spawns are not counted.
     pub async fn of<T>(future: impl Future<Output = T>) -> (T, Usage) {
         USAGE
             .scope(Cell::default(), async {
@@ -64,7 +64,7 @@ impl Usage {
     }
 
     fn add(more: impl FnOnce(&mut Usage)) {
-        // Outside of `Usage::of` no caller wants the figures.
+        // This fails outside of `Usage::of`, where no caller needs the figures.
         let _ = USAGE.try_with(|usage| {
             let mut sum = usage.get();
             more(&mut sum);
@@ -73,11 +73,11 @@ impl Usage {
     }
 }
 
-/// Adds up [`Usage`] for whatever the client sends.
+/// Adds up the [`Usage`] of all operations of a client.
 #[derive(Debug)]
 pub(super) struct Meter;
 
-/// Where an operation stands in the chain: 1 + the longest chain that was complete when it began.
+/// The place of an operation in its chain: 1 + the longest chain that had ended when it began.
 #[derive(Debug)]
 struct Round(u32);
 
@@ -141,15 +141,14 @@ impl Intercept for Meter {
 impl Units {
     fn add<'a>(&mut self, capacities: impl IntoIterator<Item = &'a ConsumedCapacity>) {
         for capacity in capacities {
-            let indexes = capacity
-                .global_secondary_indexes()
-                .into_iter()
-                .flat_map(|indexes| indexes.values());
-            self.tables += capacity
-                .table()
-                .and_then(Capacity::capacity_units)
-                .unwrap_or_default();
-            self.indexes += indexes.filter_map(Capacity::capacity_units).sum::<f64>();
+            let table = capacity.table().and_then(Capacity::capacity_units);
+            self.tables += table.unwrap_or_default();
+            let Some(indexes) = capacity.global_secondary_indexes() else {
+                continue;
+            };
+            for index in indexes.values() {
+                self.indexes += index.capacity_units().unwrap_or_default();
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The document of an event: the rules for it, and [`NewEvent`], which is a document that keeps them.
+//! The document of an event: the rules for it, and [`NewEvent`], a document that keeps them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

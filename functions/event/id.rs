@@ -13,8 +13,8 @@
 //! | 4 | the shard |
 //!
 //! The fraction takes 20 bits. Microseconds would need only 12, but a millisecond has 10⁶
-//! nanoseconds, and 2²⁰ is just above that. So each nanosecond has its own range of ids: sorting ids
-//! sorts events, and a `from` or `to` separates two neighbouring nanoseconds.
+//! nanoseconds, and 2²⁰ is just above that. So each nanosecond has its own range of ids: sorting
+//! ids sorts events, and a `from` or `to` separates two neighbouring nanoseconds.
 
 use std::fmt;
 
@@ -209,8 +209,8 @@ impl IdRange {
         (self.first..=self.last).contains(&id.0)
     }
 
-    /// The first number of the range, and the number after the last. Returns `None` for a range that
-    /// contains no id.
+    /// The first number of the range, and the number after the last. Returns `None` for a range
+    /// that contains no id.
     pub fn half_open(self) -> Option<(u128, u128)> {
         if self.is_empty() {
             return None;

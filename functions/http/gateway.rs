@@ -25,7 +25,7 @@ impl<'de> Deserialize<'de> for Payload {
         // LambdaRequest reads the complete value before it looks into it. So nothing is left unread
         // where it fails or panics.
         Ok(Payload(
-            caught(|| LambdaRequest::deserialize(deserializer).ok()).flatten(),
+            catch(|| LambdaRequest::deserialize(deserializer).ok()).flatten(),
         ))
     }
 }
@@ -36,8 +36,8 @@ pub(super) struct Unreadable;
 
 impl Payload {
     fn request(self, context: Context) -> Request {
-        let read = self.0.and_then(|payload| caught(|| Request::from(payload)));
-        let request = read.unwrap_or_else(|| {
+        let readable = self.0.and_then(|payload| catch(|| Request::from(payload)));
+        let request = readable.unwrap_or_else(|| {
             let mut request = Request::default();
             request.extensions_mut().insert(Unreadable);
             request
@@ -46,7 +46,8 @@ impl Payload {
     }
 }
 
-fn caught<T>(read: impl FnOnce() -> T) -> Option<T> {
+/// The result of `read`, or `None` if it panics.
+fn catch<T>(read: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
@@ -63,22 +64,21 @@ pub struct GatewayResponse {
     /// Always empty, because the service sets no cookies. The form of HTTP APIs and `cargo lambda
     /// watch` need the member, and the form of REST APIs does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cookies: Option<[String; 0]>,
+    cookies: Option<Vec<String>>,
 }
 
 impl GatewayResponse {
-    fn new(response: Response<Body>, cookies: Option<[String; 0]>) -> GatewayResponse {
+    fn new(response: Response<Body>, cookies: Option<Vec<String>>) -> GatewayResponse {
         let (parts, body) = response.into_parts();
-        // No header of ours comes twice, and all are ASCII.
-        let headers = parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
+        // No header of a response is repeated, and all are ASCII.
+        let mut headers = BTreeMap::new();
+        for (name, value) in &parts.headers {
+            let value = value.to_str().unwrap_or_default();
+            headers.insert(name.as_str().to_owned(), value.to_owned());
+        }
         GatewayResponse {
             status_code: parts.status.as_u16(),
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            headers,
             is_base64_encoded: matches!(body, Body::Binary(_)),
             body,
             cookies,
@@ -86,7 +86,7 @@ impl GatewayResponse {
     }
 }
 
-/// Answers one invocation with `handle`.
+/// Handles one invocation with `handle`.
 pub async fn invoke<F>(
     event: LambdaEvent<Payload>,
     handle: impl FnOnce(Request) -> F,
@@ -94,12 +94,15 @@ pub async fn invoke<F>(
 where
     F: Future<Output = Response<Body>>,
 {
-    let cookies =
-        matches!(event.payload, Payload(Some(LambdaRequest::ApiGatewayV2(_)))).then_some([]);
-    GatewayResponse::new(handle(event.payload.request(event.context)).await, cookies)
+    let cookies = match event.payload.0 {
+        Some(LambdaRequest::ApiGatewayV2(_)) => Some(Vec::new()),
+        _ => None,
+    };
+    let request = event.payload.request(event.context);
+    GatewayResponse::new(handle(request).await, cookies)
 }
 
-/// Answers one invocation after the other with `handle`, as long as Lambda keeps the process.
+/// Handles one invocation after another with `handle`, as long as Lambda keeps the process.
 ///
 /// # Errors
 ///

@@ -3,16 +3,16 @@
 use lambda_http::Body;
 use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-/// The bytes that an invocation of a Lambda function may carry, either way: 6 MB,
+/// The largest request and the largest response of a Lambda function: 6 MB,
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 pub const MAX_LAMBDA_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
-/// The part of these that is left for the headers (four links that repeat a user id of 256
-/// percent-encoded bytes) and for the members around the events of a list.
+/// The part of a response that is reserved for the headers and for the members around the events of
+/// a list. The headers have up to four links, which repeat a user id of 256 percent-encoded bytes.
 const ENVELOPE_BYTES: usize = 32 * 1024;
-/// The size that the events of a response may have, in bytes as [`json_string_bytes`] counts them.
+/// The largest size of all events of a response, in bytes as [`json_string_bytes`] counts them.
 pub const MAX_EVENTS_BYTES: usize = MAX_LAMBDA_PAYLOAD_BYTES - ENVELOPE_BYTES;
 
-/// A response with the body `json`, and the headers that each response has.
+/// A response with the body `json`, these headers, and the headers that each response has.
 pub(crate) fn json_response(
     status: StatusCode,
     headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
@@ -20,22 +20,28 @@ pub(crate) fn json_response(
 ) -> Response<Body> {
     let mut response = Response::new(Body::Text(json));
     *response.status_mut() = status;
-    let all = response.headers_mut();
-    all.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    all.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    all.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    all.extend(headers);
+    let all_headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        all_headers.insert(name, HeaderValue::from_static(value));
+    }
+    all_headers.extend(headers);
     response
 }
 
-/// How many bytes a text takes within a JSON string, which is how a Lambda function returns a body:
-/// each quote, backslash and line break of it is escaped once more.
+/// The bytes of a text within a JSON string, not counting the quotes around it.
+///
+/// A Lambda function returns a body as such a string, so the quotes, backslashes and control
+/// characters of the body are escaped once more.
+///
+/// ```
+/// use audit_log::http::json_string_bytes;
+///
+/// assert_eq!(json_string_bytes(r#"{"id":1}"#), r#"{\"id\":1}"#.len());
+/// ```
 pub fn json_string_bytes(text: &str) -> usize {
     text.bytes()
         .map(|byte| match byte {
@@ -51,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_measured_as_serde_json_will_escape_it() {
+    fn a_text_is_measured_as_serde_json_escapes_it() {
         let every_character: String = (0..0x250).filter_map(char::from_u32).collect();
         for text in ["", "{\"a\":\"b\\n\"}\n", "é€😀\u{7f}", &every_character] {
             assert_eq!(

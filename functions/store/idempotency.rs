@@ -1,4 +1,5 @@
-//! The stored form of an Idempotency-Key: who used it, and for which event.
+//! The stored form of an Idempotency-Key: a hash of its caller, its service and the key, and the
+//! event that it recorded.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,31 +13,38 @@ use crate::event::{EventId, IdempotencyKey};
 
 /// An Idempotency-Key as one caller uses it for one service: the partition key of the `keys` table.
 ///
-/// The caller is a part of it, so a caller who guesses another one's key cannot take it.
+/// The caller is part of it, so a caller who guesses the key of another one cannot use it up.
+///
+/// ```
+/// use audit_log::event::IdempotencyKey;
+/// use audit_log::store::KeyHash;
+///
+/// let key: IdempotencyKey = "order-17".parse().unwrap();
+/// let ann = KeyHash::new(Some("ann"), "billing", &key);
+/// let bob = KeyHash::new(Some("bob"), "billing", &key);
+/// assert_ne!(ann, bob);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHash(String);
 
 impl KeyHash {
-    /// The hash of a key that `caller` sends for an event of `src_service`; without a caller, where
-    /// the log is open.
+    /// The hash of a key that `caller` sends for an event of `src_service`. There is no caller if
+    /// the API does not require authentication.
     ///
-    /// Hex SHA-256 over the three, each with its length in front, so that no two of them run
-    /// together.
+    /// It is the SHA-256 of the three in hex, each with its length in front. Without the lengths,
+    /// the end of one could be the beginning of the next.
     pub fn new(caller: Option<&str>, src_service: &str, key: &IdempotencyKey) -> KeyHash {
         let mut hash = Sha256::new();
         for part in [caller.unwrap_or_default(), src_service, key.as_str()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        KeyHash(
-            hash.finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        let digest = hash.finalize();
+        let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+        KeyHash(hex.collect())
     }
 
-    /// The item that says: this key recorded the event `id`.
+    /// The item which says that this key recorded the event `id`.
     pub(super) fn item(&self, id: EventId) -> Item {
         HashMap::from([
             (KEY.to_owned(), AttributeValue::S(self.0.clone())),
@@ -48,11 +56,11 @@ impl KeyHash {
 /// A part of the `keys` table, compared with the events.
 #[derive(Debug, Default)]
 pub struct KeysPage {
-    /// How many keys were looked at.
+    /// How many keys were read.
     pub keys: usize,
-    /// The keys whose event is not there, in hex, with its id.
+    /// The keys whose event does not exist, each in hex and with the event's id.
     pub lost: Vec<(String, EventId)>,
-    /// Where to go on; `None` at the end.
+    /// Where the next part begins. `None` at the end.
     pub next: Option<KeysCursor>,
 }
 
@@ -61,13 +69,15 @@ pub struct KeysPage {
 pub struct KeysCursor(Item);
 
 impl EventStore {
-    /// Reads a part of the `keys` table from a place on, and finds the keys whose event is not
-    /// there. Both tables are written together, so there is one only after a restore that did not
-    /// set both back to the same second.
+    /// Reads a part of the `keys` table, starting at `from`, and finds the keys whose event does
+    /// not exist.
+    ///
+    /// A key and its event are written in one transaction. So such a key exists only after a
+    /// restore that did not set both tables back to the same second.
     ///
     /// # Errors
     ///
-    /// [`Error`], when DynamoDB does not give the complete result.
+    /// [`Error`], if DynamoDB does not return the complete result.
     pub async fn keys_without_event(&self, from: Option<KeysCursor>) -> Result<KeysPage, Error> {
         let scan = self
             .client
@@ -96,18 +106,15 @@ impl EventStore {
             .iter()
             .map(id_of_key)
             .collect::<Result<Vec<_>, Error>>()?;
-        // Each key once: BatchGetItem rejects repeated keys.
+        // BatchGetItem rejects repeated keys.
         let unique: BTreeSet<EventId> = ids.iter().copied().collect();
         let event_keys = unique.into_iter().map(key).collect();
         let batch = batch_get(&self.client, &self.table, event_keys).await?;
         if !batch.unprocessed.is_empty() {
             return Err(batch.throttled());
         }
-        let found = batch
-            .found
-            .iter()
-            .map(id_of)
-            .collect::<Result<BTreeSet<_>, Error>>()?;
+        let found_ids = batch.found.iter().map(id_of);
+        let found = found_ids.collect::<Result<BTreeSet<_>, Error>>()?;
 
         let mut lost = Vec::new();
         for (item, id) in items.iter().zip(ids) {
@@ -119,6 +126,7 @@ impl EventStore {
     }
 }
 
+/// The hash that an item of the `keys` table has.
 fn hash_of(item: &Item) -> String {
     match item.get(KEY) {
         Some(AttributeValue::S(hash)) => hash.clone(),
@@ -128,9 +136,10 @@ fn hash_of(item: &Item) -> String {
 
 /// The event that an item of the `keys` table names.
 pub(super) fn id_of_key(item: &Item) -> Result<EventId, Error> {
-    let id = item
-        .get(ID)
-        .and_then(|value| EventId::parse(value.as_s().ok()?));
+    let id = match item.get(ID) {
+        Some(AttributeValue::S(text)) => EventId::parse(text),
+        _ => None,
+    };
     id.ok_or(Error::Corrupt {
         table: "keys",
         attribute: ID,

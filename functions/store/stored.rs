@@ -1,4 +1,4 @@
-//! The stored form of an event, and its form when it is read back.
+//! The stored form of an event, and the JSON form in which it is returned.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use super::Error;
 use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SHARD, USER_ID};
 use crate::event::{EventId, NewEvent, UserId};
 
-/// An item of the table.
+/// An item of a table.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// What the service itself records about an event.
+/// The facts that the service itself records about an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recorded {
     /// The service's clock, RFC 3339 in UTC.
@@ -26,9 +26,9 @@ pub struct Recorded {
 /// A recorded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Its id.
+    /// The id of the event.
     pub id: EventId,
-    /// The event as JSON: the document as it was sent, with `id` and `recorded` put first.
+    /// The event as JSON: the document as it was sent, with `id` and `recorded` in front.
     pub json: String,
 }
 
@@ -36,13 +36,13 @@ impl StoredEvent {
     pub(super) fn from_item(item: &Item) -> Result<StoredEvent, Error> {
         let id = id_of(item)?;
         let document = document_of(item)?;
-        let optional = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         let recorded = Recorded {
             at: text(item, RECORDED_AT)?.to_owned(),
-            by: optional(RECORDED_BY),
-            from: optional(RECORDED_FROM),
+            by: text(item, RECORDED_BY).ok().map(str::to_owned),
+            from: text(item, RECORDED_FROM).ok().map(str::to_owned),
         };
         let recorded = serde_json::to_string(&recorded).map_err(|_| Error::corrupt(RECORDED_AT))?;
+        // The document's own members follow, with its closing brace.
         let members = document.strip_prefix('{').ok_or(Error::corrupt(EVENT))?;
         Ok(StoredEvent {
             id,
@@ -66,7 +66,7 @@ pub(super) fn item(id: EventId, event: &NewEvent, recorded: &Recorded) -> Item {
     item
 }
 
-/// The primary key of the event with this id: the id alone says where it lies.
+/// The primary key of the event with this id. The id contains all of it.
 pub(super) fn key(id: EventId) -> Item {
     HashMap::from([
         (SHARD.to_owned(), shard_key(id.shard())),

@@ -1,7 +1,7 @@
-//! The log: JSON lines on standard output, with the keys of Powertools for AWS Lambda
+//! Log lines: JSON on standard output, with the keys of Powertools for AWS Lambda
 //! (<https://docs.powertools.aws.dev/lambda/python/latest/core/logger/#standard-structured-keys>).
 //!
-//! Lambda files a line by its `timestamp` and `level`, and needs both:
+//! Lambda needs the `timestamp` and the `level` of each line:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
 
 use std::fmt;
@@ -20,29 +20,30 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::Identity;
 use crate::effects::Effects;
 
-/// Sends all that is traced to standard output, once for the process.
+/// Writes all tracing events of this process to standard output as log lines.
 pub fn log_to_standard_output(identity: &Identity) {
-    // A line that cannot be written is no reason to fail.
+    // A function does not fail because a line cannot be written.
     let lines = Lines::new(identity, |line| drop(writeln!(std::io::stdout(), "{line}")));
-    // An error says that it is done already.
+    // This fails only if it has been done before, which is no problem.
     drop(tracing::subscriber::set_global_default(
         tracing_subscriber::registry().with(lines),
     ));
-    // A panic's message may quote what was sent; where it happened cannot.
+    // The message of a panic can quote a request. The location cannot.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
-        tracing::error!(location, "panicked");
+        tracing::error!(location, "handler panicked");
     }));
 }
 
-/// Makes a line of each event, and gives it to `sink`.
+/// Makes a line of each tracing event, and passes it to `sink`.
 struct Lines<F> {
     identity: Identity,
+    /// Whether there was an invocation before.
     invoked: AtomicBool,
     sink: F,
 }
 
-/// What is known of the invocation that a line belongs to.
+/// The fields of the invocation that a line belongs to.
 #[derive(Clone)]
 struct Invocation(Map<String, Value>);
 
@@ -62,19 +63,19 @@ where
     F: Fn(&str) + 'static,
 {
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // The runtime's span of an invocation is one of INFO; without it, lines of errors would
-        // lack the ids.
+        // The runtime's span of an invocation has the level INFO. Without that span, the lines of
+        // errors would lack the ids.
         Some(self.identity.log_level.max(LevelFilter::INFO))
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        // What others trace has whole requests in it.
-        let most = if is_ours(event) {
+        // Below INFO, other crates trace complete requests.
+        let most_verbose = if is_ours(event) {
             LevelFilter::TRACE
         } else {
             LevelFilter::INFO
         };
-        *event.metadata().level() <= self.identity.log_level.min(most)
+        *event.metadata().level() <= self.identity.log_level.min(most_verbose)
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -86,112 +87,108 @@ where
             return;
         };
         let mut invocation = Map::new();
-        invocation.insert(
-            "cold_start".to_owned(),
-            (!self.invoked.swap(true, Ordering::Relaxed)).into(),
-        );
+        let is_first = !self.invoked.swap(true, Ordering::Relaxed);
+        invocation.insert("cold_start".to_owned(), is_first.into());
         invocation.insert("function_request_id".to_owned(), request_id);
-        if let Some(header) = fields.0.get("xrayTraceId").and_then(Value::as_str) {
+        if let Some(Value::String(header)) = fields.0.get("xrayTraceId") {
             invocation.insert("xray_trace_id".to_owned(), trace_id(header).into());
         }
         span.extensions_mut().insert(Invocation(invocation));
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        // The event's own fields.
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Fields(mut line) = fields;
         if !is_ours(event) {
-            // What others say of an error may quote what was sent.
+            // The fields of other crates can quote a request.
             line.retain(|name, _| name == "message");
         }
-        // After the fields, so that none of them takes the place of these.
-        line.insert(
-            "timestamp".to_owned(),
-            Effects::system().now().to_string().into(),
-        );
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.insert("service".to_owned(), self.identity.service.as_str().into());
+
+        // The keys of each line. They come later, so a field of the same name cannot replace them.
+        let now = Effects::system().now().to_string();
+        let level = event.metadata().level().as_str();
+        line.insert("timestamp".to_owned(), now.into());
+        line.insert("level".to_owned(), level.into());
+        line.insert("service".to_owned(), self.identity.service.clone().into());
         line.insert(
             "function_name".to_owned(),
-            self.identity.function.as_str().into(),
+            self.identity.function.clone().into(),
         );
-        let mut scope = context.event_scope(event).into_iter().flatten();
-        if let Some(Invocation(invocation)) =
-            scope.find_map(|span| span.extensions().get().cloned())
-        {
-            line.extend(invocation);
+
+        // The ids of the invocation, if the event belongs to one.
+        let mut spans = context.event_scope(event).into_iter().flatten();
+        let invocation = spans.find_map(|span| span.extensions().get().cloned());
+        if let Some(Invocation(ids)) = invocation {
+            line.extend(ids);
         }
+
         (self.sink)(&ascii(&Value::Object(line).to_string()));
     }
 }
 
-/// A JSON text, spelled in ASCII: within a string, which is where all else can be, a character can
-/// be escaped. Nothing in an id can then break a line where the log is shown, hide what follows, or
-/// turn the direction of reading.
+/// Escapes all characters of a JSON text that are not printable ASCII.
+///
+/// They occur only within strings, where JSON allows an escape for each. So no user id or key can
+/// break a line where logs are shown, hide the text after it, or reverse the direction of reading.
 fn ascii(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     for character in json.chars() {
         if (' '..='~').contains(&character) {
             line.push(character);
-        } else {
-            line.extend(
-                character
-                    .encode_utf16(&mut [0; 2])
-                    .iter()
-                    .map(|unit| format!("\\u{unit:04x}")),
-            );
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            line.push_str(&format!("\\u{unit:04x}"));
         }
     }
     line
 }
 
-/// Whether this package traced it, which keeps content out of it.
+/// Whether this package traced the event. Its events never have the content of requests.
 fn is_ours(event: &Event<'_>) -> bool {
-    event
-        .metadata()
-        .target()
-        .starts_with(env!("CARGO_CRATE_NAME"))
+    let target = event.metadata().target();
+    target.starts_with(env!("CARGO_CRATE_NAME"))
 }
 
 /// The trace's id in a tracing header, such as
 /// `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=…;Sampled=1`.
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
 fn trace_id(header: &str) -> &str {
-    header
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix("Root="))
-        .unwrap_or(header)
+    let mut parts = header.split(';');
+    let root = parts.find_map(|part| part.trim().strip_prefix("Root="));
+    root.unwrap_or(header)
 }
 
-/// What an event or a span carries.
+/// The fields of an event or a span.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 
 impl Fields {
-    fn keep(&mut self, field: &Field, value: impl Into<Value>) {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
 }
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.keep(field, value);
+        self.insert(field, value);
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.keep(field, value);
+        self.insert(field, value);
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.keep(field, value);
+        self.insert(field, value);
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.keep(field, value);
+        self.insert(field, value);
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.keep(field, value);
+        self.insert(field, value);
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.keep(field, format!("{value:?}"));
+        self.insert(field, format!("{value:?}"));
     }
 }
 
@@ -202,19 +199,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_when_how_grave_whose_and_within_which_invocation() {
+    fn a_line_has_its_time_level_service_and_invocation() {
         let lines = Arc::new(Mutex::new(Vec::<Value>::new()));
         let sink = {
             let lines = lines.clone();
             move |line: &str| {
-                assert!(
-                    line.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
-                    "{line:?}"
-                );
-                lines
-                    .lock()
-                    .unwrap()
-                    .push(serde_json::from_str(line).unwrap());
+                let is_ascii = line.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+                assert!(is_ascii, "{line:?}");
+                let line = serde_json::from_str(line).unwrap();
+                lines.lock().unwrap().push(line);
             }
         };
         let identity = Identity {
@@ -233,25 +226,26 @@ mod tests {
                     xrayTraceId = header
                 );
                 let _invoked = span.enter();
-                tracing::info!("not grave enough");
+                tracing::info!("below the level");
                 tracing::warn!(
                     count = 3,
                     text = "a \"quoted\"\nline \u{202e}😀\u{7f}",
-                    level = "mine",
-                    "grave"
+                    level = "not the level",
+                    "a warning"
                 );
-                tracing::warn!(target: "another_crate", text = "content", "of others");
+                tracing::warn!(target: "another_crate", text = "content", "of another");
             }
             tracing::error!(cause = %"none", "outside");
         });
+
         let lines = lines.lock().unwrap();
-        let (others, lines): (Vec<_>, Vec<_>) = lines
-            .iter()
-            .partition(|line| line["message"] == "of others");
-        assert!(
-            others.len() == 2 && others.iter().all(|line| line.get("text").is_none()),
-            "{others:?}"
-        );
+        let is_of_another = |line: &&Value| line["message"] == "of another";
+        let (of_another, lines): (Vec<_>, Vec<_>) = lines.iter().partition(is_of_another);
+        assert_eq!(of_another.len(), 2);
+        for line in of_another {
+            assert_eq!(line.get("text"), None, "{line}");
+        }
+
         let ids: Vec<_> = lines
             .iter()
             .map(|line| (&line["function_request_id"], &line["cold_start"]))
@@ -264,26 +258,19 @@ mod tests {
                 (&Value::Null, &Value::Null)
             ]
         );
+
         let first = &lines[0];
         assert_eq!(
             first["xray_trace_id"],
             "1-5759e988-bd862e3fe1be46a994272793"
         );
-        assert_eq!(
-            (&first["level"], &first["message"]),
-            (&"WARN".into(), &"grave".into())
-        );
-        assert_eq!(
-            (&first["service"], &first["function_name"]),
-            (&"audit".into(), &"f".into())
-        );
-        assert_eq!(
-            (&first["count"], &first["text"]),
-            (&3.into(), &"a \"quoted\"\nline \u{202e}😀\u{7f}".into())
-        );
-        assert!(
-            crate::event::Timestamp::parse(first["timestamp"].as_str().unwrap()).is_ok(),
-            "{first}"
-        );
+        assert_eq!(first["level"], "WARN");
+        assert_eq!(first["message"], "a warning");
+        assert_eq!(first["service"], "audit");
+        assert_eq!(first["function_name"], "f");
+        assert_eq!(first["count"], 3);
+        assert_eq!(first["text"], "a \"quoted\"\nline \u{202e}😀\u{7f}");
+        let timestamp = first["timestamp"].as_str().unwrap();
+        assert!(crate::event::Timestamp::parse(timestamp).is_ok(), "{first}");
     }
 }

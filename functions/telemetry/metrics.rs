@@ -1,8 +1,8 @@
-//! Metrics for CloudWatch, in its embedded metric format: a JSON line on standard output, of which
-//! Lambda's log pipeline makes metrics.
+//! Metrics for CloudWatch, in its embedded metric format: JSON lines on standard output, which
+//! CloudWatch extracts metrics from.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! Namespace and the dimension `service` follow the conventions of Powertools for AWS Lambda.
+//! The namespace and the dimension `service` follow the conventions of Powertools for AWS Lambda.
 
 use std::fmt;
 use std::io::Write;
@@ -23,8 +23,8 @@ pub enum Metric {
     EventsRecorded,
     /// A request repeated an event that was recorded before.
     EventsReplayed,
-    /// An event that is late or ahead was acknowledged before it was counted. The stream will count
-    /// it.
+    /// An event that is late or ahead was acknowledged before it was counted. The stream counts it
+    /// later.
     LateEventsUncounted,
     /// A request got an error, by the `code` of the error.
     RequestsRefused,
@@ -71,7 +71,7 @@ impl Metrics {
     /// Writes the metrics of `service` to standard output. Lambda requires each metric on a line of
     /// its own that is not a log line.
     pub fn standard_output(service: &str) -> Metrics {
-        // A line that cannot be written is no reason to fail.
+        // A function does not fail because a line cannot be written.
         Metrics::to(service, |line| drop(writeln!(std::io::stdout(), "{line}")))
     }
 
@@ -99,7 +99,7 @@ impl Metrics {
     }
 
     fn emit(&self, now: Timestamp, metric: Metric, value: f64, code: Option<ErrorCode>) {
-        // A code is a dimension of its own.
+        // A refused request is counted for its error code.
         let dimensions = match code {
             Some(_) => vec!["service", "code"],
             None => vec!["service"],

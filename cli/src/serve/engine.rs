@@ -1,5 +1,4 @@
-//! The DynamoDB engine: one that is embedded, with its DynamoDB API on a port, or one that runs
-//! elsewhere.
+//! The DynamoDB engine. It is embedded and serves its DynamoDB API on a port, or it runs elsewhere.
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
@@ -14,36 +13,36 @@ use dynoxide::errors::DynoxideError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// The engine's file in its folder.
+/// The file of the engine's database, in its folder.
 pub const DATABASE: &str = "dynamodb.sqlite";
-/// For each write to a table with a stream the engine looks up the stream's last number, in all of
-/// its records: at 16,000 events a write took 2 ms, at 100,000 it would take 20. With this it takes
-/// what it took at the first.
+/// An index that the engine lacks. For each write to a table with a stream, the engine looks up the
+/// last sequence number among all records of the stream. At 16,000 events a write took 2 ms, and at
+/// 100,000 it would take 20 ms. With this index, a write takes as long as the first one.
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS audit_log_stream ON _stream_records \
      (table_name, CAST(sequence_number AS INTEGER))";
 
-/// Where the engine keeps its tables.
+/// The place in which the engine keeps its tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// In memory, gone at the end.
+    /// Memory. The tables are gone when the service stops.
     Memory,
-    /// In a folder, made if need be.
+    /// A folder. It is created if it does not exist.
     Folder(PathBuf),
-    /// In another engine, such as DynamoDB Local.
+    /// Another engine, such as DynamoDB Local.
     Elsewhere(Address),
 }
 
-/// Where an engine answers, and as whom it is asked.
+/// The address of an engine, and the credentials for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The URL of its DynamoDB API.
     pub url: String,
-    /// It only has to be there; DynamoDB Local keeps tables apart by it.
+    /// Any value works. DynamoDB Local keeps the tables of different values apart.
     pub access_key_id: String,
 }
 
 impl Address {
-    /// An engine that does not care who asks.
+    /// An engine that accepts any credentials.
     pub fn new(url: impl Into<String>) -> Address {
         Address {
             url: url.into(),
@@ -51,20 +50,15 @@ impl Address {
         }
     }
 
-    /// What points a client at it.
+    /// The configuration of a client for it.
     pub fn config(&self) -> ConfigLoader {
+        let credentials = Credentials::new(&self.access_key_id, "local", None, None, "local");
         aws_config::defaults(BehaviorVersion::v2026_01_12())
             .endpoint_url(&self.url)
-            // Not through the proxy that the environment may name: the engine is on this machine.
+            // The engine is on this machine, so a proxy in the environment is ignored.
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new(
-                &self.access_key_id,
-                "local",
-                None,
-                None,
-                "local",
-            ))
+            .credentials_provider(credentials)
     }
 
     /// The functions' client for it.
@@ -83,29 +77,35 @@ impl Storage {
     }
 }
 
-/// An engine that cannot be started.
+/// An engine that cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The folder cannot be written.
-    #[error("cannot keep data in {folder}: {error}; name another folder with --data, or use --memory", folder = folder.display())]
+    #[error(
+        "cannot keep data in {folder}: {error}; name another folder with --data, or use --memory",
+        folder = folder.display()
+    )]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
-    /// Another process has it open.
-    #[error("another audit-log already uses {folder}; stop it, or name another folder with --data", folder = folder.display())]
+    /// Another process uses the folder.
+    #[error(
+        "another audit-log already uses {folder}; stop it, or name another folder with --data",
+        folder = folder.display()
+    )]
     InUse {
         /// The folder.
         folder: PathBuf,
     },
-    /// The engine itself refused.
+    /// The engine itself failed.
     #[error("the embedded DynamoDB engine cannot {action}: {problem}")]
     Engine {
-        /// What it was to do.
+        /// The action that failed.
         action: String,
-        /// Why it does not.
+        /// The cause.
         problem: String,
     },
 }
@@ -113,43 +113,48 @@ pub enum EngineError {
 /// An embedded engine.
 pub struct Engine {
     database: Database,
-    /// Held as long as the database is open: two engines on one file would each trust their own
-    /// caches.
+    /// The lock on the folder, held as long as the database is open. Two engines on one file would
+    /// each trust their own caches.
     lock: Option<File>,
 }
 
 impl Engine {
-    /// Opens the database in a folder; without one, in memory.
+    /// Opens the database in a folder, or in memory if there is none.
     ///
     /// # Errors
     ///
     /// [`EngineError`], in one sentence.
     pub fn open(folder: Option<&Path>) -> Result<Engine, EngineError> {
         match folder {
-            None => {
-                let database = Database::memory().map_err(|error| refused("start", &error))?;
-                // No other process can reach into a database in memory: it is restored from one that has
-                // the index.
-                let folder = tempfile::tempdir()
-                    .map_err(|error| unwritable(&std::env::temp_dir(), error))?;
-                let file = folder.path().join(DATABASE);
-                drop(open_file(&file)?);
-                database
-                    .restore_from(&file.to_string_lossy())
-                    .map_err(|error| refused("start", &error))?;
-                Ok(Engine {
-                    database,
-                    lock: None,
-                })
-            }
-            Some(folder) => {
-                let lock = lock(folder)?;
-                Ok(Engine {
-                    database: open_file(&folder.join(DATABASE))?,
-                    lock: Some(lock),
-                })
-            }
+            None => Engine::in_memory(),
+            Some(folder) => Engine::in_folder(folder),
         }
+    }
+
+    fn in_memory() -> Result<Engine, EngineError> {
+        let not_started = |error: DynoxideError| failed("start", error.to_string());
+        let database = Database::memory().map_err(not_started)?;
+        // A connection cannot reach into a database in memory to create the index. So the database
+        // is restored from a file that has the index.
+        let folder =
+            tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?;
+        let file = folder.path().join(DATABASE);
+        drop(open_file(&file)?);
+        database
+            .restore_from(&file.to_string_lossy())
+            .map_err(not_started)?;
+        Ok(Engine {
+            database,
+            lock: None,
+        })
+    }
+
+    fn in_folder(folder: &Path) -> Result<Engine, EngineError> {
+        let lock = lock(folder)?;
+        Ok(Engine {
+            database: open_file(&folder.join(DATABASE))?,
+            lock: Some(lock),
+        })
     }
 
     /// Serves the DynamoDB API until `shutdown`.
@@ -167,6 +172,7 @@ impl Engine {
     }
 }
 
+/// Creates the folder, and locks it for this process.
 fn lock(folder: &Path) -> Result<File, EngineError> {
     std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
     let lock = File::create(folder.join("lock")).map_err(|error| unwritable(folder, error))?;
@@ -179,16 +185,16 @@ fn lock(folder: &Path) -> Result<File, EngineError> {
     }
 }
 
+/// Opens a database, which is created if it does not exist, and gives it the index.
 fn open_file(file: &Path) -> Result<Database, EngineError> {
     let action = format!("open {}", file.display());
-    let database =
-        Database::new(&file.to_string_lossy()).map_err(|error| refused(&action, &error))?;
-    let index = rusqlite::Connection::open(file)
-        .and_then(|connection| connection.execute_batch(STREAM_INDEX));
-    index.map_err(|error| EngineError::Engine {
-        action,
-        problem: error.to_string(),
-    })?;
+    let database = Database::new(&file.to_string_lossy())
+        .map_err(|error| failed(&action, error.to_string()))?;
+    let connection =
+        rusqlite::Connection::open(file).map_err(|error| failed(&action, error.to_string()))?;
+    connection
+        .execute_batch(STREAM_INDEX)
+        .map_err(|error| failed(&action, error.to_string()))?;
     Ok(database)
 }
 
@@ -199,9 +205,9 @@ fn unwritable(folder: &Path, error: std::io::Error) -> EngineError {
     }
 }
 
-fn refused(action: &str, error: &DynoxideError) -> EngineError {
+fn failed(action: &str, problem: String) -> EngineError {
     EngineError::Engine {
         action: action.to_owned(),
-        problem: error.to_string(),
+        problem,
     }
 }

@@ -1,5 +1,5 @@
-//! The Lambda functions, in this process or behind a Lambda endpoint: an event's JSON in, the
-//! answer's JSON out.
+//! The Lambda functions, in this process or behind a Lambda endpoint. A function takes the JSON of
+//! a payload and returns the JSON of a response.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::template;
 
-/// With this header an endpoint says that its answer is an error's.
+/// The header with which an endpoint marks the response of a function that failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 
 /// A function that is ready to be invoked.
@@ -34,39 +34,46 @@ enum Handler {
     CreateEvent(CreateEvent),
     ListEvents(ListEvents),
     IndexEvents(IndexEvents),
-    /// One that runs elsewhere; the URL to which its events are posted.
-    Elsewhere(reqwest::Client, String),
+    /// A function that runs elsewhere.
+    Elsewhere(Endpoint),
 }
 
-/// A function that cannot be set up as the template says.
+/// A URL to which the payloads of a function are posted.
+#[derive(Clone)]
+struct Endpoint {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// A function that cannot be set up as the template declares it.
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionError {
-    /// There is no HTTP client to reach functions elsewhere.
+    /// The HTTP client for functions elsewhere cannot be set up.
     #[error("cannot set up the HTTP client for --lambda-url: {0}")]
     Client(String),
-    /// No handler is known for the binary.
-    #[error("the template's binary \"{0}\" is none of this project's functions")]
+    /// The binary has no handler.
+    #[error("the template's binary \"{0}\" is not one of this project's functions")]
     UnknownBinary(String),
-    /// Its environment is not what it needs.
-    #[error("the template's environment of {binary} does not do: {error}")]
+    /// The environment lacks a setting, or a setting is wrong.
+    #[error("the template's environment of {binary} is not usable: {error}")]
     Settings {
-        /// The binary.
+        /// The binary of the function.
         binary: String,
-        /// What is wrong.
+        /// The problem with it.
         error: SettingsError,
     },
 }
 
-/// An invocation that has no answer, which API Gateway turns into a status of its own.
+/// An invocation without a response. API Gateway turns it into a status of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
-    /// The event exceeds what Lambda takes.
-    #[error("the event is larger than Lambda's {MAX_LAMBDA_PAYLOAD_BYTES} bytes")]
-    EventTooLarge,
-    /// The answer exceeds what Lambda gives.
-    #[error("the answer is larger than Lambda's {MAX_LAMBDA_PAYLOAD_BYTES} bytes")]
-    AnswerTooLarge,
-    /// The event is not one that the function is made for, or the function crashed.
+    /// The payload is larger than Lambda accepts.
+    #[error("the payload is larger than Lambda's {MAX_LAMBDA_PAYLOAD_BYTES} bytes")]
+    PayloadTooLarge,
+    /// The response is larger than Lambda returns.
+    #[error("the response is larger than Lambda's {MAX_LAMBDA_PAYLOAD_BYTES} bytes")]
+    ResponseTooLarge,
+    /// The function cannot read the payload, or it crashed.
     #[error("the function failed: {0}")]
     Failed(String),
 }
@@ -78,20 +85,18 @@ impl Function {
     ///
     /// [`FunctionError`], in one sentence.
     pub fn new(declared: &template::Function, client: &Client) -> Result<Function, FunctionError> {
-        let binary = || declared.binary.clone();
-        let settings =
-            Settings::read(|name| declared.environment.get(name).cloned()).map_err(|error| {
-                FunctionError::Settings {
-                    binary: binary(),
-                    error,
-                }
-            })?;
+        let environment = &declared.environment;
+        let settings = Settings::read(|name| environment.get(name).cloned());
+        let settings = settings.map_err(|error| FunctionError::Settings {
+            binary: declared.binary.clone(),
+            error,
+        })?;
         let deps = Deps::new(client.clone(), &settings);
         let handler = match declared.binary.as_str() {
             "create-event" => Handler::CreateEvent(CreateEvent::new(deps)),
             "list-events" => Handler::ListEvents(ListEvents::new(deps)),
             "index-events" => Handler::IndexEvents(IndexEvents::new(deps)),
-            _ => return Err(FunctionError::UnknownBinary(binary())),
+            other => return Err(FunctionError::UnknownBinary(other.to_owned())),
         };
         Ok(Function {
             handler,
@@ -100,7 +105,7 @@ impl Function {
     }
 
     /// The function that `declared` names, behind a Lambda endpoint such as that of `cargo lambda
-    /// watch`, where it is called as its binary.
+    /// watch`. There, its name is that of its binary.
     ///
     /// # Errors
     ///
@@ -109,78 +114,56 @@ impl Function {
         declared: &template::Function,
         endpoint: &str,
     ) -> Result<Function, FunctionError> {
-        let (endpoint, binary) = (endpoint.trim_end_matches('/'), &declared.binary);
+        let endpoint = endpoint.trim_end_matches('/');
+        let binary = &declared.binary;
         // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         let url = format!("{endpoint}/2015-03-31/functions/{binary}/invocations");
-        // Not through the proxy that the environment may name: the endpoint is on this machine.
-        let client = reqwest::Client::builder()
+        // The endpoint is on this machine, so a proxy in the environment is ignored.
+        let http = reqwest::Client::builder()
             .no_proxy()
             .build()
             .map_err(|error| FunctionError::Client(error.to_string()))?;
         Ok(Function {
-            handler: Handler::Elsewhere(client, url),
+            handler: Handler::Elsewhere(Endpoint { http, url }),
             timeout: Duration::from_secs(declared.timeout),
         })
     }
 
-    /// Invokes the function with an event's JSON and gives its answer's JSON.
+    /// Invokes the function with the JSON of a payload, and returns the JSON of its response.
     ///
     /// # Errors
     ///
     /// [`InvokeError`], where Lambda would report one.
-    pub async fn invoke(&self, event: String) -> Result<String, InvokeError> {
-        if event.len() > MAX_LAMBDA_PAYLOAD_BYTES {
-            return Err(InvokeError::EventTooLarge);
+    pub async fn invoke(&self, payload: String) -> Result<String, InvokeError> {
+        if payload.len() > MAX_LAMBDA_PAYLOAD_BYTES {
+            return Err(InvokeError::PayloadTooLarge);
         }
         let function = self.clone();
-        // A task of its own, as Lambda has a process: a panic is the end of the one invocation
-        // alone.
-        let invocation = tokio::spawn(async move { function.run(&event).await });
+        // A panic ends the task of one invocation only, as a crash on Lambda does.
+        let invocation = tokio::spawn(async move { function.run(&payload).await });
         let response = invocation.await.map_err(|error| failed(&error))??;
         if response.len() > MAX_LAMBDA_PAYLOAD_BYTES {
-            Err(InvokeError::AnswerTooLarge)
-        } else {
-            Ok(response)
+            return Err(InvokeError::ResponseTooLarge);
         }
+        Ok(response)
     }
 
-    async fn run(&self, event: &str) -> Result<String, InvokeError> {
+    async fn run(&self, payload: &str) -> Result<String, InvokeError> {
         let context = self.context();
         match &self.handler {
             Handler::CreateEvent(handler) => {
-                response(event, context, |request| handler.handle(request)).await
+                respond(payload, context, |request| handler.handle(request)).await
             }
             Handler::ListEvents(handler) => {
-                response(event, context, |request| handler.handle(request)).await
+                respond(payload, context, |request| handler.handle(request)).await
             }
             Handler::IndexEvents(handler) => {
-                let batch = serde_json::from_str(event).map_err(|error| failed(&error))?;
-                let response = handler
-                    .handle(batch, Timestamp::from_millis(context.deadline))
-                    .await;
+                let batch = serde_json::from_str(payload).map_err(|error| failed(&error))?;
+                let deadline = Timestamp::from_millis(context.deadline);
+                let response = handler.handle(batch, deadline).await;
                 serde_json::to_string(&response).map_err(|error| failed(&error))
             }
-            Handler::Elsewhere(client, url) => {
-                let request = client
-                    .post(url)
-                    .timeout(self.timeout)
-                    .body(event.to_owned());
-                let response = request
-                    .send()
-                    .await
-                    .map_err(|error| failed(&DisplayErrorContext(error)))?;
-                let crashed = !response.status().is_success()
-                    || response.headers().contains_key(FUNCTION_ERROR);
-                let text = response
-                    .text()
-                    .await
-                    .map_err(|error| failed(&DisplayErrorContext(error)))?;
-                if crashed {
-                    Err(failed(&text))
-                } else {
-                    Ok(text)
-                }
-            }
+            Handler::Elsewhere(endpoint) => endpoint.post(payload, self.timeout).await,
         }
     }
 
@@ -193,16 +176,40 @@ impl Function {
     }
 }
 
-/// Passes an API Gateway event to a handler, the way the function's binary does.
-async fn response<F>(
-    event: &str,
+impl Endpoint {
+    async fn post(&self, payload: &str, timeout: Duration) -> Result<String, InvokeError> {
+        let request = self
+            .http
+            .post(&self.url)
+            .timeout(timeout)
+            .body(payload.to_owned());
+        let response = request
+            .send()
+            .await
+            .map_err(|error| failed(&DisplayErrorContext(error)))?;
+        let crashed =
+            !response.status().is_success() || response.headers().contains_key(FUNCTION_ERROR);
+        let text = response
+            .text()
+            .await
+            .map_err(|error| failed(&DisplayErrorContext(error)))?;
+        if crashed {
+            return Err(failed(&text));
+        }
+        Ok(text)
+    }
+}
+
+/// Passes a payload of API Gateway to a handler, as the function's binary does.
+async fn respond<F>(
+    payload: &str,
     context: Context,
     handle: impl FnOnce(Request) -> F,
 ) -> Result<String, InvokeError>
 where
     F: Future<Output = Response<Body>>,
 {
-    let payload = serde_json::from_str(event).map_err(|error| failed(&error))?;
+    let payload = serde_json::from_str(payload).map_err(|error| failed(&error))?;
     let response = http::invoke(LambdaEvent::new(payload, context), handle).await;
     serde_json::to_string(&response).map_err(|error| failed(&error))
 }

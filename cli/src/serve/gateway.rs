@@ -1,5 +1,5 @@
-//! An HTTP API of API Gateway, as far as the service can tell: HTTP in, an event in payload format
-//! 2.0 to the function, its answer back.
+//! A local replacement for an HTTP API of API Gateway. It passes a request to a function as a
+//! payload in format 2.0, and returns the function's response.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use audit_log::effects::Effects;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::percent_decode_str;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::functions::{Function, InvokeError};
 use super::template::Route;
 
-/// The largest request that API Gateway takes: 10 MB,
+/// The largest request that API Gateway accepts, 10 MB:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
 const MAX_REQUEST_BYTES: usize = 10 * 1024 * 1024;
 
@@ -36,80 +36,90 @@ impl Gateway {
         Gateway { routes }
     }
 
-    /// The web application, to be served with the caller's address as [`ConnectInfo`].
+    /// The web application. It must be served with the caller's address as [`ConnectInfo`].
     pub fn app(self) -> axum::Router {
-        axum::Router::new().fallback(response).with_state(self)
+        axum::Router::new().fallback(respond).with_state(self)
     }
 
-    /// The function behind a route, and the parameters in the path.
-    fn route(
-        &self,
-        method: &str,
-        path: &str,
-    ) -> Option<(&Route, &Function, BTreeMap<String, String>)> {
-        let mut routes = self
-            .routes
-            .iter()
-            .filter(|(route, _)| route.method == method);
-        routes.find_map(|(route, function)| Some((route, function, matches(&route.path, path)?)))
+    /// The first route that a request matches.
+    fn route(&self, method: &str, path: &str) -> Option<Matched<'_>> {
+        for (route, function) in &self.routes {
+            if route.method != method {
+                continue;
+            }
+            if let Some(parameters) = match_path(&route.path, path) {
+                return Some(Matched {
+                    route,
+                    function,
+                    parameters,
+                });
+            }
+        }
+        None
     }
+}
+
+/// A route that a request matches.
+struct Matched<'a> {
+    route: &'a Route,
+    function: &'a Function,
+    /// The parameters in the path.
+    parameters: BTreeMap<String, String>,
 }
 
 /// The parameters with which `path` is an instance of `pattern`, such as `/events/{id}`.
-fn matches(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
-    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+fn match_path(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
+    let pattern: Vec<&str> = pattern.split('/').collect();
+    let path: Vec<&str> = path.split('/').collect();
+    if pattern.len() != path.len() {
+        return None;
+    }
     let mut parameters = BTreeMap::new();
-    loop {
-        match (pattern.next(), path.next()) {
-            (None, None) => return Some(parameters),
-            (Some(expected), Some(found)) => match expected
-                .strip_prefix('{')
-                .and_then(|name| name.strip_suffix('}'))
-            {
-                Some(_) if found.is_empty() => return None,
-                Some(name) => {
-                    let value = percent_decode_str(found).decode_utf8_lossy().into_owned();
-                    parameters.insert(name.to_owned(), value);
-                }
-                None if expected != found => return None,
-                None => {}
-            },
-            _ => return None,
+    for (expected, found) in pattern.into_iter().zip(path) {
+        let name = expected
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        match name {
+            Some(_) if found.is_empty() => return None,
+            Some(name) => {
+                let value = percent_decode_str(found).decode_utf8_lossy().into_owned();
+                parameters.insert(name.to_owned(), value);
+            }
+            None if expected != found => return None,
+            None => {}
         }
     }
+    Some(parameters)
 }
 
-async fn response(
+async fn respond(
     State(gateway): State<Gateway>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
-        return own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+        return own_response(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
-    let Some((route, function, parameters)) =
-        gateway.route(parts.method.as_str(), parts.uri.path())
-    else {
-        return own(StatusCode::NOT_FOUND, "Not Found");
+    let Some(matched) = gateway.route(parts.method.as_str(), parts.uri.path()) else {
+        return own_response(StatusCode::NOT_FOUND, "Not Found");
     };
-    let response = function
-        .invoke(event(&parts, &body, client, route, &parameters).to_string())
-        .await;
-    match response.and_then(|response| back(&response)) {
+    let payload = payload(&parts, &body, client, &matched).to_string();
+    let returned = matched.function.invoke(payload).await;
+    match returned.and_then(|returned| http_response(&returned)) {
         Ok(response) => response,
-        Err(InvokeError::EventTooLarge) => {
-            own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
+        Err(InvokeError::PayloadTooLarge) => {
+            own_response(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
         }
         Err(error) => {
             tracing::error!(%error, "the invocation failed");
-            own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            own_response(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
     }
 }
 
-/// An answer of API Gateway's own, in its own form.
-fn own(status: StatusCode, message: &str) -> Response<Body> {
+/// A response that API Gateway gives by itself, without a function.
+fn own_response(status: StatusCode, message: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(
@@ -119,18 +129,13 @@ fn own(status: StatusCode, message: &str) -> Response<Body> {
     response
 }
 
-/// The event in payload format 2.0.
-fn event(
-    parts: &Parts,
-    body: &Bytes,
-    client: SocketAddr,
-    route: &Route,
-    parameters: &BTreeMap<String, String>,
-) -> Value {
-    let (method, path) = (parts.method.as_str(), parts.uri.path());
+/// The payload of a request, in format 2.0.
+fn payload(parts: &Parts, body: &Bytes, client: SocketAddr, matched: &Matched<'_>) -> Value {
+    let method = parts.method.as_str();
+    let path = parts.uri.path();
     let query = parts.uri.query().unwrap_or_default();
-    let route_key = format!("{} {}", route.method, route.path);
-    let mut headers = joined(&parts.headers);
+    let route_key = format!("{} {}", matched.route.method, matched.route.path);
+    let mut headers = joined_headers(&parts.headers);
     headers.insert("x-forwarded-for".to_owned(), client.ip().to_string());
     headers.insert("x-forwarded-proto".to_owned(), "http".to_owned());
     let host = headers
@@ -138,7 +143,7 @@ fn event(
         .cloned()
         .unwrap_or_else(|| "localhost".to_owned());
 
-    let mut event = json!({
+    let mut payload = json!({
         "version": "2.0",
         "routeKey": route_key,
         "rawPath": path,
@@ -163,59 +168,56 @@ fn event(
         },
         "isBase64Encoded": false,
     });
-    if !parameters.is_empty() {
-        event["pathParameters"] = json!(parameters);
+    if !matched.parameters.is_empty() {
+        payload["pathParameters"] = json!(matched.parameters);
     }
-    if !body.is_empty() {
-        if is_text(&parts.headers) {
-            // Bytes that are not UTF-8 do not survive it.
-            event["body"] = json!(String::from_utf8_lossy(body));
-        } else {
-            event["body"] = json!(BASE64.encode(body));
-            event["isBase64Encoded"] = json!(true);
-        }
+    if body.is_empty() {
+        return payload;
     }
-    event
+    if is_text(&parts.headers) {
+        // Like API Gateway, this replaces bytes that are not UTF-8.
+        payload["body"] = json!(String::from_utf8_lossy(body));
+    } else {
+        payload["body"] = json!(BASE64.encode(body));
+        payload["isBase64Encoded"] = json!(true);
+    }
+    payload
 }
 
-/// The headers with lower-case names, the values of a repeated one joined by commas.
-fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let values = |name: &HeaderName| {
-        let values = headers
+/// The headers with lower-case names. The values of a repeated header are joined by commas.
+fn joined_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut joined: BTreeMap<String, String> = BTreeMap::new();
+    for name in headers.keys() {
+        let values: Vec<_> = headers
             .get_all(name)
             .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        values.collect::<Vec<_>>().join(",")
-    };
-    headers
-        .keys()
-        .map(|name| (name.as_str().to_owned(), values(name)))
-        .collect()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
+        joined.insert(name.as_str().to_owned(), values.join(","));
+    }
+    joined
 }
 
-/// Whether API Gateway passes a body of this type on as text; it encodes any other, and one without
-/// a type.
+/// The content types whose bodies API Gateway passes on as text, apart from `text/*`.
+const TEXT_TYPES: [&str; 3] = [
+    "application/json",
+    "application/javascript",
+    "application/xml",
+];
+
+/// Whether API Gateway passes a body of this type on as text. It encodes a body of any other type,
+/// and a body without a type.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    essence.starts_with("text/")
-        || [
-            "application/json",
-            "application/javascript",
-            "application/xml",
-        ]
-        .contains(&essence.as_str())
+    let essence = content_type.split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    essence.starts_with("text/") || TEXT_TYPES.contains(&essence.as_str())
 }
 
-/// What a function returns.
+/// The response of a function, in payload format 2.0.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionResponse {
@@ -228,12 +230,13 @@ struct FunctionResponse {
     is_base64_encoded: bool,
 }
 
-fn back(payload: &str) -> Result<Response<Body>, InvokeError> {
+/// The HTTP response that a function's response stands for.
+fn http_response(returned: &str) -> Result<Response<Body>, InvokeError> {
     let failed = |error: &dyn std::fmt::Display| {
         InvokeError::Failed(format!("its response is not usable: {error}"))
     };
     let function: FunctionResponse =
-        serde_json::from_str(payload).map_err(|error| failed(&error))?;
+        serde_json::from_str(returned).map_err(|error| failed(&error))?;
     let text = function.body.unwrap_or_default();
     let body = if function.is_base64_encoded {
         BASE64.decode(text).map_err(|error| failed(&error))?
@@ -256,10 +259,10 @@ mod tests {
     #[test]
     fn a_path_matches_segment_by_segment() {
         let id = |value: &str| Some(BTreeMap::from([("id".to_owned(), value.to_owned())]));
-        assert_eq!(matches("/events", "/events"), Some(BTreeMap::new()));
-        assert_eq!(matches("/events/{id}", "/events/a%20b"), id("a b"));
+        assert_eq!(match_path("/events", "/events"), Some(BTreeMap::new()));
+        assert_eq!(match_path("/events/{id}", "/events/a%20b"), id("a b"));
         for path in ["/events/", "/events/a/b", "/event/a", "/events/a/"] {
-            assert_eq!(matches("/events/{id}", path), None, "{path}");
+            assert_eq!(match_path("/events/{id}", path), None, "{path}");
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The whole audit log on one machine: what `cargo run` starts, and what the tests talk to.
+//! The audit log on one machine: `cargo run` starts it, and the tests call it.
 //!
 //! A request takes the same path as on AWS. [`gateway`] turns it into an API Gateway payload,
 //! [`functions`] passes the payload to the handler, and the handler's DynamoDB client talks HTTP to
-//! [`engine`]. Routes, functions, environments and tables come from `template.yaml`, which
-//! [`template`] reads.
+//! [`engine`]. [`stream`] then delivers the recorded event to the count index. Routes, functions,
+//! environments and tables come from `template.yaml`, which [`template`] reads.
 
 pub mod engine;
 pub mod functions;
 pub mod gateway;
+mod records;
 pub mod service;
 pub mod stream;
 pub mod tables;

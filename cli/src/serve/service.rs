@@ -1,4 +1,5 @@
-//! The service as a whole: engine, functions and gateway, started and stopped together.
+//! The complete service. It starts and stops the engine, the functions, the gateway and the
+//! streams.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -16,37 +17,37 @@ use super::stream::{Flush, Stream};
 use super::tables::{TableError, create_tables};
 use super::template::{Template, TemplateError};
 
-/// How long requests under way may take once the service is told to stop.
+/// How long requests in progress may take once the service stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What to start.
+/// The options of a service.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The address on which the API listens.
     pub host: IpAddr,
-    /// Its port; 0 is any free one.
+    /// The port of the API. 0 selects a free port.
     pub port: u16,
-    /// Where the embedded engine's DynamoDB API listens on 127.0.0.1; 0 is any free port.
+    /// The port of the embedded engine's DynamoDB API on 127.0.0.1. 0 selects a free port.
     pub dynamodb_port: u16,
-    /// Where the events are kept.
+    /// The place that keeps the events.
     pub storage: Storage,
     /// The SAM template.
     pub template: PathBuf,
-    /// The Lambda endpoint behind which the functions run; without one, they run in this process.
+    /// The Lambda endpoint of the functions. Without one, they run in this process.
     pub lambda_url: Option<String>,
 }
 
-/// A service that cannot be started: one sentence each.
+/// A service that cannot start. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port is not to be had.
+    /// A port cannot be bound.
     #[error("cannot listen on {address}: {error}; choose another with {option}")]
     Port {
         /// The address and port.
         address: SocketAddr,
         /// The option that chooses it.
         option: &'static str,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// See [`TemplateError`].
@@ -63,11 +64,13 @@ pub enum StartError {
     Function(#[from] FunctionError),
 }
 
-/// A running service. Dropping it leaves it running; [`stop`](Service::stop) ends it.
+type EngineTask = JoinHandle<Result<(), String>>;
+
+/// A running service. It keeps running when it is dropped. [`stop`](Service::stop) ends it.
 pub struct Service {
     /// The address of the API.
     pub address: SocketAddr,
-    /// Where the engine answers.
+    /// The address of the engine.
     pub dynamodb: Address,
     /// The client that the functions use.
     pub client: Client,
@@ -76,8 +79,8 @@ pub struct Service {
     stop_gateway: watch::Sender<()>,
     stop_engine: watch::Sender<()>,
     gateway: JoinHandle<std::io::Result<()>>,
-    /// The embedded one.
-    engine: Option<JoinHandle<Result<(), String>>>,
+    /// The embedded engine, if there is one.
+    engine: Option<EngineTask>,
 }
 
 impl Service {
@@ -88,51 +91,43 @@ impl Service {
     /// [`StartError`], in one sentence.
     pub async fn start(options: &Options) -> Result<Service, StartError> {
         let template = Template::read(&options.template)?;
+        // The port comes first, so that a port in use is reported before the engine is opened.
         let (listener, address) = listen(options.host, options.port, "--port").await?;
+
+        // 1. The engine, with the template's tables.
         let (stop_engine, engine_stopped) = watch::channel(());
-        let (dynamodb, engine) = match &options.storage {
-            Storage::Elsewhere(address) => (address.clone(), None),
-            storage => {
-                let local = Ipv4Addr::LOCALHOST.into();
-                let (listener, address) =
-                    listen(local, options.dynamodb_port, "--dynamodb-port").await?;
-                let engine = Engine::open(storage.folder())?;
-                (
-                    Address::new(format!("http://{address}")),
-                    Some(engine.serve(listener, closed(engine_stopped))),
-                )
-            }
-        };
+        let (dynamodb, engine) = start_engine(options, engine_stopped).await?;
         let client = dynamodb.client().await;
         create_tables(&client, &dynamodb.url, &template.tables).await?;
-        let (mut routes, mut sources) = (Vec::new(), Vec::new());
+
+        // 2. The functions, with the routes and streams that lead to them.
+        let mut routes = Vec::new();
+        let mut sources = Vec::new();
         for declared in template.functions.values() {
             let function = match &options.lambda_url {
                 Some(url) => Function::elsewhere(declared, url)?,
                 None => Function::new(declared, &client)?,
             };
-            sources.extend(
-                declared
-                    .streams
-                    .iter()
-                    .map(|source| (source.clone(), function.clone())),
-            );
-            routes.extend(
-                declared
-                    .routes
-                    .iter()
-                    .map(|route| (route.clone(), function.clone())),
-            );
+            for route in &declared.routes {
+                routes.push((route.clone(), function.clone()));
+            }
+            for source in &declared.streams {
+                sources.push((source.clone(), function.clone()));
+            }
         }
 
+        // 3. The gateway, which invokes functions for requests.
         let (stop_gateway, gateway_stopped) = watch::channel(());
         let app = Gateway::new(routes)
             .app()
             .into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, app).with_graceful_shutdown(closed(gateway_stopped));
         let gateway = tokio::spawn(async move { serve.await });
+
+        // 4. The streams, which invoke functions for new items.
         let streams_client = aws_sdk_dynamodbstreams::Client::new(&dynamodb.config().load().await);
-        let (mut streams, mut flushes) = (JoinSet::new(), Vec::new());
+        let mut streams = JoinSet::new();
+        let mut flushes = Vec::new();
         for (source, function) in sources {
             let file = options
                 .storage
@@ -142,7 +137,8 @@ impl Service {
             streams.spawn(stream.run());
             flushes.push(flush);
         }
-        let service = Service {
+
+        Ok(Service {
             address,
             dynamodb,
             client,
@@ -152,8 +148,7 @@ impl Service {
             stop_engine,
             gateway,
             engine,
-        };
-        Ok(service)
+        })
     }
 
     /// The URL of the API.
@@ -168,14 +163,13 @@ impl Service {
         }
     }
 
-    /// Takes no more requests, answers those under way, and closes the database.
+    /// Accepts no more requests, completes those in progress, and closes the database.
     pub async fn stop(mut self) {
-        // The engine goes last: requests under way still need it. A task that panicked has stopped,
-        // too.
         drop(self.stop_gateway);
         ended(self.gateway).await;
-        // What the stream has not delivered it delivers after the next start.
+        // Records that were not delivered are delivered after the next start.
         self.streams.shutdown().await;
+        // The engine stops last, because requests in progress need it.
         drop(self.client);
         drop(self.stop_engine);
         if let Some(engine) = self.engine {
@@ -184,7 +178,24 @@ impl Service {
     }
 }
 
-/// Waits for a task to end, but not for ever: a client can leave its request half sent.
+/// Starts the embedded engine, unless the options name another one. Returns the address of the
+/// engine, and the task of the embedded one.
+async fn start_engine(
+    options: &Options,
+    stopped: watch::Receiver<()>,
+) -> Result<(Address, Option<EngineTask>), StartError> {
+    if let Storage::Elsewhere(address) = &options.storage {
+        return Ok((address.clone(), None));
+    }
+    let host = Ipv4Addr::LOCALHOST.into();
+    let (listener, address) = listen(host, options.dynamodb_port, "--dynamodb-port").await?;
+    let engine = Engine::open(options.storage.folder())?;
+    let task = engine.serve(listener, closed(stopped));
+    Ok((Address::new(format!("http://{address}")), Some(task)))
+}
+
+/// Waits for a task to end, or to panic. Aborts it after a while, because a client can leave its
+/// request half sent.
 async fn ended<T>(mut task: JoinHandle<T>) {
     if tokio::time::timeout(GRACE, &mut task).await.is_err() {
         task.abort();
@@ -196,17 +207,18 @@ async fn closed(mut stopped: watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
 }
 
+/// Binds a port. `option` is the option that chooses it.
 async fn listen(
     host: IpAddr,
     port: u16,
     option: &'static str,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |error| StartError::Port {
+    let failed = |error| StartError::Port {
         address: (host, port).into(),
         option,
         error,
     };
-    let listener = TcpListener::bind((host, port)).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }

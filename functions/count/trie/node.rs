@@ -1,4 +1,4 @@
-//! A node: a set of keys, or counts; and how both are packed into bytes.
+//! A node, which is a set of keys or counts of keys, and how it is packed into bytes.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -6,6 +6,18 @@ use std::ops::Bound;
 use super::{Digit, KEY_BYTES, MAX_LEAF_KEYS, Prefix};
 
 /// The keys below a prefix.
+///
+/// ```
+/// use audit_log::count::trie::{Node, Prefix};
+///
+/// // Below a prefix of four bytes, a key is packed into the other twelve.
+/// let key = 0x018c_c251_f47b_7000_803f_0011_2233_4455;
+/// let prefix = Prefix::path(key).nth(2).unwrap();
+/// let leaf = Node::Leaf(vec![key]);
+/// let bytes = leaf.pack(prefix);
+/// assert_eq!(bytes.len(), 1 + 12);
+/// assert_eq!(Node::unpack(prefix, &bytes), Ok(leaf));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     /// The keys themselves, sorted: at most [`MAX_LEAF_KEYS`].
@@ -14,7 +26,7 @@ pub enum Node {
     Inner {
         /// The greatest key that is counted.
         greatest: u128,
-        /// By digit.
+        /// The counts by digit.
         counts: BTreeMap<Digit, u64>,
     },
 }
@@ -22,35 +34,38 @@ pub enum Node {
 /// A summary of a subtree when it was last seen. It is a lower bound, because a subtree only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How many keys.
+    /// The number of keys.
     pub count: u64,
-    /// The greatest of them; 0 when there is none.
+    /// The greatest key, or 0 if there is none.
     pub greatest: u128,
 }
 
 /// Bytes that are not a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpackable {
-    /// A kind of node that this version does not know: another version has written it.
+    /// A kind of node that this version does not know. Another version has written it.
     UnknownKind(u8),
     /// A node of a known kind whose bytes cannot be read.
     Broken,
 }
 
-/// A side of a bound.
+/// One side of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Keys below it.
+    /// The keys below the bound.
     Less,
-    /// The bound and keys above it.
+    /// The bound and the keys above it.
     NotLess,
 }
 
+// The first byte of a packed node, its kind.
 const LEAF: u8 = 1;
 const INNER: u8 = 2;
+/// The most bytes that a packed count has. Nine bytes with 7 bits each hold a count below 2⁶³.
+const MAX_COUNT_BYTES: usize = 9;
 
 impl Node {
-    /// A node that holds nothing.
+    /// A node without keys.
     pub const EMPTY: Node = Node::Leaf(Vec::new());
 
     /// A summary of the keys below this node.
@@ -67,65 +82,67 @@ impl Node {
         }
     }
 
-    /// How many keys below this node, which lies at `prefix`, are certainly on one side of `bound`;
-    /// and how many lie in the one child that has keys on both sides of it.
+    /// Splits the keys of this node, which lies at `prefix`, at `bound`.
+    ///
+    /// Returns how many keys are certainly on one side of the bound, and how many lie below the one
+    /// child that can have keys on both sides of it.
     pub fn split_at(&self, prefix: Prefix, bound: u128, side: Side) -> (u64, u64) {
         match self {
             Node::Leaf(keys) => {
                 let less = keys.partition_point(|key| *key < bound);
-                (
-                    if side == Side::Less {
-                        less
-                    } else {
-                        keys.len() - less
-                    } as u64,
-                    0,
-                )
-            }
-            Node::Inner { greatest, counts } if *greatest < bound => (
-                if side == Side::Less {
-                    counts.values().sum()
-                } else {
-                    0
-                },
-                0,
-            ),
-            Node::Inner { counts, .. } => {
-                let digit = prefix.digit(bound);
                 let certain = match side {
+                    Side::Less => less,
+                    Side::NotLess => keys.len() - less,
+                };
+                (certain as u64, 0)
+            }
+            // All keys are less.
+            Node::Inner { greatest, counts } if *greatest < bound => match side {
+                Side::Less => (counts.values().sum(), 0),
+                Side::NotLess => (0, 0),
+            },
+            Node::Inner { counts, .. } => {
+                // The bound lies below the child with this digit. All other children lie on one
+                // side of it.
+                let digit = prefix.digit(bound);
+                let others = match side {
                     Side::Less => (Bound::Unbounded, Bound::Excluded(digit)),
                     Side::NotLess => (Bound::Excluded(digit), Bound::Unbounded),
                 };
-                (
-                    counts.range(certain).map(|(_, count)| count).sum(),
-                    counts.get(&digit).copied().unwrap_or(0),
-                )
+                let certain = counts.range(others).map(|(_, count)| count).sum();
+                let undecided = counts.get(&digit).copied().unwrap_or(0);
+                (certain, undecided)
             }
         }
     }
 
-    /// This node, which lies at `prefix`, as bytes. A kind; then a leaf's keys without the prefix,
-    /// or an inner node's greatest key without the prefix and (digit, count) pairs, the count in
-    /// LEB128.
+    /// Packs this node, which lies at `prefix`, into bytes.
+    ///
+    /// The first byte is the kind. A leaf continues with its keys. An inner node continues with its
+    /// greatest key and a (digit, count) pair for each child, where the count is in LEB128. All
+    /// keys are without the prefix.
     pub fn pack(&self, prefix: Prefix) -> Vec<u8> {
         let suffix = |key: &u128| key.to_be_bytes().into_iter().skip(prefix.bytes());
+        let mut bytes = Vec::new();
         match self {
-            Node::Leaf(keys) => std::iter::once(LEAF)
-                .chain(keys.iter().flat_map(suffix))
-                .collect(),
+            Node::Leaf(keys) => {
+                bytes.push(LEAF);
+                bytes.extend(keys.iter().flat_map(suffix));
+            }
             Node::Inner { greatest, counts } => {
-                let mut bytes: Vec<u8> = std::iter::once(INNER).chain(suffix(greatest)).collect();
+                bytes.push(INNER);
+                bytes.extend(suffix(greatest));
                 for (digit, count) in counts {
                     let digit = digit.to_be_bytes();
                     bytes.extend(&digit[digit.len() - digit_bytes(prefix)..]);
                     pack_count(*count, &mut bytes);
                 }
-                bytes
             }
         }
+        bytes
     }
 
-    /// The node that [`pack`](Node::pack) packed.
+    /// Unpacks a node that [`pack`](Node::pack) packed.
     ///
     /// # Errors
     ///
@@ -140,52 +157,70 @@ impl Node {
     }
 
     fn unpack_known(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
-        let suffix_bytes = KEY_BYTES - prefix.bytes();
-        let key = |suffix: &[u8]| {
-            suffix
-                .iter()
-                .fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
-                | prefix.first()
-        };
-        if suffix_bytes == 0 {
-            // The one key of a prefix that is the whole key.
-            return (bytes == [LEAF]).then(|| Node::Leaf(vec![prefix.first()]));
+        // A prefix that is a complete key has that one key. Its suffix has no bytes.
+        if prefix.bytes() == KEY_BYTES {
+            if bytes != [LEAF] {
+                return None;
+            }
+            return Some(Node::Leaf(vec![prefix.first()]));
         }
         match bytes.split_first()? {
-            (&LEAF, rest) => {
-                let suffixes = rest.chunks_exact(suffix_bytes);
-                let keys: Vec<u128> = if suffixes.remainder().is_empty() {
-                    suffixes.map(key).collect()
-                } else {
-                    return None;
-                };
-                (keys.is_sorted_by(|a, b| a < b) && keys.len() <= MAX_LEAF_KEYS)
-                    .then_some(Node::Leaf(keys))
-            }
-            (&INNER, rest) => {
-                let (greatest, mut rest) = rest.split_at_checked(suffix_bytes)?;
-                let mut counts = BTreeMap::new();
-                while !rest.is_empty() {
-                    let (digit, after) = rest.split_at_checked(digit_bytes(prefix))?;
-                    let digit = digit
-                        .iter()
-                        .fold(0, |bits, byte| (bits << 8) | Digit::from(*byte));
-                    counts.insert(digit, unpack_count(after, &mut rest)?);
-                }
-                Some(Node::Inner {
-                    greatest: key(greatest),
-                    counts,
-                })
-            }
+            (&LEAF, rest) => Node::unpack_leaf(prefix, rest),
+            (&INNER, rest) => Node::unpack_inner(prefix, rest),
             _ => None,
         }
     }
+
+    fn unpack_leaf(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
+        let suffixes = bytes.chunks_exact(KEY_BYTES - prefix.bytes());
+        if !suffixes.remainder().is_empty() {
+            return None;
+        }
+        let keys: Vec<u128> = suffixes.map(|suffix| key(prefix, suffix)).collect();
+        let is_sorted = keys.is_sorted_by(|a, b| a < b);
+        if !is_sorted || keys.len() > MAX_LEAF_KEYS {
+            return None;
+        }
+        Some(Node::Leaf(keys))
+    }
+
+    fn unpack_inner(prefix: Prefix, bytes: &[u8]) -> Option<Node> {
+        let (greatest, mut rest) = bytes.split_at_checked(KEY_BYTES - prefix.bytes())?;
+        let mut counts = BTreeMap::new();
+        while !rest.is_empty() {
+            let (digit, after_digit) = rest.split_at_checked(digit_bytes(prefix))?;
+            let (count, after_count) = unpack_count(after_digit)?;
+            counts.insert(number(digit) as Digit, count);
+            rest = after_count;
+        }
+        Some(Node::Inner {
+            greatest: key(prefix, greatest),
+            counts,
+        })
+    }
 }
 
+/// The number of bytes of a digit below `prefix`.
 fn digit_bytes(prefix: Prefix) -> usize {
     prefix.child(0).bytes() - prefix.bytes()
 }
 
+/// The key with this prefix and this suffix.
+fn key(prefix: Prefix, suffix: &[u8]) -> u128 {
+    prefix.first() | number(suffix)
+}
+
+/// The number with these bytes, the most significant first.
+fn number(bytes: &[u8]) -> u128 {
+    let mut number: u128 = 0;
+    for byte in bytes {
+        number = (number << 8) | u128::from(*byte);
+    }
+    number
+}
+
+/// Appends a count in LEB128: 7 bits a byte, the least significant first. Each byte but the last
+/// has its highest bit set.
 fn pack_count(mut count: u64, bytes: &mut Vec<u8>) {
     while count >= 0x80 {
         bytes.push((count & 0x7f) as u8 | 0x80);
@@ -194,16 +229,18 @@ fn pack_count(mut count: u64, bytes: &mut Vec<u8>) {
     bytes.push(count as u8);
 }
 
-fn unpack_count<'a>(bytes: &'a [u8], rest: &mut &'a [u8]) -> Option<u64> {
+/// The count at the beginning of these bytes, and the bytes after it.
+fn unpack_count(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0)?;
-    let (count, after) = bytes.split_at_checked(length)?;
-    *rest = after;
-    (length <= 9).then(|| {
-        count
-            .iter()
-            .rev()
-            .fold(0, |bits, byte| (bits << 7) | u64::from(byte & 0x7f))
-    })
+    if length > MAX_COUNT_BYTES {
+        return None;
+    }
+    let (packed, rest) = bytes.split_at_checked(length)?;
+    let mut count: u64 = 0;
+    for byte in packed.iter().rev() {
+        count = (count << 7) | u64::from(byte & 0x7f);
+    }
+    Some((count, rest))
 }
 
 #[cfg(test)]
@@ -226,7 +263,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_packed_is_unpacked(
+        fn a_packed_node_is_unpacked(
             prefix in prefixes(),
             keys in proptest::collection::btree_set(any::<u128>(), 0..=MAX_LEAF_KEYS),
             counts in proptest::collection::btree_map(any::<u16>(), 1..u64::MAX >> 1, 1..300),
@@ -246,7 +283,7 @@ mod tests {
         }
 
         #[test]
-        fn bytes_from_anywhere_do_no_harm(prefix in prefixes(), bytes: Vec<u8>) {
+        fn any_bytes_are_unpacked_without_a_panic(prefix in prefixes(), bytes: Vec<u8>) {
             if let Ok(node) = Node::unpack(prefix, &bytes) {
                 node.summary();
             }
@@ -256,12 +293,10 @@ mod tests {
     #[test]
     fn a_packed_key_takes_12_bytes_and_a_packed_count_3() {
         let prefix = Prefix::path(KEY).nth(2).unwrap();
-        let leaf = Node::Leaf(
-            (0..MAX_LEAF_KEYS as u128)
-                .map(|low| prefix.first() + low)
-                .collect(),
-        );
-        assert_eq!((prefix.bytes(), leaf.pack(prefix).len()), (4, 1 + 256 * 12));
+        assert_eq!(prefix.bytes(), 4);
+        let keys = (0..MAX_LEAF_KEYS as u128).map(|low| prefix.first() + low);
+        let leaf = Node::Leaf(keys.collect());
+        assert_eq!(leaf.pack(prefix).len(), 1 + 256 * 12);
         let inner = Node::Inner {
             greatest: KEY,
             counts: (0..=255).map(|digit| (digit, 6553)).collect(),
@@ -270,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_another_version_is_told_from_broken_bytes() {
+    fn an_unknown_kind_of_node_is_not_broken_bytes() {
         assert_eq!(
             Node::unpack(Prefix::ROOT, &[7, 1, 2]),
             Err(Unpackable::UnknownKind(7))

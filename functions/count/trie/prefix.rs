@@ -4,10 +4,19 @@ use std::fmt;
 
 use super::KEY_BYTES;
 
-/// The bytes with which every key below a node begins.
+/// The bytes with which every key below a node begins. They identify the node.
+///
+/// ```
+/// use audit_log::count::trie::Prefix;
+///
+/// let key = 0x018c_c251_f47b_7000_803f_0011_2233_4455;
+/// let path: Vec<String> = Prefix::path(key).map(|prefix| prefix.to_string()).collect();
+/// assert_eq!(path[..3], ["018c", "018cc2", "018cc251"]);
+/// assert_eq!(path.len(), 15);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
-    /// The bytes from the top, and zeros.
+    /// The bytes of the prefix, followed by zeros.
     bits: u128,
     bytes: u8,
 }
@@ -16,15 +25,15 @@ pub struct Prefix {
 /// bytes from the root.
 pub type Digit = u16;
 
-/// How many bytes the root's digit takes. The first two bytes of an id change every 2³² ms (49.7
-/// days), so a level between them would be a read and a write more for nothing.
+/// How many bytes the root's digit has. The first two bytes of an id change every 2³² ms (49.7
+/// days), so a level between them would cost a read and a write and have no use.
 const ROOT_DIGIT_BYTES: u8 = 2;
 
 impl Prefix {
-    /// Of the node above all others.
+    /// The prefix of the root, the node above all others.
     pub const ROOT: Prefix = Prefix { bits: 0, bytes: 0 };
 
-    /// How many bytes it has: 0, or 2 to 16.
+    /// The number of bytes: 0, or 2 to 16.
     pub fn bytes(self) -> usize {
         usize::from(self.bytes)
     }
@@ -39,13 +48,14 @@ impl Prefix {
         }
     }
 
-    /// The digit from here towards `key`, which lies below here.
+    /// The digit of the child that `key` lies below. The key must lie below this node.
     pub fn digit(self, key: u128) -> Digit {
-        let mask = (1 << (8 * u32::from(self.digit_bytes()))) - 1;
-        ((key >> shift(self.bytes + self.digit_bytes())) & mask) as Digit
+        let digit_bytes = self.digit_bytes();
+        let mask = (1 << (8 * u32::from(digit_bytes))) - 1;
+        ((key >> shift(self.bytes + digit_bytes)) & mask) as Digit
     }
 
-    /// The greatest key that can lie below here.
+    /// The greatest key that can lie below this node.
     pub fn last(self) -> u128 {
         let rest = if self.bytes == 0 {
             u128::MAX
@@ -55,17 +65,20 @@ impl Prefix {
         self.bits | rest
     }
 
-    /// The smallest key that can lie below here.
+    /// The smallest key that can lie below this node.
     pub fn first(self) -> u128 {
         self.bits
     }
 
-    /// The nodes below the root in which `key` can lie, from the top.
+    /// The nodes that `key` can lie below, from the first one below the root to the key itself.
     pub fn path(key: u128) -> impl Iterator<Item = Prefix> {
-        let below = move |prefix: &Prefix| {
-            (prefix.bytes() < KEY_BYTES).then(|| prefix.child(prefix.digit(key)))
+        let child = move |prefix: &Prefix| {
+            if prefix.bytes() == KEY_BYTES {
+                return None;
+            }
+            Some(prefix.child(prefix.digit(key)))
         };
-        std::iter::successors(below(&Prefix::ROOT), below)
+        std::iter::successors(child(&Prefix::ROOT), child)
     }
 
     fn digit_bytes(self) -> u8 {
@@ -73,18 +86,19 @@ impl Prefix {
     }
 }
 
-/// How far from the bottom the last of a key's first `bytes` bytes lies, in bits.
+/// How many bits of a key follow its first `bytes` bytes.
 fn shift(bytes: u8) -> u32 {
     8 * (KEY_BYTES as u32 - u32::from(bytes))
 }
 
-/// In hex: no digit for the root, else 4 to 32.
+/// The bytes in hex. The root has none, so its text is empty.
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.bits.to_be_bytes();
-        bytes[..self.bytes()]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        for byte in &bytes[..self.bytes()] {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
     }
 }
 
@@ -110,6 +124,7 @@ mod tests {
             assert!((prefix.first()..=prefix.last()).contains(&key), "{prefix}");
         }
         assert_eq!(Prefix::path(u128::MAX).last().unwrap().last(), u128::MAX);
-        assert_eq!((Prefix::ROOT.first(), Prefix::ROOT.last()), (0, u128::MAX));
+        assert_eq!(Prefix::ROOT.first(), 0);
+        assert_eq!(Prefix::ROOT.last(), u128::MAX);
     }
 }

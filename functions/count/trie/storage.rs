@@ -1,4 +1,4 @@
-//! The storage of a trie.
+//! The interface to the storage of tries.
 
 use std::future::Future;
 
@@ -10,7 +10,7 @@ pub type LaneId = u8;
 /// A node as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Counts the writes: 0 is a node that is not stored yet.
+    /// How often the node was written. It is 0 if the node is not stored yet.
     pub version: u64,
     /// The node itself.
     pub node: Node,
@@ -37,15 +37,15 @@ pub enum State {
 pub enum Swap {
     /// The new node is stored.
     Done,
-    /// Another writer was faster, and this is stored now.
+    /// Another writer was faster. This is the entry that is stored now.
     Lost(Option<Entry>),
 }
 
 /// The storage of the nodes of one scope.
 ///
-/// A read sees every write that was acknowledged before it began. With DynamoDB these are strongly
-/// consistent reads. An applier tolerates a stale node, because its swap is lost and it merges with
-/// what won. It does not tolerate a root that it cannot see.
+/// A read must see every write that was acknowledged before it began, so reads from DynamoDB are
+/// strongly consistent. An applier tolerates a stale node: its swap is lost, and it merges with the
+/// node that won. It does not tolerate a root that it cannot see.
 pub trait Storage: Sync {
     /// The failure of an operation.
     type Error: Send;

@@ -1,0 +1,99 @@
+//! The tables that `rebuild` works on: those of a data folder, or those that its options name.
+
+use std::path::Path;
+use std::time::Duration;
+
+use audit_log::config::Settings;
+use audit_log::dynamodb::client_from;
+use audit_log::limits::SETTLE;
+use audit_log_cli::serve::engine::{Address, DATABASE, Engine};
+use audit_log_cli::serve::tables::create_tables;
+use audit_log_cli::serve::template::Template;
+use aws_config::BehaviorVersion;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::types::TableDescription;
+use tokio::net::TcpListener;
+
+use super::{Arguments, Failure};
+
+/// The tables to compare.
+pub struct Tables {
+    pub client: Client,
+    pub settings: Settings,
+    /// How long the user_id GSI lags at most.
+    pub settle: Duration,
+}
+
+impl Tables {
+    /// Opens the tables that the arguments name.
+    pub async fn open(arguments: Arguments) -> Result<Tables, Failure> {
+        // clap lets the four options come together only.
+        let (Some(events_table), Some(keys_table), Some(counts_table), Some(shards)) = (
+            arguments.table,
+            arguments.keys_table,
+            arguments.counts_table,
+            arguments.shards,
+        ) else {
+            return Tables::in_folder(&arguments.data, &arguments.template).await;
+        };
+        let settings = Settings {
+            events_table,
+            keys_table,
+            counts_table,
+            shards: shards.parse()?,
+        };
+        // A person runs this, so the credentials may be in any of the places that AWS knows.
+        let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+        Ok(Tables {
+            client: client_from((&config).into()),
+            settings,
+            settle: SETTLE,
+        })
+    }
+
+    /// Starts an engine on a data folder.
+    async fn in_folder(data: &Path, template: &Path) -> Result<Tables, Failure> {
+        let template = Template::read(template)?;
+        if !data.join(DATABASE).is_file() {
+            let problem = format!(
+                "there is no log in {}; name its folder with --data",
+                data.display()
+            );
+            return Err(problem.into());
+        }
+
+        let engine = Engine::open(Some(data))?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = Address::new(format!("http://{}", listener.local_addr()?));
+        engine.serve(listener, std::future::pending());
+        let client = address.client().await;
+        create_tables(&client, &address.url, &template.tables).await?;
+
+        let mut functions = template.functions.values();
+        let Some(index_events) = functions.find(|function| !function.streams.is_empty()) else {
+            return Err("the template has no function that indexes events".into());
+        };
+        let environment = &index_events.environment;
+        let settings = Settings::read(|name| environment.get(name).cloned())
+            .map_err(|error| format!("the environment in the template is not usable: {error}"))?;
+        Ok(Tables {
+            client,
+            settings,
+            // The GSI of the embedded engine never lags.
+            settle: Duration::ZERO,
+        })
+    }
+
+    /// About how many items the events table has.
+    pub async fn item_count(&self) -> Result<u64, Failure> {
+        let table = &self.settings.events_table;
+        let described = self.client.describe_table().table_name(table).send().await;
+        let described = described.map_err(|error| {
+            let cause = DisplayErrorContext(&error);
+            format!("cannot read the table {table}: {cause}")
+        })?;
+        let items = described.table().and_then(TableDescription::item_count);
+        Ok(u64::try_from(items.unwrap_or(0)).unwrap_or(0))
+    }
+}
