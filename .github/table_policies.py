@@ -1,11 +1,11 @@
-"""Compares the policies of a stack's tables and functions with template.yaml, and exits with 1 if one differs.
+"""Compares the policies of a stack's tables and functions with template.yaml. Exits with 1 if one differs.
 
     python .github/table_policies.py audit-log-prod
 
-It compares the policy of each table, and for each role: the trust policy, the names and documents of the inline policies,
-and the attached managed policies with the documents of their default versions. CloudFormation's drift detection sees
-neither a table's resource policy nor an AWS::IAM::Policy, and a deployment does not set either again unless the
-template's own text changed. Needs the AWS CLI, and the Python that has the SAM CLI.
+It compares the policy of each table. For each role, it compares the trust policy, the names and documents of the inline
+policies, and the attached managed policies with the documents of their default versions. CloudFormation's drift
+detection sees neither a table's resource policy nor an AWS::IAM::Policy. A deployment does not restore either, unless
+the template's own text changed. The program needs the AWS CLI, and the Python that has the SAM CLI.
 """
 
 import functools
@@ -22,7 +22,7 @@ TEMPLATE = pathlib.Path(__file__).resolve().parents[1] / "template.yaml"
 
 
 def aws(*arguments):
-    """What the AWS CLI returns, or None where AWS knows no such policy."""
+    """The result of the AWS CLI, or None if the policy does not exist."""
     done = subprocess.run(["aws", *arguments, "--output", "json"], capture_output=True, text=True)
     if done.returncode == 0:
         return json.loads(done.stdout)
@@ -32,7 +32,7 @@ def aws(*arguments):
 
 
 class Stack:
-    """A stack's parameters and resources, and with them the template's references."""
+    """A stack's parameters and resources. They resolve the template's references."""
 
     def __init__(self, name, ask, template):
         self.ask, self.template = ask, template
@@ -49,7 +49,7 @@ class Stack:
         }
 
     def arn(self, resource):
-        """The ARN of a resource, made from what CloudFormation calls its physical ID."""
+        """The ARN of a resource, made from its physical ID in CloudFormation."""
         kind, name = self.template["Resources"][resource]["Type"], self.physical[resource]
         at = self.values
         prefix, place = f"arn:{at['AWS::Partition']}", f"{at['AWS::Region']}:{at['AWS::AccountId']}"
@@ -66,7 +66,7 @@ class Stack:
         raise ValueError(f"no ARN is known for {kind}")
 
     def stream_arn(self, table):
-        """The ARN of a table's stream, which has the time of its start in it; None where the stream is off."""
+        """The ARN of a table's stream, or None if the stream is off. AWS returns it, because it contains a time."""
         described = self.ask("dynamodb", "describe-table", "--table-name", self.physical[table]) or {}
         return described.get("Table", {}).get("LatestStreamArn")
 
@@ -81,7 +81,7 @@ class Stack:
     def resolve(self, value):
         """A part of the template with its references resolved."""
         if isinstance(value, list):
-            # None is AWS::NoValue: CloudFormation leaves it out.
+            # None is AWS::NoValue, which CloudFormation leaves out.
             return [one for one in map(self.resolve, value) if one is not None]
         match value:
             case {"Ref": "AWS::NoValue"}:
@@ -103,7 +103,7 @@ class Stack:
         return value
 
     def policies(self):
-        """What is compared: its name, what the template says, and a function that reads what is in force."""
+        """For each policy: its name, the template's document, and a function that reads the document in force."""
         for name, resource in self.template["Resources"].items():
             properties = resource.get("Properties", {})
             match resource["Type"]:
@@ -118,7 +118,7 @@ class Stack:
                     yield from self.policies_of_role(name, properties)
 
     def policies_of_role(self, name, properties):
-        """The same for one role: its trust policy, its inline policies and the managed ones that are attached to it."""
+        """The same for one role: its trust policy, its inline policies and its attached managed policies."""
         role = self.physical[name]
         wanted = self.resolve(properties["AssumeRolePolicyDocument"])
         yield f"the trust policy of the role {role}", wanted, functools.partial(self.trust, role)
@@ -132,13 +132,13 @@ class Stack:
         yield f"the list of managed policies of the role {role}", wanted, functools.partial(self.attached, role)
 
     def inline_policies(self, role):
-        """The inline policies that the template gives to a role: in the role itself, or as resources that name it."""
+        """The inline policies of a role in the template, in the role itself or as resources that name it."""
         yield from self.template["Resources"][role]["Properties"].get("Policies", [])
         for resource in self.template["Resources"].values():
             if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]:
                 yield resource["Properties"]
 
-    # What is in force, or None where AWS knows no such thing.
+    # The methods below read what is in force. They return None if it does not exist.
 
     def of_table(self, table):
         response = self.ask("dynamodb", "get-resource-policy", "--resource-arn", self.arn(table))
@@ -170,7 +170,7 @@ class Stack:
 
 
 def plain(value, of=None):
-    """A policy in one of the many ways to write it: what may be one or many is many, and in order."""
+    """A policy in its canonical form: a value that may be one or many becomes a list, and is sorted."""
     if isinstance(value, dict):
         return {name: plain(one, of=name) for name, one in value.items()}
     if isinstance(value, list):
@@ -180,7 +180,7 @@ def plain(value, of=None):
 
 
 def differences(stack, patience=6, pause=5):
-    """The policies that differ. A policy that was just put can take some seconds to be seen."""
+    """The policies that differ. A policy that has just been put can take some seconds to become visible."""
     found = []
     for name, wanted, read in stack.policies():
         for attempt in range(patience):

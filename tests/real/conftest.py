@@ -1,4 +1,4 @@
-"""What the tests on real parts share: programs that run beside a test, and the functions as `sam build` made them."""
+"""Helpers for the tests on real parts: programs that run during a test, and the functions that `sam build` built."""
 
 import os
 import pathlib
@@ -11,9 +11,9 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Where downloads are kept from one run to the next, outside the tree.
+# The folder for downloads. It is outside the tree and kept between runs.
 CACHE = pathlib.Path(os.environ.get("AUDIT_LOG_CACHE", pathlib.Path.home() / ".cache" / "audit-log"))
-# What `sam build` made.
+# The output of `sam build`.
 BUILD = pathlib.Path(os.environ.get("AUDIT_LOG_BUILD", ROOT / ".aws-sam" / "build"))
 FUNCTIONS = {"create-event": "CreateEvent", "list-events": "ListEvents", "index-events": "IndexEvents"}
 
@@ -25,19 +25,19 @@ def free_port():
 
 
 def bootstrap(binary):
-    """The file that Lambda starts, as the template's deployment has it."""
+    """The file that Lambda starts, as in a deployment of the template."""
     path = BUILD / f"{FUNCTIONS[binary]}Function" / "bootstrap"
     assert path.is_file(), f"{path} is missing; run: sam build --beta-features --parameter-overrides Architecture=x86_64"
     return path
 
 
 def host_environment():
-    """This machine's environment without AWS's variables, so that nothing here reaches a real account."""
+    """This machine's environment without AWS's variables, so that no test reaches a real account."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 def function_environment(binary, runtime_api, dynamodb_url):
-    """What Lambda and the template set for a function."""
+    """The variables that Lambda and the template set for a function."""
     return {
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "AWS_LAMBDA_FUNCTION_NAME": binary,
@@ -56,7 +56,7 @@ def function_environment(binary, runtime_api, dynamodb_url):
 
 
 class Programs:
-    """Programs that run as long as the test; what they print is shown if it fails."""
+    """Programs that run as long as the test. Their output is shown if the test fails."""
 
     def __init__(self):
         self.running = []
@@ -70,7 +70,7 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # A group of its own, to stop what it starts with it.
+            # A process group of its own, so that the programs that it starts are stopped with it.
             start_new_session=True,
         )
         lines, seen = [], threading.Event()
@@ -111,7 +111,7 @@ def signal_group(process, number):
 
 
 def run(*command, patience, cwd=ROOT, env=None):
-    """Runs a program to its end and gives its exit code; it and what it started end with the patience."""
+    """Runs a program to its end and returns its exit code. Stops it and its children after `patience` seconds."""
     process = subprocess.Popen([str(part) for part in command], cwd=cwd, env=env, start_new_session=True)
     try:
         return process.wait(patience)
@@ -135,7 +135,7 @@ def programs():
 
 
 class Service:
-    """The local service: where it and its engine listen."""
+    """The addresses of the local service and its engine."""
 
     def __init__(self, lines):
         address = [next(word for word in line.split() if word.startswith("http://")) for line in lines[:2]]
@@ -150,7 +150,7 @@ def build_local():
 
 @pytest.fixture
 def service(programs):
-    """Starts the local service with more options."""
+    """Returns a function that starts the local service with additional options."""
     binary = build_local()
 
     def start(*options):
@@ -161,9 +161,9 @@ def service(programs):
 
 
 def contract_tests(url, *options, credentials=None):
-    """Runs the contract tests against the log at `url`; requests are signed if there are credentials."""
+    """Runs the contract tests against the audit log at `url`. Requests are signed if there are credentials."""
     environment = {**host_environment(), **(credentials or {}), "AUDIT_LOG_URL": url}
     command = ["cargo", "test", "--locked", "--test", "contract"]
-    # Compiling may take longer than the tests.
+    # The build has no time limit, because it may take longer than the tests.
     subprocess.run([*command, "--no-run"], cwd=ROOT, check=True)
     return run(*command, "--", *options, env=environment, patience=600)

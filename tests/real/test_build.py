@@ -1,10 +1,10 @@
-"""What `sam build` made."""
+"""The output of `sam build`."""
 
 import pytest
 
 from conftest import FUNCTIONS, bootstrap
 
-# A larger one has been built together with other packages, whose features cargo then unifies into it.
+# A larger binary was built together with other packages, whose features cargo then unifies into it.
 MAX_BYTES = 6_000_000
 
 

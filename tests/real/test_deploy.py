@@ -1,18 +1,19 @@
-"""The template that `sam build` made, deployed to an emulator of AWS, used as a client would, updated and deleted.
+"""The template that `sam build` built, deployed to an emulator of AWS, used by clients, updated and deleted.
 
 The emulator is ministack. It checks signatures, the policies of callers and the roles of functions. It starts the built
 functions behind Lambda's Runtime API and feeds the events table's stream to index-events.
 
-LEFT_OUT lists the resources that it refuses to deploy. It accepts the following and ignores it, so this test cannot see it:
+LEFT_OUT lists the resources that it refuses to deploy. It accepts and ignores the following, which this test cannot
+check:
 
 - the tables' resource policies, encryption, class and point-in-time recovery
 - the condition on `lambda:SourceFunctionArn`, which the template leaves out for an engine that is not AWS's
 - rates, reserved concurrency, access logs and CORS
-- of the event source: its batching window, partial failures, bisecting, stream view type, and the queue IndexFailures
+- the batching window, partial failures, bisecting, stream view type and IndexFailures queue of the event source
 - metrics, alarms and event rules: an alarm never changes its state
-- Lambda's permissions: the test reads them instead
+- Lambda's permissions, which the test reads instead
 
-test_template.py reads all of these from the template. Only an account on AWS can show that they do what they say:
+test_template.py reads all of these from the template. Only an account on AWS can show that they work:
 docs/deployment.md.
 """
 
@@ -50,12 +51,13 @@ from conftest import (
 STACK = "audit-log"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-# How many seconds a response may take, or the index until it has caught up.
+# The seconds that a response may take, or the count index until it has caught up.
 PATIENCE = 30
-# How many seconds index-events must log nothing before it counts as done. The emulator polls the stream each second.
+# The seconds without a log line after which index-events counts as done. The emulator polls the stream each second.
 QUIET = 3
 
-# The resources that the emulator refuses to deploy, and the reason that it gives. The last test fails once it accepts one.
+# The resources that the emulator refuses to deploy, and the reason that it gives. The last test fails once it accepts
+# one of them.
 LEFT_OUT = {"IndexStoppedAlarm": "metric math"}
 
 
@@ -67,7 +69,7 @@ def emulated(template):
 
 
 def ministack():
-    """The emulator's program, installed at the pinned version."""
+    """The program of the emulator, installed at the pinned version."""
     environment = CACHE / "ministack"
     pip = environment / "bin" / "pip"
     if not pip.is_file():
@@ -78,7 +80,7 @@ def ministack():
 
 
 class Cloud:
-    """An account of the emulator's."""
+    """An account in the emulator."""
 
     def __init__(self, programs, folder):
         port = free_port()
@@ -93,7 +95,7 @@ class Cloud:
         }
         settings = {
             "GATEWAY_PORT": str(port),
-            # By default it listens on every address and checks no signature.
+            # By default, it listens on every address and checks no signature.
             "BIND_HOST": "127.0.0.1",
             "AUTH": "true",
             "IOT_MTLS_ENABLED": "0",
@@ -118,14 +120,14 @@ class Cloud:
         assert run("sam", *command, env=environment, patience=120) == 0
 
     def deploy(self, **parameters):
-        """Deploys the built template with the settings of samconfig.toml, and gives the stack's outputs."""
+        """Deploys the built template with the settings of samconfig.toml, and returns the stack's outputs."""
         for binary in FUNCTIONS:
             bootstrap(binary)
         built = BUILD / "template.yaml"
         template = self.folder / "deployed" / "template.yaml"
         move_template(str(built), str(template), emulated(get_template_data(str(built))))
         architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-        # Without DynamoDbUrl the functions would call AWS.
+        # Without DynamoDbUrl, the functions would call AWS.
         parameters = {"Architecture": architecture, "DynamoDbUrl": self.endpoint, **parameters}
         overrides = [f"{name}={value}" for name, value in parameters.items()]
         command = ["deploy", "--config-file", ROOT / "samconfig.toml", "--template-file", template]
@@ -135,7 +137,7 @@ class Cloud:
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def resources(self):
-        """Which resource of the account each name of the template stands for."""
+        """The physical ID of each resource of the template."""
         pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
         summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
         return {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
@@ -159,7 +161,7 @@ class Cloud:
         return sorted((item for page in pages for item in page["Items"]), key=repr)
 
     def indexed(self, group):
-        """How many records index-events has indexed, by its logs. A batch that is delivered twice counts twice."""
+        """The number of records that index-events has logged. A batch that is delivered twice counts twice."""
         pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
         lines = [event["message"] for page in pages for event in page["events"]]
         logged = [json.loads(line) for line in lines if line.startswith("{")]
@@ -207,9 +209,9 @@ def until(holds, what):
 
 
 def until_indexed(cloud, group, table):
-    """Waits until index-events has logged as many records as there are events, and then has logged no more for a while.
+    """Waits until index-events has logged as many records as there are events, and then has been silent for a while.
 
-    A batch that is delivered twice counts twice, so the number can be reached while another batch is still to come.
+    A batch that is delivered twice counts twice, so the number can be reached before the last batch is delivered.
     """
     reached, since = 0, time.monotonic()
 
@@ -236,7 +238,7 @@ def event_now():
 
 
 def rebuild(cloud, tables, shards):
-    """The exit code of the command that compares the count index with the events."""
+    """Compares the count index with the events, and returns the exit code."""
     events, keys, counts = tables
     command = [build_local(), "rebuild", "--table", events, "--keys-table", keys, "--counts-table", counts]
     environment = {**host_environment(), **cloud.root}
@@ -272,7 +274,7 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
         assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
         assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": f"{arn}/*/{route}"}}
 
-    # A caller may do what its policy says, and nothing else.
+    # A caller may do only what its policy allows.
     writer = Client(url, cloud.caller("writer", f"{arn}/*/POST/events"))
     reader = Client(url, cloud.caller("reader", f"{arn}/*/GET/events", f"{arn}/*/GET/events/*"))
     imposter = Client(url, writer.credentials | {"AWS_SECRET_ACCESS_KEY": "wrong"})
@@ -285,7 +287,7 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
     status, page = reader.get("/events")
     assert (status, page.get("events")) == (200, []), page
 
-    # An event is recorded under its caller's name.
+    # An event is recorded with the ARN of its caller.
     document = event_now()
     status, recorded = writer.post(document, idempotency_key="first")
     assert status == 201, recorded
@@ -300,11 +302,11 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
     # Only index-events adds an event of this moment to the count index.
     until(lambda: cloud.items(counts), "the event is in the count index")
 
-    # The contract holds, for a caller who may read and write.
+    # The contract holds for a caller that may read and write.
     both = cloud.caller("both", f"{arn}/*")
     assert contract_tests(url, credentials=both) == 0
 
-    # The count index has every event. The command repairs what is missing, so it waits for index-events and runs once.
+    # The count index has every event. The command would repair it, so it runs once, after index-events is done.
     until_indexed(cloud, resources["FunctionLogs"], events)
     assert rebuild(cloud, tables, shards=2) == 0
 
@@ -321,7 +323,7 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
     assert contract_tests(url, "idempotency::", credentials=both) == 0
     until_indexed(cloud, resources["FunctionLogs"], events)
 
-    # The stack is deleted. The tables and their items stay, and refuse to be deleted.
+    # The stack is deleted. The tables and their items stay, and the tables cannot be deleted.
     items = {table: cloud.items(table) for table in tables}
     assert all(items.values())
     cloud.sam("delete", "--no-prompts", "--stack-name", STACK, "--region", REGION)
@@ -338,7 +340,7 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_the_emulator_refuses_what_is_left_out(cloud, name):
     resource = get_template_data(str(BUILD / "template.yaml"))["Resources"][name]
-    # It refers to a condition, which is not part of this stack.
+    # AlarmActions refers to a condition, which is not part of this stack.
     del resource["Properties"]["AlarmActions"]
     body = json.dumps({"Resources": {name: resource}})
     cloudformation = cloud.client("cloudformation")

@@ -1,4 +1,4 @@
-"""openapi.yaml against the running service: every check of schemathesis."""
+"""schemathesis runs all its checks of openapi.yaml against the running service."""
 
 from conftest import ROOT, run
 

@@ -1,4 +1,4 @@
-"""The black-box tests on AWS's own engine."""
+"""The black-box tests on DynamoDB Local, AWS's own engine."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from conftest import CACHE, ROOT, free_port, run
 def test_the_black_box_tests_pass_on_dynamodb_local(programs):
     library = CACHE / "dynamodb-local-3.3.1"
     if not library.is_dir():
-        # Into place at once, so that a download that was cut off is not taken for one.
+        # The folder gets its name after the download, so that an interrupted download is not used.
         partial = library.with_suffix(".partial")
         pom = ROOT / "tests" / "real" / "dynamodb-local.xml"
         command = ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={partial}"]

@@ -1,4 +1,4 @@
-"""The functions that `sam build` made, in AWS's own Runtime Interface Emulator, with the files of events/."""
+"""The functions that `sam build` built, in AWS's own Runtime Interface Emulator, with the payloads of events/."""
 
 import json
 import pathlib
@@ -15,7 +15,7 @@ EMULATOR = (
     / "rapid"
     / f"aws-lambda-rie-{'arm64' if platform.machine() == 'aarch64' else 'x86_64'}"
 )
-# The same table that the Rust tests hold the handlers to.
+# The Rust tests check the handlers against the same table.
 EXPECTED = json.loads((ROOT / "testing" / "events.json").read_text())
 
 

@@ -1,4 +1,4 @@
-"""The functions that `sam build` made, driven through the Runtime API by cargo-lambda."""
+"""The functions that `sam build` built. cargo-lambda invokes them through the Runtime API."""
 
 import json
 import urllib.request
@@ -11,14 +11,14 @@ def test_the_contract_holds_for_the_built_functions_behind_the_runtime_api(progr
     endpoint = f"http://127.0.0.1:{port}"
     command = ["cargo", "lambda", "watch", "--package", "audit-log", "--only-lambda-apis"]
     programs.start(*command, "--invoke-address", "127.0.0.1", "--invoke-port", port, port=port)
-    # Gateway, engine and stream are the local service's, the functions those that would be deployed.
+    # Gateway, engine and stream are those of the local service. The functions are those of a deployment.
     local = service("--lambda-url", endpoint)
     for binary in FUNCTIONS:
         environment = function_environment(binary, f"{endpoint}/.rt/{binary}", local.dynamodb_url)
         programs.start(bootstrap(binary), env=environment)
     assert contract_tests(local.url) == 0
 
-    # And cargo-lambda's own HTTP, by the routes in Cargo.toml.
+    # cargo-lambda's own HTTP server uses the routes in Cargo.toml.
     with urllib.request.urlopen(f"{endpoint}/events?per_page=1", timeout=30) as answer:
         page = json.load(answer)
     assert page["total"] > 0 and len(page["events"]) == 1

@@ -1,6 +1,6 @@
-"""The documents and comments keep to plain English: see "Write plain English" in CONTRIBUTING.md.
+"""Documents and comments use plain English. See "Write plain English" in CONTRIBUTING.md.
 
-`typos` holds the spelling and the single words (_typos.toml). This holds the rest.
+`typos` checks the spelling and single words (_typos.toml). These tests check the rest.
 """
 
 import pathlib
@@ -16,7 +16,7 @@ TRACKED = subprocess.run(
 DOCUMENTS = [name for name in TRACKED if name.endswith(".md")]
 CODE = [name for name in TRACKED if name.endswith(".rs")]
 
-# What this project does not write, and what it writes instead.
+# Phrases that this project avoids, and what to write instead.
 PHRASES = {
     r"by chance": "randomly",
     r"nobody": "no caller, no one; better a sentence about who does",

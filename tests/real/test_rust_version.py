@@ -1,4 +1,4 @@
-"""`rust-version` in Cargo.toml is what the locked packages really need."""
+"""`rust-version` in Cargo.toml is the version that the locked packages need."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ def test_rust_version_is_what_the_lock_file_needs():
         ["cargo", "metadata", "--format-version", "1", "--locked"], cwd=ROOT, check=True, capture_output=True
     ).stdout
     packages = json.loads(printed)["packages"]
-    # Without a source a package is ours.
+    # A package without a source is part of this repository.
     needed = [version(package["rust_version"]) for package in packages if package["source"] and package["rust_version"]]
     declared = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
     assert version(declared) == max(needed)

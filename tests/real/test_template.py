@@ -1,4 +1,4 @@
-"""What CloudFormation gets: template.yaml after the SAM transform, and what becomes of it under its parameters."""
+"""The resources of template.yaml: after the SAM transform, under different parameters."""
 
 import copy
 import importlib.util
@@ -45,12 +45,12 @@ def decide(condition, values, named):
 
 
 def deployed(**parameters):
-    """The resources under these parameters, conditions decided, and absent what is not made."""
+    """The resources under these parameters, with conditions decided and without resources that are not created."""
     template = source()
     values = {name: declared["Default"] for name, declared in template["Parameters"].items()} | parameters
-    # As `sam deploy` puts it, once the code is uploaded.
+    # `sam deploy` sets it after it has uploaded the code.
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-    # Translated with no managed policies at hand: a change that adds one by a SAM property fails here.
+    # The translation knows no managed policies, so a change that adds one by a SAM property fails here.
     translated = Translator({}, Parser()).translate(template, values)
     conditions = translated["Conditions"]
 
@@ -95,7 +95,7 @@ def arn(name):
 
 
 def statements(resources, role):
-    """What a role allows beside RunPolicy: each policy's name and statement."""
+    """The permissions of a role apart from RunPolicy: the name and the statement of each policy."""
     own = resources[role]["Properties"].get("Policies", [])
     apart = [one for one in of_type(resources, "AWS::IAM::Policy").values() if {"Ref": role} in one["Roles"]]
     return [
@@ -132,7 +132,7 @@ def test_with_an_issuer_every_route_wants_a_token_with_its_scope(write, read):
 def test_the_scopes_are_those_of_the_documentation_and_none_is_empty():
     parameters = source()["Parameters"]
     assert (parameters["WriteScope"]["Default"], parameters["ReadScope"]["Default"]) == ("events:write", "events:read")
-    # A route without a scope would take any token of the issuer.
+    # A route without a scope would accept any token of the issuer.
     assert not any(re.fullmatch(parameters[name]["AllowedPattern"], "") for name in ("WriteScope", "ReadScope"))
 
 
@@ -186,7 +186,7 @@ def access_log_line(value_of):
 
     def render(match):
         value = value_of(match[0])
-        # This one comes in quotes where it has a value.
+        # This variable has its own quotes if it has a value.
         return f'"{value}"' if match[0].endswith(".messageString") and value != "-" else value
 
     return json.loads(re.sub(r"\$context(\.\w+)+", render, stage["AccessLogSettings"]["Format"]))
@@ -194,13 +194,13 @@ def access_log_line(value_of):
 
 @pytest.mark.parametrize("has_value", [lambda _: False, lambda _: True, lambda variable: "error" not in variable.lower()])
 def test_a_line_of_the_access_log_is_json_whatever_has_a_value(has_value):
-    """API Gateway writes a bare - for a variable without a value, which a success has for those of errors."""
+    """API Gateway writes a bare - for a variable without a value, such as those of errors in a success."""
     line = access_log_line(lambda variable: "text" if has_value(variable) else "-")
     assert set(line.values()) <= {"text", "-"}
 
 
 def settings(rate):
-    """What a stage says about routes with this rate."""
+    """The settings of a stage for routes with this rate."""
     return {"DetailedMetricsEnabled": True, "ThrottlingRateLimit": rate, "ThrottlingBurstLimit": rate}
 
 
@@ -209,9 +209,9 @@ def test_reads_have_a_rate_of_their_own():
     routes = of_type(resources, "AWS::ApiGatewayV2::Route")
     reads = {name: route["RouteKey"] for name, route in routes.items() if route["RouteKey"].startswith("GET ")}
     stage = resources["ApiStage"]
-    # The routes must be there before a stage may name them.
+    # The routes must exist before a stage may name them.
     assert set(reads) <= set(stage["DependsOn"])
-    # A route's settings replace the stage's, so each has to be complete.
+    # The settings of a route replace those of the stage, so each must be complete.
     assert stage["Properties"]["RouteSettings"] == {key: settings(30) for key in reads.values()}
 
 
@@ -219,7 +219,7 @@ STAGES = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
 
 def parameters_of(stage):
-    """What a stage of samconfig.toml sets, over the template's defaults."""
+    """The template's defaults, replaced by the settings of a stage of samconfig.toml."""
     defaults = {name: str(declared["Default"]) for name, declared in source()["Parameters"].items()}
     overrides = STAGES[stage]["deploy"]["parameters"].get("parameter_overrides", [])
     return defaults | dict(override.split("=", 1) for override in overrides)
@@ -258,7 +258,7 @@ def test_each_function_has_a_role_of_its_own_and_only_that():
 
 
 def test_roles_allow_what_is_listed_and_nothing_else():
-    """What a function asks of its tables is compared with its code by tests/service/permissions.rs."""
+    """tests/service/permissions.rs compares the permissions on tables with the code of each function."""
     run = DEFAULT["RunPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert {tuple(statement["Action"]): statement["Resource"] for statement in run} == RUN
     for name in of_type(DEFAULT, "AWS::IAM::Role"):
@@ -277,7 +277,7 @@ def test_roles_allow_what_is_listed_and_nothing_else():
         ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"): {
             "Fn::GetAtt": ["EventsTable", "StreamArn"]
         },
-        # The one table's, whose streams cannot be named beforehand.
+        # All streams of the table, because their names are not known beforehand.
         ("dynamodb:ListStreams",): {"Fn::Sub": "${EventsTable.Arn}/stream/*"},
         ("sqs:SendMessage",): arn("IndexFailures"),
     }
@@ -338,7 +338,7 @@ ADMIN = "arn:aws:iam::111122223333:role/deploy"
             {},
             {
                 "ArnNotEquals": {"aws:PrincipalArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}},
-                # Met by a request that lacks the key: only CloudFormation's own requests are exempt.
+                # A request that lacks the key meets this, so only CloudFormation's own requests are exempt.
                 "ForAllValues:StringNotEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]},
             },
         ),
@@ -358,9 +358,9 @@ def test_only_the_administrator_changes_or_unprotects_a_table(table, parameters,
         (ADMIN, True),
         ("arn:aws-cn:iam::111122223333:user/a/b", True),
         ("arn:aws:iam::111122223333:root", True),
-        # Compared with patterns, so this would be everyone.
+        # The ARN is compared as a pattern, so this would be everyone.
         ("arn:aws:iam::111122223333:role/*", False),
-        # aws:PrincipalArn is never a session's ARN.
+        # aws:PrincipalArn is never the ARN of a session.
         ("arn:aws:sts::111122223333:assumed-role/deploy/session", False),
     ],
 )
@@ -378,7 +378,7 @@ def test_events_and_keys_are_put_by_one_function_only():
     ]
     assert [one.get("Condition") for one in puts] == [{"ArnEquals": {"lambda:SourceFunctionArn": function}}]
     assert puts[0]["Resource"] == [arn("EventsTable"), arn("KeysTable")]
-    # Another engine than AWS's does not know the key.
+    # An engine that is not AWS's does not know the key.
     elsewhere = statements(deployed(DynamoDbUrl="http://127.0.0.1:8000"), "CreateEventRole")
     assert not any("Condition" in statement for _, statement in elsewhere)
 
@@ -391,13 +391,13 @@ def test_the_alarm_topic_hears_of_each_call_that_puts_the_record_at_risk():
     assert rule.get("State", "ENABLED") == "ENABLED"
     detail = rule["EventPattern"]["detail"]
     heard = {f"dynamodb:{name}" for name in detail["eventName"]}
-    # Also who tries to let items expire, which the first statement denies to everyone.
+    # An attempt to let items expire is reported too, although the first statement denies it to everyone.
     assert heard == ADMINISTRATION | {"dynamodb:UpdateTimeToLive"}
     by_name, by_arn = (one["requestParameters"] for one in detail["$or"])
     tables = ["EventsTable", "KeysTable"]
     assert all({"Ref": table} in by_name["tableName"] and arn(table) in by_name["tableName"] for table in tables)
     assert by_arn == {"resourceArn": [arn(table) for table in tables]}
-    # A refused call is heard, too.
+    # A call that was refused is reported too.
     assert "errorCode" not in detail
     assert "| `RecordAtRiskRule` |" in section("operations.md", "Respond to alarms")
 
@@ -420,7 +420,7 @@ STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/audit-log-EventsTable-1/
 
 
 def physical_id(name, resource):
-    """What CloudFormation calls a resource: its name, except for a managed policy and a queue."""
+    """The physical ID of a resource in CloudFormation: its name, except for a managed policy and a queue."""
     match resource["Type"]:
         case "AWS::IAM::ManagedPolicy":
             return f"arn:aws:iam::111122223333:policy/audit-log-{name}-1"
@@ -430,7 +430,7 @@ def physical_id(name, resource):
 
 
 class Account:
-    """What AWS returns for a stack that is as the template says."""
+    """The results of AWS for a stack that matches the template."""
 
     def __init__(self, **parameters):
         self.template = template = source()
@@ -496,7 +496,7 @@ class Account:
         raise AssertionError(arguments)
 
     def documents(self):
-        """Each document: its name in a difference, and where it is kept."""
+        """Each document: its name in a difference, and the place that keeps it."""
         for arn in self.tables:
             yield f"the policy of {arn.partition('/')[2]}", self.tables, arn
         yield f"the default version of {RUN_POLICY}", self.run_policy, self.default
@@ -524,7 +524,7 @@ def test_the_policies_in_force_are_compared_with_the_template(parameters):
     assert len(documents) == 10
     for name, kept, key in documents:
         wanted = kept[key]
-        # Another way to write the same.
+        # Another way to write the same policy.
         kept[key] = json.loads(json.dumps(wanted))
         actions = kept[key]["Statement"][0]["Action"]
         kept[key]["Statement"][0]["Action"] = actions[::-1] if isinstance(actions, list) else [actions]
@@ -625,7 +625,7 @@ def test_a_statement_that_is_added_to_the_policy_of_the_stream_is_found():
 
 
 def spoilt_policies(wanted):
-    """None at all, and with each statement taken away, or without its first action, or without its condition."""
+    """No policy, and policies in which a statement is missing, or lacks its first action or its condition."""
     yield None
     for index, statement in enumerate(wanted["Statement"]):
         for change in ({}, {"Action": as_list(statement["Action"])[1:]}, {"Resource": "elsewhere"}, {"Condition": {}}):
@@ -639,7 +639,7 @@ def test_a_deployment_ends_with_the_comparison_of_the_policies():
     steps = yaml_parse((ROOT / ".github/workflows/deploy.yml").read_text())["jobs"]["deploy"]["steps"]
     runs = [step.get("run", "") for step in steps]
     (compared,) = [at for at, run in enumerate(runs) if 'python .github/table_policies.py "$STACK"' in run]
-    # On each run, also where `sam deploy` had nothing to do, and before anything is judged.
+    # It runs on each run, also if `sam deploy` had nothing to do, and before the smoke test.
     assert "if" not in steps[compared] and "continue-on-error" not in steps[compared]
     assert [at for at, run in enumerate(runs) if "sam deploy" in run][0] < compared
     assert compared < [at for at, run in enumerate(runs) if "--test contract -- $TESTS" in run][0]
@@ -662,7 +662,8 @@ def test_tables_survive_mistakes_and_their_stack():
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
         properties = table["Properties"]
         assert properties["DeletionProtectionEnabled"] is True
-        # The index is rebuilt from the events, so it is never restored. Off is said, so that an update turns it off.
+        # The count index is rebuilt from the events, so it is never restored. The template names the setting, so that an
+        # update turns recovery off.
         recovery = {"PointInTimeRecoveryEnabled": name != "CountsTable"}
         assert properties["PointInTimeRecoverySpecification"] == recovery
         assert properties["BillingMode"] == "PAY_PER_REQUEST"
@@ -697,16 +698,16 @@ def test_keys_and_indexes_are_those_that_the_code_names():
 def test_tables_that_are_imported_are_not_replaced_by_the_update_that_follows():
     """CloudFormation compares the two templates: docs/operations.md."""
     imported = yaml_parse((ROOT / "docs/import.yaml").read_text())
-    # An import adds nothing else.
+    # An import must not add anything else.
     assert not {"Outputs", "Transform", "Parameters"} & set(imported)
     assert set(imported["Resources"]) == {"EventsTable", "KeysTable"}
     for name, table in imported["Resources"].items():
-        # Without a DeletionPolicy it is not imported.
+        # CloudFormation does not import a resource without a DeletionPolicy.
         assert (table["Type"], table["DeletionPolicy"]) == ("AWS::DynamoDB::Table", "Retain")
         before, after = table["Properties"], DEFAULT[name]["Properties"]
         assert "TableName" not in before and "TableName" not in after
         assert before["KeySchema"] == after["KeySchema"]
-        # What the restored table is given by the commands. Whatever it has not is left to the update, which sets what differs.
+        # The commands give the restored table these properties. The update sets all others.
         assert all(after[key] == value for key, value in before.items())
         assert {"ResourcePolicy", "SSESpecification", "TableClass"} <= set(after) - set(before)
     runbook = (ROOT / "docs/operations.md").read_text()
@@ -751,7 +752,7 @@ def test_the_emulator_and_all_that_it_needs_are_pinned():
     lines = (ROOT / "tests" / "real" / "ministack.txt").read_text().splitlines()
     packages = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", package) for package in packages)
-    # With what ministack itself requires.
+    # With the requirements of ministack itself.
     assert {"ministack", "boto3", "botocore", "Hypercorn"} <= {package.split("==")[0] for package in packages}
 
 
@@ -774,7 +775,7 @@ def test_create_event_is_updated_after_its_readers():
 def test_every_variable_that_is_read_is_set_everywhere():
     code = (ROOT / "functions/config.rs").read_text()
     read = set(re.findall(r'const \w+: &str = "([A-Z_]+)"', code))
-    # The others are Lambda's own.
+    # The other variables are Lambda's own.
     wanted = {name for name in read if not name.startswith("AWS_")}
     assert {"EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE", "SHARDS", "SSL_CERT_FILE"} <= wanted
     elsewhere = [
@@ -802,7 +803,7 @@ def test_timeouts_agree_with_the_limits_of_the_functions():
         "IndexEventsFunction": limit("DEFAULT_BATCH_TIME"),
     }
     [stream] = of_type(DEFAULT, "AWS::Lambda::EventSourceMapping").values()
-    # The rest is the poll, the whole-second timestamps and the work.
+    # The rest is for the poll, the timestamps of whole seconds and the work.
     assert stream["MaximumBatchingWindowInSeconds"] + 5 <= limit("DELIVERY")
 
 
@@ -816,7 +817,7 @@ def test_functions_run_traced_and_log_json():
 
 
 def sizes(**parameters):
-    """Each function's memory and the invocations that are reserved for it."""
+    """The memory of each function, and the invocations that are reserved for it."""
     functions = of_type(deployed(**parameters), "AWS::Lambda::Function")
     return {
         name.removesuffix("Function"): (function["MemorySize"], function.get("ReservedConcurrentExecutions"))
@@ -883,12 +884,12 @@ def test_alarms_on_own_metrics_name_them_as_they_are_written():
     names = {metric["MetricName"] for metric in own}
     assert names <= set(OWN_METRICS)
     assert {"IndexLag", "EventsRecorded", "IndexBatchesFailed", "LateEventsUncounted"} == names
-    # The dimension `service` has what the functions are told to call themselves.
+    # The dimension `service` has the name that the functions read from their environment.
     service = {"Ref": "AWS::StackName"}
     for function in of_type(DEFAULT, "AWS::Lambda::Function").values():
         assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == service
     assert all(metric["Dimensions"] == [{"Name": "service", "Value": service}] for metric in own)
-    # An alarm on a namespace that nothing writes to would stay green.
+    # An alarm on a namespace without data would stay green.
     others = {one["Namespace"] for alarm in ALARMS.values() for one in watched_by(alarm)} - {namespace}
     assert others == {"AWS/ApiGateway", "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"}
 
@@ -913,7 +914,7 @@ def test_the_dead_mans_switch_sees_a_stop_and_nothing_else(recorded, indexed, st
     }
     assert statistics == {"recorded": ("EventsRecorded", "Sum"), "indexed": ("IndexLag", "SampleCount")}
     (shown,) = [query for query in queries.values() if query["ReturnData"]]
-    # CloudWatch's own functions, as far as the expression has them. A period without data is None.
+    # The functions of CloudWatch that the expression uses. A period without data is None.
     expression = shown["Expression"].replace(" AND ", " and ")
     functions = {
         "FILL": lambda value, filler: filler if value is None else value,
@@ -921,7 +922,7 @@ def test_the_dead_mans_switch_sees_a_stop_and_nothing_else(recorded, indexed, st
     }
     assert eval(expression, functions, {"recorded": recorded, "indexed": indexed}) == stopped
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
-    # An index that works can miss one period, whose last event it indexes in the next, but never two in a row.
+    # A count index that works can miss one period, if its last event is indexed in the next, but never two in a row.
     assert alarm["EvaluationPeriods"] >= 2
     assert alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]) == alarm["EvaluationPeriods"]
 

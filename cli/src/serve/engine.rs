@@ -134,8 +134,8 @@ impl Engine {
     fn in_memory() -> Result<Engine, EngineError> {
         let not_started = |error: DynoxideError| failed("start", error.to_string());
         let database = Database::memory().map_err(not_started)?;
-        // A connection cannot reach into a database in memory to create the index. So the database
-        // is restored from a file that has the index.
+        // Another connection cannot reach a database in memory to add STREAM_INDEX. So the database
+        // is restored from a file that has it.
         let folder =
             tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?;
         let file = folder.path().join(DATABASE);
@@ -185,7 +185,7 @@ fn lock(folder: &Path) -> Result<File, EngineError> {
     }
 }
 
-/// Opens a database, which is created if it does not exist, and gives it the index.
+/// Opens a database, which is created if it does not exist, and adds [`STREAM_INDEX`].
 fn open_file(file: &Path) -> Result<Database, EngineError> {
     let action = format!("open {}", file.display());
     let database = Database::new(&file.to_string_lossy())
