@@ -114,10 +114,7 @@ impl ListEvents {
         page_range: IdRange,
     ) -> Result<List, Error> {
         let now = self.effects.now();
-        let of_page = Selection {
-            scope: selection.scope.clone(),
-            range: page_range,
-        };
+        let of_page = selection.in_range(page_range);
         let partitions = self.store.partitions(&selection.scope);
         let mut reader = self
             .store
@@ -168,10 +165,7 @@ impl ListEvents {
         // The page that follows that id.
         let mut partitions = self.store.partitions(&selection.scope);
         partitions.extend(index.unlisted());
-        let of_page = Selection {
-            scope: selection.scope.clone(),
-            range: range.below(id),
-        };
+        let of_page = selection.in_range(range.below(id));
         let mut reader = self
             .store
             .page_reader(&of_page, partitions, per_page(query));

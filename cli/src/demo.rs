@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use audit_log::effects::Effects;
 use futures_util::stream::{StreamExt, iter};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use reqwest::{Client, StatusCode};
@@ -35,6 +34,8 @@ pub struct Arguments {
     connections: u16,
 }
 
+/// The form of the progress bar.
+const PROGRESS: &str = "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left";
 /// How often an event is sent at most.
 const MAX_ATTEMPTS: u32 = 6;
 /// The pause before the second attempt. It grows by as much with each attempt.
@@ -66,7 +67,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         return ExitCode::from(crate::EXIT_USAGE);
     }
 
-    let bar = progress_bar(arguments.events);
+    let bar = crate::progress_bar(arguments.events, PROGRESS);
     let started = Effects::system().now();
     let failed = AtomicU64::new(0);
     let connections = usize::from(arguments.connections);
@@ -102,17 +103,6 @@ async fn probe(http: &Client, events: &str) -> Result<(), reqwest::Error> {
     let request = http.get(events).query(&[("per_page", "1")]);
     request.send().await?.error_for_status()?;
     Ok(())
-}
-
-fn progress_bar(events: u64) -> ProgressBar {
-    let bar = ProgressBar::new(events);
-    let style = ProgressStyle::with_template(
-        "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left",
-    );
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Reports one event until it is recorded. Its Idempotency-Key makes retries safe.

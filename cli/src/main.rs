@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 /// The project's own template.
@@ -55,6 +56,15 @@ fn log_to_standard_error() {
         .with_ansi(colours)
         .compact()
         .init();
+}
+
+/// A progress bar for `events` events, in the form of this template of indicatif.
+fn progress_bar(events: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(events);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// Prints a line to standard output. The reader may have closed the pipe, as `| head` does.

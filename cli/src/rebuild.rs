@@ -14,7 +14,7 @@ use audit_log::count::{CountsTable, Difference, Indexer, MAX_UNINDEXED_EVENTS};
 use audit_log::effects::Effects;
 use audit_log::store::{EventKey, EventStore, Partition};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use self::lost_keys::report_lost_keys;
 use self::tables::Tables;
@@ -53,6 +53,8 @@ pub struct Arguments {
     shards: Option<String>,
 }
 
+/// The form of the progress bar.
+const PROGRESS: &str = "{msg} {wide_bar} {human_pos} of about {human_len}, {per_sec}, {eta} left";
 /// How many partitions are compared at a time: a table has at most 16 shards.
 const PARTITIONS_AT_ONCE: usize = 16;
 
@@ -76,7 +78,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 /// Returns the number of differences and lost keys.
 async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     let tables = Tables::open(arguments).await?;
-    let bar = progress_bar(tables.item_count().await?);
+    // On AWS the number of items is some hours old, which is good enough for a bar.
+    let bar = crate::progress_bar(tables.item_count().await?, PROGRESS);
     let Tables {
         client,
         settings,
@@ -122,19 +125,6 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     // 3. List the lost keys.
     let lost = report_lost_keys(&store).await?;
     Ok(differences + lost)
-}
-
-/// A bar for about `events` events. On AWS the number of items is some hours old, which is good
-/// enough for a bar.
-fn progress_bar(events: u64) -> ProgressBar {
-    let bar = ProgressBar::new(events);
-    let style = ProgressStyle::with_template(
-        "{msg} {wide_bar} {human_pos} of about {human_len}, {per_sec}, {eta} left",
-    );
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Starts and completes a trie for each of these users that has none.

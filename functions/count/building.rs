@@ -55,15 +55,7 @@ impl CountsTable {
         let Some(item) = list_item(partition) else {
             return Ok(());
         };
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(item));
-        match Box::pin(delete.send()).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::from_sdk("DeleteItem", &error)),
-        }
+        self.delete(item).await
     }
 }
 

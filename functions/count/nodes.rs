@@ -62,16 +62,7 @@ impl PartitionNodes {
 
     /// Deletes the root. The trie is then one that was never started.
     pub async fn delete_root(&self) -> Result<(), Error> {
-        let counts = &self.nodes.counts;
-        let delete = counts
-            .client
-            .delete_item()
-            .table_name(&counts.table)
-            .set_key(Some(self.root_key()));
-        match Box::pin(delete.send()).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::from_sdk("DeleteItem", &error)),
-        }
+        self.nodes.counts.delete(self.root_key()).await
     }
 }
 

@@ -28,6 +28,19 @@ impl CountsTable {
         }
     }
 
+    /// Deletes the item with this key.
+    pub(super) async fn delete(&self, key: Item) -> Result<(), Error> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key));
+        match Box::pin(delete.send()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::from_sdk("DeleteItem", &error)),
+        }
+    }
+
     /// The roots of these partitions' tries, in their order, all at once. `None` for a trie that
     /// was not started.
     ///

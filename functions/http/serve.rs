@@ -63,7 +63,8 @@ where
     let duration = effects.now().since(started);
     line.write(&response, problem.as_ref(), usage, duration);
     if let Some(problem) = problem {
-        effects.metrics().refused(effects.now(), problem.code());
+        let code = problem.code().as_str();
+        effects.metrics().refused(effects.now(), code);
     }
     response.extensions_mut().insert(usage);
     response

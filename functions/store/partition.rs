@@ -27,6 +27,17 @@ pub struct Selection {
     pub range: IdRange,
 }
 
+impl Selection {
+    /// The events of the same scope in another range.
+    #[must_use]
+    pub fn in_range(&self, range: IdRange) -> Selection {
+        Selection {
+            scope: self.scope.clone(),
+            range,
+        }
+    }
+}
+
 /// A part of the store that one Query reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Partition {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::event::Timestamp;
-use crate::http::ErrorCode;
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "AuditLog";
@@ -89,7 +88,7 @@ impl Metrics {
     }
 
     /// Counts one request that got an error with this code.
-    pub fn refused(&self, now: Timestamp, code: ErrorCode) {
+    pub fn refused(&self, now: Timestamp, code: &str) {
         self.emit(now, Metric::RequestsRefused, 1.0, Some(code));
     }
 
@@ -98,7 +97,7 @@ impl Metrics {
         self.emit(now, metric, value, None);
     }
 
-    fn emit(&self, now: Timestamp, metric: Metric, value: f64, code: Option<ErrorCode>) {
+    fn emit(&self, now: Timestamp, metric: Metric, value: f64, code: Option<&str>) {
         // A refused request is counted for its error code.
         let dimensions = match code {
             Some(_) => vec!["service", "code"],
@@ -117,7 +116,7 @@ impl Metrics {
         });
         line[metric.name()] = value.into();
         if let Some(code) = code {
-            line["code"] = code.as_str().into();
+            line["code"] = code.into();
         }
         (self.sink)(&line.to_string());
     }

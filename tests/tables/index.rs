@@ -399,10 +399,10 @@ async fn reconcile_reports_and_corrects_each_difference() {
     tables.check(&events, now).await;
 }
 
-/// A log that is written while it is compared: what is too young for the index is no difference,
+/// A log that is written while it is compared: what is too young for the count index is not a difference,
 /// however long it takes.
 #[tokio::test]
-async fn an_audit_leaves_what_is_live_by_then_to_the_stream() {
+async fn reconcile_leaves_live_events_to_the_stream() {
     let tables = Tables::start().await;
     let old = events(3000, MONTH);
     let now = at(LATER);
