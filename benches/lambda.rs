@@ -22,6 +22,7 @@ use audit_log::effects::Effects;
 use audit_log::event::EventId;
 use audit_log::store::EventKey;
 use audit_log_testing::report::{Report, median, spread};
+use audit_log_testing::tables::of_user;
 use audit_log_testing::{RuntimeApi, Tables, event_with, memory, read_file, repo_path};
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -396,13 +397,15 @@ impl Lane {
         let tables = Tables::start().await;
         let now = Effects::system().now();
         let events: Vec<EventKey> = (1..=EVENTS)
-            .map(|minutes| EventKey {
-                id: EventId::new(
-                    now.saturating_sub(Duration::from_secs(60) * minutes),
-                    rand::rng().random(),
-                    shards,
-                ),
-                user_id: "1".parse().unwrap(),
+            .map(|minutes| {
+                of_user(
+                    EventId::new(
+                        now.saturating_sub(Duration::from_secs(60) * minutes),
+                        rand::rng().random(),
+                        shards,
+                    ),
+                    "1",
+                )
             })
             .collect();
         tables.write(&events).await;

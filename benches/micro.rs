@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use audit_log::event::{EventId, Timestamp};
+use audit_log::event::{EventId, Order, Timestamp};
 use audit_log_testing::report::Report;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -280,6 +280,7 @@ mod page {
         let everyone = Selection {
             scope: Scope::Everyone,
             range: IdRange::ALL,
+            order: Order::Descending,
         };
         bencher.counter(ItemsCount::new(events)).bench_local(|| {
             let read = async {

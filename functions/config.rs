@@ -2,7 +2,7 @@
 
 use tracing::level_filters::LevelFilter;
 
-use crate::event::{Shards, ShardsError};
+use crate::event::{Filters, FiltersError, Shards, ShardsError};
 
 /// The name of the events table.
 pub const EVENTS_TABLE: &str = "EVENTS_TABLE";
@@ -12,6 +12,8 @@ pub const KEYS_TABLE: &str = "KEYS_TABLE";
 pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
 /// The number of shards of the events table, 1 to 16: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
+/// The fields besides `user_id` by which lists can be filtered: see [`Filters`].
+pub const FILTERS: &str = "FILTERS";
 
 /// The name of the service in logs and metrics, by the convention of Powertools for AWS Lambda.
 pub const SERVICE: &str = "POWERTOOLS_SERVICE_NAME";
@@ -124,6 +126,8 @@ pub struct Settings {
     pub counts_table: String,
     /// From [`SHARDS`].
     pub shards: Shards,
+    /// From [`FILTERS`].
+    pub filters: Filters,
 }
 
 /// A setting that is missing or wrong.
@@ -141,6 +145,9 @@ pub enum SettingsError {
     /// The value of SHARDS is not a number of shards.
     #[error("the environment variable {SHARDS} is wrong: {0}")]
     Shards(#[from] ShardsError),
+    /// The value of FILTERS does not name filters.
+    #[error("the environment variable {FILTERS} is wrong: {0}")]
+    Filters(#[from] FiltersError),
 }
 
 impl Settings {
@@ -154,6 +161,7 @@ impl Settings {
     ///     "KEYS_TABLE" => Some("keys".to_owned()),
     ///     "COUNTS_TABLE" => Some("counts".to_owned()),
     ///     "SHARDS" => Some("4".to_owned()),
+    ///     "FILTERS" => Some("event_type".to_owned()),
     ///     _ => None,
     /// });
     /// assert_eq!(settings.unwrap().shards.get(), 4);
@@ -172,6 +180,7 @@ impl Settings {
             keys_table: read(KEYS_TABLE)?,
             counts_table: read(COUNTS_TABLE)?,
             shards: read(SHARDS)?.parse()?,
+            filters: read(FILTERS)?.parse()?,
         })
     }
 
@@ -191,22 +200,27 @@ mod tests {
 
     #[test]
     fn a_setting_that_is_missing_or_wrong_is_named() {
-        let read = |table: &str, shards: &str| {
+        let read = |table: &str, shards: &str, filters: &str| {
             Settings::read(|name| match name {
                 EVENTS_TABLE => Some(table.to_owned()),
                 KEYS_TABLE => Some("keys".to_owned()),
                 COUNTS_TABLE => Some("counts".to_owned()),
                 SHARDS => Some(shards.to_owned()),
+                FILTERS => Some(filters.to_owned()),
                 _ => None,
             })
             .map_err(|error| error.to_string())
         };
-        assert_eq!(read("events", "4").unwrap().events_table, "events");
-        let error = read("", "4").unwrap_err();
+        assert_eq!(read("events", "4", "none").unwrap().events_table, "events");
+        let error = read("", "4", "none").unwrap_err();
         assert!(error.contains("EVENTS_TABLE is not set"), "{error}");
-        let error = read("events", "").unwrap_err();
+        let error = read("events", "", "none").unwrap_err();
         assert!(error.contains("SHARDS is not set"), "{error}");
-        let error = read("events", "many").unwrap_err();
+        let error = read("events", "many", "none").unwrap_err();
         assert!(error.contains("SHARDS is wrong: \"many\""), "{error}");
+        let error = read("events", "4", "").unwrap_err();
+        assert!(error.contains("FILTERS is not set"), "{error}");
+        let error = read("events", "4", "user_id").unwrap_err();
+        assert!(error.contains("FILTERS is wrong: \"user_id\""), "{error}");
     }
 }

@@ -128,7 +128,7 @@ impl CreateEvent {
         }
         let key = EventKey {
             id,
-            user_id: event.user_id().clone(),
+            values: event.values(),
         };
         let time = self.index_time(deadline);
         let added = tokio::time::timeout(time, self.indexer.add_now(&key)).await;
@@ -175,7 +175,7 @@ impl CreateEvent {
         recorded: &Recorded,
         context: &RequestContext,
     ) -> Result<Outcome, Problem> {
-        let hash = KeyHash::new(context.principal(), event.src_service(), key);
+        let hash = KeyHash::new(context.principal(), event.src_service().as_str(), key);
         for _ in 0..MAX_DRAWS {
             let id = self.draw_id(event)?;
             let appended = self.store.append_with_key(&hash, id, event, recorded).await;

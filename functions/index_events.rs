@@ -8,7 +8,7 @@ use crate::count::Indexer;
 use crate::deps::Deps;
 use crate::dynamodb::Usage;
 use crate::effects::Effects;
-use crate::event::{EventId, Timestamp};
+use crate::event::{EventId, Field, FieldValue, Timestamp};
 use crate::limits::{BACKFILL_RESERVE, BACKFILL_TIME, DEFAULT_BATCH_TIME};
 use crate::store::{EventKey, Partition};
 use crate::telemetry::Metric;
@@ -52,6 +52,8 @@ struct Change {
 struct Image {
     id: Option<Text>,
     user_id: Option<Text>,
+    event_type: Option<Text>,
+    src_service: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -211,11 +213,18 @@ fn new_event(record: StreamRecord) -> Option<(String, EventKey)> {
 
 impl Image {
     fn event(self) -> Option<EventKey> {
-        let id = self.id?.text?;
-        let user_id = self.user_id?.text?;
-        Some(EventKey {
-            id: EventId::parse(&id)?,
-            user_id: user_id.parse().ok()?,
-        })
+        let id = EventId::parse(&self.id?.text?)?;
+        let fields = [
+            (Field::UserId, self.user_id),
+            (Field::EventType, self.event_type),
+            (Field::SrcService, self.src_service),
+        ];
+        let mut values = Vec::new();
+        for (field, attribute) in fields {
+            // An event without a user has no such attribute.
+            let Some(attribute) = attribute else { continue };
+            values.push(FieldValue::new(field, &attribute.text?).ok()?);
+        }
+        Some(EventKey { id, values })
     }
 }

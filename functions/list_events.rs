@@ -1,5 +1,7 @@
 //! `GET /events`: a page of the log. `GET /events/{id}`: one event.
 
+mod combined;
+
 use std::fmt::Write;
 
 use futures_util::future::try_join;
@@ -9,12 +11,12 @@ use lambda_http::{Body, Request, RequestExt};
 use crate::count::{Count, Total};
 use crate::deps::Deps;
 use crate::effects::Effects;
-use crate::event::{EventId, IdRange};
+use crate::event::{EventId, FieldValue, Order};
 use crate::http::{
     ListLinks, ListQuery, MAX_EVENTS_BYTES, Problem, Purpose, RequestContext, Start, json_response,
     json_string_bytes, serve,
 };
-use crate::store::{Error, EventStore, Page, PageEnd, Selection, StoredEvent};
+use crate::store::{Error, EventStore, Page, PageEnd, Scope, Selection, StoredEvent};
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
@@ -71,7 +73,7 @@ impl ListEvents {
     ) -> Result<Response<Body>, Problem> {
         let parameters = request.query_string_parameters();
         let query = ListQuery::parse(&parameters, request.uri().query())?;
-        let List { page, total } = self.read(&query).await.map_err(problem)?;
+        let List { page, total } = self.read(&query).await?;
 
         // A page by number must be complete, or the numbers of the next pages would be wrong. A
         // cursor continues wherever a shorter page ends.
@@ -85,7 +87,11 @@ impl ListEvents {
         let links = ListLinks {
             context,
             query: &query,
-            total_pages,
+            // The last page is not known while entries are left to examine.
+            total_pages: match page.end {
+                PageEnd::Unexamined { .. } => None,
+                _ => total_pages,
+            },
             next: page.next_cursor(),
         };
         let link_header = links.header().map(|links| (header::LINK, links));
@@ -94,31 +100,50 @@ impl ListEvents {
     }
 
     /// The page that the query is for, and the total if it wants one.
-    async fn read(&self, query: &ListQuery) -> Result<List, Error> {
-        let selection = query.selection();
-        match query.start() {
-            Start::Newest => self.page_from(query, &selection, selection.range).await,
+    async fn read(&self, query: &ListQuery) -> Result<List, Problem> {
+        let (scope, others) = self.scope(query.filters())?;
+        let selection = Selection {
+            scope,
+            range: query.range(),
+            order: query.order(),
+        };
+        if !others.is_empty() {
+            return self.combined(query, &selection, &others).await;
+        }
+        let list = match query.start() {
+            Start::First => self.page_from(query, &selection, &selection).await,
             Start::After(cursor) => {
-                let older = selection.range.below(cursor);
-                self.page_from(query, &selection, older).await
+                let of_page = selection.after(cursor);
+                self.page_from(query, &selection, &of_page).await
             }
             Start::AfterRank(rank) => self.page_by_number(query, &selection, rank).await,
-        }
+        };
+        list.map_err(problem)
     }
 
-    /// The newest page of `page_range`, and the total of the selection.
+    /// The scope of the first filter that has a GSI, and the other filters.
+    fn scope(&self, filters: &[FieldValue]) -> Result<(Scope, Vec<FieldValue>), Problem> {
+        let Some(first) = filters.first() else {
+            return Ok((Scope::Everyone, Vec::new()));
+        };
+        let has_gsi = |value: &&FieldValue| self.store.filters().contains(value.field());
+        let Some(chosen) = filters.iter().find(has_gsi) else {
+            return Err(Problem::not_indexed(first.field()));
+        };
+        let others = filters.iter().filter(|filter| *filter != chosen);
+        Ok((Scope::With(chosen.clone()), others.cloned().collect()))
+    }
+
+    /// The first page of `of_page`, and the total of the selection that it is a part of.
     async fn page_from(
         &self,
         query: &ListQuery,
         selection: &Selection,
-        page_range: IdRange,
+        of_page: &Selection,
     ) -> Result<List, Error> {
         let now = self.effects.now();
-        let of_page = selection.in_range(page_range);
         let partitions = self.store.partitions(&selection.scope);
-        let mut reader = self
-            .store
-            .page_reader(&of_page, partitions, per_page(query));
+        let mut reader = self.store.page_reader(of_page, partitions, per_page(query));
 
         // The roots of the count index say whether there are more shards than the settings name.
         let index = self.count.index(&selection.scope);
@@ -131,9 +156,9 @@ impl ListEvents {
             return Ok(List { page, total: None });
         }
 
-        // The first page has read some of the live window, or all of it.
-        let is_first = query.start() == Start::Newest;
-        let seen = if is_first { reader.seen() } else { Vec::new() };
+        // The newest page has read some of the live window, or all of it.
+        let is_newest = query.start() == Start::First && selection.order == Order::Descending;
+        let seen = if is_newest { reader.seen() } else { Vec::new() };
         let total = self.count.total(&index, selection.range, &seen, now);
         let (page, total) = try_join(self.store.page(rows, fits), total).await?;
         let total = Some(total);
@@ -154,8 +179,10 @@ impl ListEvents {
         let (index, live) = try_join(index, live).await?;
 
         // One read a level of the trie, down to the id at that rank.
-        let range = selection.range;
-        let located = self.count.locate(&index, live, range, rank, now).await?;
+        let located = self
+            .count
+            .locate(&index, live, selection, rank, now)
+            .await?;
         let total = query.total().then_some(located.total);
         let Some(id) = located.id else {
             let page = Page::default();
@@ -165,7 +192,7 @@ impl ListEvents {
         // The page that follows that id.
         let mut partitions = self.store.partitions(&selection.scope);
         partitions.extend(index.unlisted());
-        let of_page = selection.in_range(range.below(id));
+        let of_page = selection.after(id);
         let mut reader = self
             .store
             .page_reader(&of_page, partitions, per_page(query));

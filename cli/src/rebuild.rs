@@ -60,8 +60,8 @@ const PARTITIONS_AT_ONCE: usize = 16;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// How many events each user has.
-type EventsOfUsers = Mutex<HashMap<Partition, u64>>;
+/// How many events each partition of a GSI has.
+type EventsInGsis = Mutex<HashMap<Partition, u64>>;
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> ExitCode {
@@ -88,28 +88,29 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     let store = EventStore::new(client.clone(), &settings);
     let indexer = Indexer::new(store.clone(), CountsTable::new(client, &settings));
 
-    // 1. Compare the shards, which hold all events. Count the events of each user.
+    // 1. Compare the shards, which hold all events. Count the events of each user, type and
+    //    service.
     bar.set_message("Everyone's events");
-    let events_of_users = EventsOfUsers::default();
+    let events_in_gsis = EventsInGsis::default();
     let shards = indexer.shards().await?;
-    let mut differences = compare(&indexer, shards, &bar, Some(&events_of_users)).await?;
+    let mut differences = compare(&indexer, shards, &bar, Some(&events_in_gsis)).await?;
     let everyone = bar.position();
 
-    // 2. Compare the users that have so many events that they need a trie.
-    let mut users = Vec::new();
+    // 2. Compare those that have so many events that they need a trie.
+    let mut large = Vec::new();
     let mut events = 0;
-    for (user, events_of_user) in events_of_users.into_inner()? {
-        if events_of_user > MAX_UNINDEXED_EVENTS {
-            users.push(user);
-            events += events_of_user;
+    for (partition, events_of_partition) in events_in_gsis.into_inner()? {
+        if events_of_partition > MAX_UNINDEXED_EVENTS {
+            large.push(partition);
+            events += events_of_partition;
         }
     }
-    bar.set_message("Events of users with many");
+    bar.set_message("Users, types and services with many events");
     bar.set_position(0);
     bar.set_length(events);
-    complete_tries(&indexer, &users, settle, &bar).await?;
-    let user_tries = users.len();
-    differences += compare(&indexer, users, &bar, None).await?;
+    complete_tries(&indexer, &large, settle, &bar).await?;
+    let large_tries = large.len();
+    differences += compare(&indexer, large, &bar, None).await?;
     bar.finish_and_clear();
 
     let verdict = match differences {
@@ -118,8 +119,8 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
         _ => format!("{differences} differences, all of them repaired"),
     };
     say(&format!(
-        "Compared {everyone} events and the tries of users ({user_tries}) with the count index: \
-         {verdict}."
+        "Compared {everyone} events, and the tries of users, types and services ({large_tries}), \
+         with the count index: {verdict}."
     ));
 
     // 3. List the lost keys.
@@ -127,18 +128,18 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     Ok(differences + lost)
 }
 
-/// Starts and completes a trie for each of these users that has none.
+/// Starts and completes a trie for each of these partitions of GSIs that has none.
 async fn complete_tries(
     indexer: &Indexer,
-    users: &[Partition],
+    partitions: &[Partition],
     settle: Duration,
     bar: &ProgressBar,
 ) -> Result<(), Failure> {
     let mut unready = 0;
-    for user in users {
-        let state = indexer.state(user).await?;
+    for partition in partitions {
+        let state = indexer.state(partition).await?;
         if state.is_none() {
-            indexer.start(user, Effects::system().now()).await?;
+            indexer.start(partition, Effects::system().now()).await?;
         }
         if state != Some(State::Ready) {
             unready += 1;
@@ -147,26 +148,27 @@ async fn complete_tries(
     // An event that was put before the start must be visible in the GSI before the trie is filled.
     if unready > 0 && !settle.is_zero() {
         bar.println(format!(
-            "{unready} users get a trie. Waiting {settle:?} until the user_id GSI has settled."
+            "{unready} users, types and services get a trie. Waiting {settle:?} until the GSIs have \
+             settled."
         ));
         tokio::time::sleep(settle).await;
     }
-    for user in users {
-        indexer.complete(user).await?;
+    for partition in partitions {
+        indexer.complete(partition).await?;
     }
     Ok(())
 }
 
 /// Compares partitions, several at a time, and returns the number of differences. Counts the events
-/// of each user in `events_of_users`.
+/// of each partition of a GSI in `events_in_gsis`.
 async fn compare(
     indexer: &Indexer,
     partitions: Vec<Partition>,
     bar: &ProgressBar,
-    events_of_users: Option<&EventsOfUsers>,
+    events_in_gsis: Option<&EventsInGsis>,
 ) -> Result<usize, Failure> {
     let compared = iter(partitions)
-        .map(|partition| compare_partition(indexer, partition, bar, events_of_users))
+        .map(|partition| compare_partition(indexer, partition, bar, events_in_gsis))
         .buffer_unordered(PARTITIONS_AT_ONCE);
     let differences: Vec<usize> = compared.try_collect().await?;
     Ok(differences.into_iter().sum())
@@ -177,17 +179,17 @@ async fn compare_partition(
     indexer: &Indexer,
     partition: Partition,
     bar: &ProgressBar,
-    events_of_users: Option<&EventsOfUsers>,
+    events_in_gsis: Option<&EventsInGsis>,
 ) -> Result<usize, Failure> {
     let seen = |events: &[EventKey]| {
         bar.inc(events.len() as u64);
-        if let Some(events_of_users) = events_of_users {
-            count_by_user(events, events_of_users);
+        if let Some(events_in_gsis) = events_in_gsis {
+            count_by_partition(indexer, events, events_in_gsis);
         }
     };
     let name = match &partition {
         Partition::Shard(shard) => format!("shard {shard:x}"),
-        Partition::User(user_id) => format!("user {:?}", user_id.as_str()),
+        Partition::With(value) => format!("{} {:?}", value.field().name(), value.as_str()),
     };
     let mut differences = 0;
     let report = |difference: Difference| {
@@ -201,14 +203,16 @@ async fn compare_partition(
     Ok(differences)
 }
 
-fn count_by_user(events: &[EventKey], events_of_users: &EventsOfUsers) {
+fn count_by_partition(indexer: &Indexer, events: &[EventKey], events_in_gsis: &EventsInGsis) {
     // A poisoned lock ends the command later, when the counts are read.
-    let Ok(mut events_of_users) = events_of_users.lock() else {
+    let Ok(mut events_in_gsis) = events_in_gsis.lock() else {
         return;
     };
-    for partition in events.iter().flat_map(EventKey::partitions) {
-        if partition.is_in_gsi() {
-            *events_of_users.entry(partition).or_default() += 1;
+    for event in events {
+        for partition in indexer.partitions_of(event) {
+            if partition.is_in_gsi() {
+                *events_in_gsis.entry(partition).or_default() += 1;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use audit_log::event::Filters;
 use audit_log_cli::serve::engine::{Address, Storage};
 use audit_log_cli::{Options, Service};
 
@@ -34,6 +35,10 @@ pub struct Arguments {
     /// this process.
     #[arg(long, value_name = "URL")]
     lambda_url: Option<String>,
+    /// The fields besides user_id by which lists can be filtered: none, event_type, src_service, or
+    /// event_type,src_service. A log gets an index for each new one.
+    #[arg(long, value_name = "FIELDS")]
+    filters: Option<Filters>,
     /// The SAM template that declares routes, functions and tables.
     #[arg(long, value_name = "FILE", default_value = crate::TEMPLATE)]
     template: PathBuf,
@@ -71,6 +76,7 @@ fn options(arguments: Arguments) -> Options {
         dynamodb_port: arguments.dynamodb_port,
         storage,
         template: arguments.template,
+        filters: arguments.filters,
         lambda_url: arguments.lambda_url,
     }
 }

@@ -1,5 +1,6 @@
 //! Completing tries that are building: adding the events from before they were started.
 
+use futures_util::future::try_join_all;
 use futures_util::stream::{StreamExt, iter};
 
 use super::index::Indexer;
@@ -11,7 +12,7 @@ use crate::store::Partition;
 
 /// How many tries are filled at a time. Each slice is a megabyte.
 const BACKFILLS_AT_ONCE: usize = 8;
-/// How many building tries of the GSI are continued with a batch, beyond those of the batch.
+/// How many building tries of each GSI are continued with a batch, beyond those of the batch.
 const LISTED_AT_ONCE: i32 = 4;
 
 impl Indexer {
@@ -29,7 +30,9 @@ impl Indexer {
         has_time: impl Fn() -> bool + Sync,
     ) -> Result<(), IndexError> {
         let mut partitions = building;
-        for listed in self.counts.building(LISTED_AT_ONCE).await? {
+        let fields = self.store.filters().iter();
+        let lists = fields.map(|field| self.counts.building(field, LISTED_AT_ONCE));
+        for listed in try_join_all(lists).await?.into_iter().flatten() {
             if !partitions.contains(&listed) {
                 partitions.push(listed);
             }

@@ -1,4 +1,4 @@
-//! The list of partitions in the GSI whose tries are building.
+//! The list of partitions in a GSI whose tries are building.
 //!
 //! A batch of the stream continues the backfills of its own partitions. This list makes sure that a
 //! partition without new events is completed, too. Shards are not listed, because every batch looks
@@ -9,28 +9,34 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use super::CountsTable;
 use super::item::{Item, string};
 use super::schema::{LANE, NODE};
+use crate::event::{Field, FieldValue};
 use crate::store::{Error, Partition};
 
-/// The partition key of the list. No scope's keys have this form.
-const BUILDING_USERS: &str = "building-users";
+/// The partition key of the list for one field. No scope's keys have this form.
+fn list_key(field: Field) -> AttributeValue {
+    AttributeValue::S(format!("building-{}", field.name()))
+}
 
 impl CountsTable {
-    /// Some partitions of the list, `limit` at most.
-    pub(super) async fn building(&self, limit: i32) -> Result<Vec<Partition>, Error> {
+    /// Some partitions in the GSI of a field that are listed, `limit` at most.
+    pub(super) async fn building(&self, field: Field, limit: i32) -> Result<Vec<Partition>, Error> {
         let query = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("#node = :node")
             .expression_attribute_names("#node", NODE)
-            .expression_attribute_values(":node", AttributeValue::S(BUILDING_USERS.to_owned()))
+            .expression_attribute_values(":node", list_key(field))
             .limit(limit)
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         let output = Box::pin(query.send())
             .await
             .map_err(|error| Error::from_sdk("Query", &error))?;
         let items = output.items.unwrap_or_default();
-        Ok(items.iter().filter_map(listed_partition).collect())
+        let listed = items
+            .iter()
+            .filter_map(|item| listed_partition(field, item));
+        Ok(listed.collect())
     }
 
     /// Lists a partition whose trie is about to be started.
@@ -61,19 +67,16 @@ impl CountsTable {
 
 /// The item that lists a partition. It has a key only.
 fn list_item(partition: &Partition) -> Option<Item> {
-    let Partition::User(user_id) = partition else {
+    let Partition::With(value) = partition else {
         return None;
     };
     Some(Item::from([
-        (
-            NODE.to_owned(),
-            AttributeValue::S(BUILDING_USERS.to_owned()),
-        ),
-        (LANE.to_owned(), AttributeValue::S(user_id.to_string())),
+        (NODE.to_owned(), list_key(value.field())),
+        (LANE.to_owned(), AttributeValue::S(value.to_string())),
     ]))
 }
 
-fn listed_partition(item: &Item) -> Option<Partition> {
-    let user_id = string(item, LANE)?.parse().ok()?;
-    Some(Partition::User(user_id))
+fn listed_partition(field: Field, item: &Item) -> Option<Partition> {
+    let value = FieldValue::new(field, string(item, LANE)?).ok()?;
+    Some(Partition::With(value))
 }

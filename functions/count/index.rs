@@ -72,6 +72,11 @@ impl Indexer {
         Ok((0..shards).map(Partition::Shard).collect())
     }
 
+    /// The partitions that an event belongs to.
+    pub fn partitions_of(&self, event: &EventKey) -> Vec<Partition> {
+        self.store.partitions_of(event)
+    }
+
     /// Adds one event to the tries of its partitions that have been started. The backfill of the
     /// others will add it.
     ///
@@ -79,7 +84,7 @@ impl Indexer {
     ///
     /// [`IndexError`]. Adding the event again completes it.
     pub async fn add_now(&self, event: &EventKey) -> Result<(), IndexError> {
-        let partitions = event.partitions();
+        let partitions = self.partitions_of(event);
         let roots = self.counts.roots(&partitions).await;
         let keys = [event.id.to_bits()];
         let additions = partitions
@@ -145,7 +150,7 @@ impl Indexer {
             positions.insert(shard, Vec::new());
         }
         for (position, event) in events.iter().enumerate() {
-            for partition in event.partitions() {
+            for partition in self.partitions_of(event) {
                 positions.entry(partition).or_default().push(position);
             }
         }
@@ -224,7 +229,7 @@ impl Indexer {
             }
             result => return result,
         };
-        tracing::error!(%cause, "the trie of a user is abandoned; it cannot be read");
+        tracing::error!(%cause, "the trie of a partition in a GSI is abandoned; it cannot be read");
         self.nodes(partition).delete_root().await?;
         self.counts.unlist_as_building(partition).await?;
         Ok(T::default())

@@ -8,8 +8,8 @@ use super::reader::{count_keys, merge, range_below};
 use super::scope_index::usable;
 use super::trie::{self, LaneId, Node, Prefix, RankPath, Tries};
 use super::{Count, IndexError, ScopeIndex, ScopeNodes, Total, lane_of};
-use crate::event::{EventId, IdRange, Timestamp};
-use crate::store::{Error, Partition};
+use crate::event::{EventId, IdRange, Order, Timestamp};
+use crate::store::{Error, Partition, Selection};
 
 /// A partition without a trie is treated as a leaf if it has no more events than this.
 const MAX_EVENTS_AS_LEAF: usize = 1000;
@@ -50,8 +50,8 @@ impl Leaf {
 }
 
 impl Count {
-    /// The total, and the id at `rank` (0 is the newest) in `range`. `live` is the live window that
-    /// was read before.
+    /// The total of a selection, and the id at `rank` (0 is the first in its order). `live` is the
+    /// live window that was read before.
     ///
     /// # Errors
     ///
@@ -60,10 +60,11 @@ impl Count {
         &self,
         index: &ScopeIndex,
         mut live: Vec<LivePart>,
-        range: IdRange,
+        selection: &Selection,
         rank: u64,
         now: Timestamp,
     ) -> Result<Located, Error> {
+        let Selection { range, order, .. } = *selection;
         // 1. Read what the settings do not name, and the partitions whose tries are not ready.
         let parts = Parts::of(range, now);
         let partitions = &index.unlisted;
@@ -76,13 +77,13 @@ impl Count {
         // 2. Select by the count index.
         if let Some(leaves) = leaves {
             let place = Place::new(index, &leaves, &live, range, parts);
-            if let Some(located) = usable(Box::pin(place.locate(rank)).await)? {
+            if let Some(located) = usable(Box::pin(place.locate(rank, order)).await)? {
                 return Ok(located);
             }
         }
 
         // 3. Without the count index, walk to the rank.
-        let walk = self.store.id_at(index.partitions(), range, rank);
+        let walk = self.store.id_at(index.partitions(), range, order, rank);
         let (total, id) = try_join(self.total(index, range, &[], now), walk).await?;
         Ok(Located { total, id })
     }
@@ -159,8 +160,10 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Newest first: the events ahead, those of the live window, and the older ones.
-    async fn locate(&self, rank: u64) -> Result<Located, IndexError> {
+    /// The three parts follow each other: ahead, live, older, or the other way around. Within the
+    /// part that has the rank, the newest event has rank 0, so a rank from the oldest event on is
+    /// turned around.
+    async fn locate(&self, rank: u64, order: Order) -> Result<Located, IndexError> {
         // 1. How many events each of the three parts has.
         let ahead = count_keys(self.nodes, &self.roots, self.ahead);
         let older = self.path_and_count(self.older);
@@ -171,19 +174,17 @@ impl<'a> Place<'a> {
             exact: self.live.complete,
         };
 
-        // 2. The rank lies ahead.
+        // 2. The part that has the rank.
+        let newest_rank = match order {
+            Order::Descending => Some(rank),
+            Order::Ascending => total.events.checked_sub(1 + rank),
+        };
+        let Some(rank) = newest_rank.filter(|rank| *rank < total.events) else {
+            return Ok(Located { total, id: None });
+        };
         if rank < ahead {
-            let (path, _) = self.path_and_count(self.ahead).await?;
-            let id = match self.select(&path, self.ahead, rank).await? {
-                Some(id) => Some(id),
-                // A key that was counted is still being added, so it cannot be reached yet. What
-                // follows it can.
-                None => self.first_id_ahead(),
-            };
-            return Ok(Located { total, id });
+            return self.locate_ahead(rank, total).await;
         }
-
-        // 3. The rank lies in the live window.
         let rank = rank - ahead;
         if rank < live {
             let id = usize::try_from(rank)
@@ -191,27 +192,48 @@ impl<'a> Place<'a> {
                 .and_then(|rank| self.live.ids.get(rank).copied());
             return Ok(Located { total, id });
         }
-
-        // 4. The rank lies in the older part, or past the end.
         let rank = rank - live;
-        if rank >= older {
-            return Ok(Located { total, id: None });
+        if let Some(id) = self.select(&older_path, self.older, rank).await? {
+            let id = Some(id);
+            return Ok(Located { total, id });
         }
-        match self.select(&older_path, self.older, rank).await? {
-            Some(id) => Ok(Located {
-                total,
-                id: Some(id),
-            }),
-            // Late events came into the range between two reads. At some moment there were so many
-            // events.
-            None => Ok(Located {
-                total: Total {
-                    events: ahead + live + rank,
-                    ..total
-                },
-                id: None,
-            }),
+        // Late events came into the range between two reads, and the path has fewer of them than
+        // were counted. At some moment there were so many events.
+        let events = ahead + live + rank;
+        let id = match order {
+            Order::Descending => None,
+            Order::Ascending => self.oldest_before(&older_path, rank).await?,
+        };
+        let total = Total { events, ..total };
+        Ok(Located { total, id })
+    }
+
+    /// The first of the older events that the path has, if it has none at `rank`. It is looked for
+    /// at smaller and smaller ranks.
+    async fn oldest_before(
+        &self,
+        path: &RankPath,
+        rank: u64,
+    ) -> Result<Option<EventId>, IndexError> {
+        let mut step = 1;
+        while step <= rank {
+            if let Some(id) = self.select(path, self.older, rank - step).await? {
+                return Ok(Some(id));
+            }
+            step *= 2;
         }
+        Ok(None)
+    }
+
+    async fn locate_ahead(&self, rank: u64, total: Total) -> Result<Located, IndexError> {
+        let (path, _) = self.path_and_count(self.ahead).await?;
+        let id = match self.select(&path, self.ahead, rank).await? {
+            Some(id) => Some(id),
+            // A key that was counted is still being added, so it cannot be reached yet. What
+            // follows it can.
+            None => self.first_id_ahead(),
+        };
+        Ok(Located { total, id })
     }
 
     fn first_id_ahead(&self) -> Option<EventId> {

@@ -115,6 +115,6 @@ fn started_shards(roots: &[(LaneId, trie::Entry)]) -> u8 {
 fn lane_of(partition: &Partition) -> LaneId {
     match partition {
         Partition::Shard(shard) => *shard,
-        Partition::User(_) => 0,
+        Partition::With(_) => 0,
     }
 }

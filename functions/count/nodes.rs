@@ -27,13 +27,13 @@ pub(super) struct PartitionNodes {
 }
 
 impl CountsTable {
-    /// The nodes of the tries of `scope`. The scope of everyone has a trie for each shard, and the
-    /// scope of a user has one trie.
+    /// The nodes of the tries of `scope`. The scope of everyone has a trie for each shard. Any other
+    /// scope has one trie.
     pub fn nodes(&self, scope: &Scope) -> ScopeNodes {
-        // Only hex follows the last #, so no user id can reach into another scope.
+        // Only hex follows the last #, so no value can reach into another scope.
         let scope_key = match scope {
             Scope::Everyone => "all#".to_owned(),
-            Scope::User(user_id) => format!("user#{user_id}#"),
+            Scope::With(value) => format!("{}#{value}#", value.field().name()),
         };
         ScopeNodes {
             counts: self.clone(),

@@ -6,19 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::json::{self, Value};
-use super::{Timestamp, TimestampError, UserId};
+use super::{Field, FieldValue, Timestamp, TimestampError};
 
 /// The largest document, in bytes. A request with a larger one gets a 413.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// The longest `user_id`, `event_type` and `src_service`, in bytes.
-pub const MAX_FIELD_BYTES: usize = 256;
 /// How far ahead of the service's clock an event may be.
 pub const MAX_AHEAD_OF_CLOCK: Duration = Duration::from_secs(24 * 60 * 60);
 
-const USER_ID: &str = "user_id";
-const EVENT_TYPE: &str = "event_type";
 const TIMESTAMP: &str = "timestamp";
-const SRC_SERVICE: &str = "src_service";
 /// Required, but of any type.
 const ANY_VALUE: [&str; 2] = ["invariant_data", "app_data"];
 /// The service puts these in front of a document when it returns it, so a document cannot have its
@@ -34,14 +29,15 @@ const RESERVED: [&str; 2] = ["id", "recorded"];
 ///     "src_service": "web", "invariant_data": {}, "app_data": {}}"#;
 /// let now = Timestamp::parse("2024-01-01T00:00:01Z").unwrap();
 /// let event = NewEvent::parse(document, now).unwrap();
-/// assert_eq!(event.user_id().as_str(), "1");
+/// assert_eq!(event.user_id().unwrap().as_str(), "1");
 /// assert_eq!(event.document(), document);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
-    user_id: UserId,
+    user_id: Option<FieldValue>,
+    event_type: FieldValue,
+    src_service: FieldValue,
     timestamp: Timestamp,
-    src_service: String,
     document: String,
 }
 
@@ -74,9 +70,21 @@ fn at_least(fields: &[FieldProblem]) -> &'static str {
 }
 
 impl NewEvent {
-    /// The canonical id of the user.
-    pub fn user_id(&self) -> &UserId {
-        &self.user_id
+    /// The canonical id of the user. `None` for an event without one, such as those of the system
+    /// itself.
+    pub fn user_id(&self) -> Option<&FieldValue> {
+        self.user_id.as_ref()
+    }
+
+    /// The kind of event.
+    pub fn event_type(&self) -> &FieldValue {
+        &self.event_type
+    }
+
+    /// The values by which lists can be filtered, in the order of [`Field::ALL`].
+    pub fn values(&self) -> Vec<FieldValue> {
+        let required = [self.event_type.clone(), self.src_service.clone()];
+        self.user_id.clone().into_iter().chain(required).collect()
     }
 
     /// When the event happened.
@@ -85,7 +93,7 @@ impl NewEvent {
     }
 
     /// The service that reports the event.
-    pub fn src_service(&self) -> &str {
+    pub fn src_service(&self) -> &FieldValue {
         &self.src_service
     }
 
@@ -106,10 +114,10 @@ impl NewEvent {
             problems: members.problems,
         };
 
-        let user_id = fields.require(USER_ID, user_id);
-        fields.require(EVENT_TYPE, short_string);
+        let user_id = fields.require(Field::UserId.name(), user_id);
+        let event_type = fields.require_text(Field::EventType);
         let timestamp = fields.require(TIMESTAMP, |value| timestamp(value, now));
-        let src_service = fields.require(SRC_SERVICE, short_string);
+        let src_service = fields.require_text(Field::SrcService);
         for name in ANY_VALUE {
             fields.require(name, |_| Ok(()));
         }
@@ -120,17 +128,22 @@ impl NewEvent {
         }
 
         let problems = fields.problems;
-        match (user_id, timestamp, src_service) {
-            (Some(user_id), Some(timestamp), Some(src_service)) if problems.is_empty() => {
-                Ok(NewEvent {
-                    user_id,
-                    timestamp,
-                    src_service,
-                    document: text.trim_matches(json::WHITE_SPACE).to_owned(),
-                })
-            }
-            _ => Err(Rejection::Fields(problems)),
-        }
+        let (Some(user_id), Some(event_type), Some(timestamp), Some(src_service), true) = (
+            user_id,
+            event_type,
+            timestamp,
+            src_service,
+            problems.is_empty(),
+        ) else {
+            return Err(Rejection::Fields(problems));
+        };
+        Ok(NewEvent {
+            user_id,
+            event_type,
+            src_service,
+            timestamp,
+            document: text.trim_matches(json::WHITE_SPACE).to_owned(),
+        })
     }
 }
 
@@ -160,6 +173,19 @@ impl Fields<'_> {
         }
     }
 
+    /// Reads the member of this name, which must be a string.
+    fn require_text(&mut self, field: Field) -> Option<FieldValue> {
+        self.require(field.name(), |value| {
+            let text = match value {
+                Value::String(text) => text.as_ref(),
+                // The empty text is not a value either.
+                _ => "",
+            };
+            FieldValue::new(field, text)
+                .map_err(|_| format!("must be a string of 1 to {} bytes", field.max_bytes()))
+        })
+    }
+
     fn problem(&mut self, name: &str, problem: String) {
         self.problems.push(FieldProblem {
             field: name.to_owned(),
@@ -168,15 +194,9 @@ impl Fields<'_> {
     }
 }
 
-fn short_string(value: &Value<'_>) -> Result<String, String> {
-    match value {
-        Value::String(text) if (1..=MAX_FIELD_BYTES).contains(&text.len()) => Ok(text.to_string()),
-        _ => Err(format!("must be a string of 1 to {MAX_FIELD_BYTES} bytes")),
-    }
-}
-
-fn user_id(value: &Value<'_>) -> Result<UserId, String> {
+fn user_id(value: &Value<'_>) -> Result<Option<FieldValue>, String> {
     let text = match value {
+        Value::Null => return Ok(None),
         Value::String(text) => text.as_ref(),
         Value::Number(number) if number == "-0" => "0",
         // With a fraction or an exponent, a number is not spelled as an integer.
@@ -184,9 +204,13 @@ fn user_id(value: &Value<'_>) -> Result<UserId, String> {
         // The empty text is not a user id either.
         _ => "",
     };
-    text.parse().map_err(|_| {
-        format!("must be a string of 1 to {MAX_FIELD_BYTES} bytes, or an integer of as many digits")
-    })
+    match FieldValue::new(Field::UserId, text) {
+        Ok(value) => Ok(Some(value)),
+        Err(_) => Err(format!(
+            "must be a string of 1 to {} bytes, an integer, or null for an event without a user",
+            Field::UserId.max_bytes()
+        )),
+    }
 }
 
 fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {
@@ -224,8 +248,8 @@ mod tests {
     fn a_document_that_keeps_the_rules_is_kept_verbatim() {
         let event = NewEvent::parse(&format!("\n {SEED}\t"), now()).unwrap();
         assert_eq!(event.document, SEED);
-        assert_eq!(event.user_id().as_str(), "1");
-        assert_eq!(event.src_service(), "user_service");
+        assert_eq!(event.user_id().unwrap().as_str(), "1");
+        assert_eq!(event.src_service().as_str(), "user_service");
     }
 
     #[test]
@@ -258,9 +282,9 @@ mod tests {
             ("\"01\"", "01"),
         ] {
             let event = NewEvent::parse(&SEED.replacen("\"1\"", spelling, 1), now()).unwrap();
-            assert_eq!(event.user_id().as_str(), canonical);
+            assert_eq!(event.user_id().unwrap().as_str(), canonical);
         }
-        for wrong in ["1.0", "1e3", "true", "null", "\"\"", "[]"] {
+        for wrong in ["1.0", "1e3", "true", "\"\"", "[]"] {
             assert_eq!(
                 problems(&SEED.replacen("\"1\"", wrong, 1))[0].0,
                 "user_id",

@@ -18,6 +18,7 @@
 
 use std::fmt;
 
+use super::Order;
 use super::timestamp::{NANOS_PER_MILLI, Timestamp};
 
 /// An event's id. Ids are ordered by time, then by the rest of their bits.
@@ -177,7 +178,16 @@ impl IdRange {
         self.below(EventId::lowest_at(to))
     }
 
-    /// The ids below `id`, which are those that a list shows after it.
+    /// The ids that a list in this order shows after `id`.
+    #[must_use]
+    pub fn after(self, id: EventId, order: Order) -> IdRange {
+        match order {
+            Order::Descending => self.below(id),
+            Order::Ascending => self.from_key(id.0.saturating_add(1)),
+        }
+    }
+
+    /// The ids below `id`.
     #[must_use]
     pub fn below(self, id: EventId) -> IdRange {
         self.before_key(id.0)

@@ -28,6 +28,7 @@ pub(super) enum Value<'a> {
     String(Cow<'a, str>),
     /// The spelling as it was sent.
     Number(Cow<'a, str>),
+    Null,
     Other,
 }
 
@@ -125,7 +126,8 @@ impl<'a> Scan<'a> {
             }
             JsonEvent::String(text) => self.value(Value::String(text)),
             JsonEvent::Number(text) => self.value(Value::Number(text)),
-            JsonEvent::Boolean(_) | JsonEvent::Null => self.value(Value::Other),
+            JsonEvent::Null => self.value(Value::Null),
+            JsonEvent::Boolean(_) => self.value(Value::Other),
             JsonEvent::Eof => {}
         }
     }

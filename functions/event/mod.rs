@@ -4,20 +4,20 @@
 
 mod difference;
 mod document;
+mod field;
 mod id;
 mod idempotency_key;
 mod json;
+mod order;
 mod shards;
 mod timestamp;
-mod user_id;
 
 pub use difference::{first_difference, same_document};
-pub use document::{
-    FieldProblem, MAX_AHEAD_OF_CLOCK, MAX_DOCUMENT_BYTES, MAX_FIELD_BYTES, NewEvent, Rejection,
-};
+pub use document::{FieldProblem, MAX_AHEAD_OF_CLOCK, MAX_DOCUMENT_BYTES, NewEvent, Rejection};
+pub use field::{Field, FieldValue, FieldValueError, Filters, FiltersError};
 pub use id::{EventId, IdRange};
 pub use idempotency_key::{IdempotencyKey, IdempotencyKeyError};
 pub use json::MAX_DEPTH;
+pub use order::Order;
 pub use shards::{MAX_SHARDS, Shards, ShardsError};
 pub use timestamp::{Timestamp, TimestampError};
-pub use user_id::{UserId, UserIdError};

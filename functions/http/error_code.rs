@@ -23,6 +23,8 @@ pub enum ErrorCode {
     IdempotencyKeyReused,
     /// 422: the events of the page do not fit into one response.
     PageTooLarge,
+    /// 422: the number of the page lies beyond what one request examines.
+    PageOutOfReach,
     /// 500: a fault of the service.
     InternalError,
     /// 503: try again.
@@ -31,7 +33,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [ErrorCode; 12] = [
+    pub const ALL: [ErrorCode; 13] = [
         ErrorCode::InvalidRequest,
         ErrorCode::InvalidParameter,
         ErrorCode::InvalidJson,
@@ -42,6 +44,7 @@ impl ErrorCode {
         ErrorCode::UnsupportedMediaType,
         ErrorCode::IdempotencyKeyReused,
         ErrorCode::PageTooLarge,
+        ErrorCode::PageOutOfReach,
         ErrorCode::InternalError,
         ErrorCode::TemporarilyUnavailable,
     ];
@@ -59,6 +62,7 @@ impl ErrorCode {
             ErrorCode::UnsupportedMediaType => "unsupported_media_type",
             ErrorCode::IdempotencyKeyReused => "idempotency_key_reused",
             ErrorCode::PageTooLarge => "page_too_large",
+            ErrorCode::PageOutOfReach => "page_out_of_reach",
             ErrorCode::InternalError => "internal_error",
             ErrorCode::TemporarilyUnavailable => "temporarily_unavailable",
         }

@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::query::name;
 use super::{ListQuery, PageNumber, RequestContext};
-use crate::event::EventId;
+use crate::event::{EventId, Order};
 
 /// The longest header that is sent. Proxies commonly take 4 to 8 KB of headers in all.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -86,14 +86,17 @@ impl ListLinks<'_> {
     fn link(&self, rel: &str, page: PageNumber, cursor: Option<EventId>) -> String {
         let query = self.query;
         let mut parameters = Vec::new();
-        if let Some(user_id) = query.user_id() {
-            parameters.push((name::USER_ID, encode(user_id.as_str())));
+        for filter in query.filters() {
+            parameters.push((filter.field().name(), encode(filter.as_str())));
         }
         if let Some(from) = query.from() {
             parameters.push((name::FROM, encode(&from.text)));
         }
         if let Some(to) = query.to() {
             parameters.push((name::TO, encode(&to.text)));
+        }
+        if query.order() != Order::default() {
+            parameters.push((name::ORDER, query.order().as_str().to_owned()));
         }
         if !query.total() {
             parameters.push((name::TOTAL, "false".to_owned()));

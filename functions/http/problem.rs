@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ErrorCode;
 use super::response::json_response;
-use crate::event::{EventId, FieldProblem, MAX_DOCUMENT_BYTES, Rejection};
+use crate::event::{EventId, Field, FieldProblem, MAX_DOCUMENT_BYTES, Rejection};
 use crate::store::{self, Failure};
 
 /// The purpose of a request. It decides what a failed operation means to the caller.
@@ -83,6 +83,16 @@ impl Problem {
         }
     }
 
+    /// 400: the log has no GSI for the field that the list is filtered by.
+    pub fn not_indexed(field: Field) -> Problem {
+        let problem = "is not a filter of this log, which has no index for it; the parameter \
+            Filters of its stack adds one";
+        Problem::bad_parameters(vec![FieldProblem {
+            field: field.name().to_owned(),
+            problem: problem.to_owned(),
+        }])
+    }
+
     /// 404: there is no such event.
     pub fn event_not_found() -> Problem {
         let message = "There is no event with this id.";
@@ -135,6 +145,20 @@ impl Problem {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::PageTooLarge,
+            message,
+        )
+    }
+
+    /// 422: the page lies beyond the index entries that one request examines for several filters.
+    pub fn page_out_of_reach(page: u64) -> Problem {
+        let message = format!(
+            "Page {page} lies beyond what one request examines when a list is filtered by several \
+             fields. Start without a page and follow the links named next, or the next_cursor of \
+             each response."
+        );
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::PageOutOfReach,
             message,
         )
     }

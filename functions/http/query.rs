@@ -5,8 +5,9 @@ use std::num::NonZeroU64;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 
 use super::Problem;
-use crate::event::{EventId, FieldProblem, IdRange, Timestamp, TimestampError, UserId};
-use crate::store::{Scope, Selection};
+use crate::event::{
+    EventId, Field, FieldProblem, FieldValue, IdRange, Order, Timestamp, TimestampError,
+};
 
 /// The longest `from` and `to`, in bytes. Each link of a list repeats them, and a header must not
 /// become longer than API Gateway accepts. Nine digits of a second and an offset are 35 bytes.
@@ -83,9 +84,10 @@ pub(super) struct Instant {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListQuery {
-    user_id: Option<UserId>,
+    filters: Vec<FieldValue>,
     from: Option<Instant>,
     to: Option<Instant>,
+    order: Order,
     page: PageNumber,
     per_page: PerPage,
     cursor: Option<EventId>,
@@ -95,24 +97,37 @@ pub struct ListQuery {
 /// Where a page starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// At the newest event.
-    Newest,
+    /// At the first event in the order of the list.
+    First,
     /// Right after this event.
     After(EventId),
-    /// Right after the event at this rank, 0 being the newest.
+    /// Right after the event at this rank, 0 being the first.
     AfterRank(u64),
 }
 
 /// The names of the parameters.
 pub(super) mod name {
-    pub const USER_ID: &str = "user_id";
+    use crate::event::Field;
+
     pub const FROM: &str = "from";
     pub const TO: &str = "to";
     pub const PAGE: &str = "page";
     pub const PER_PAGE: &str = "per_page";
     pub const CURSOR: &str = "cursor";
     pub const TOTAL: &str = "total";
-    pub const ALL: [&str; 7] = [USER_ID, FROM, TO, PAGE, PER_PAGE, CURSOR, TOTAL];
+    pub const ORDER: &str = "order";
+    pub const ALL: [&str; 10] = [
+        Field::UserId.name(),
+        Field::EventType.name(),
+        Field::SrcService.name(),
+        FROM,
+        TO,
+        ORDER,
+        PAGE,
+        PER_PAGE,
+        CURSOR,
+        TOTAL,
+    ];
 }
 
 impl ListQuery {
@@ -130,9 +145,10 @@ impl ListQuery {
         };
         reader.reject_unknown();
         let query = ListQuery {
-            user_id: reader.read(name::USER_ID, user_id),
+            filters: reader.filters(),
             from: reader.read(name::FROM, instant),
             to: reader.read(name::TO, instant),
+            order: reader.read(name::ORDER, order).unwrap_or_default(),
             page: reader
                 .read(name::PAGE, page_number)
                 .unwrap_or(PageNumber::FIRST),
@@ -148,12 +164,8 @@ impl ListQuery {
         Ok(query)
     }
 
-    /// The events that the list is about.
-    pub fn selection(&self) -> Selection {
-        let scope = match &self.user_id {
-            Some(user_id) => Scope::User(user_id.clone()),
-            None => Scope::Everyone,
-        };
+    /// The range of time that the list is about, as a range of ids.
+    pub fn range(&self) -> IdRange {
         let mut range = IdRange::ALL;
         if let Some(from) = &self.from {
             range = range.starting_at(from.at);
@@ -161,7 +173,7 @@ impl ListQuery {
         if let Some(to) = &self.to {
             range = range.ending_before(to.at);
         }
-        Selection { scope, range }
+        range
     }
 
     /// Where the page starts. A cursor takes precedence over a page number.
@@ -170,7 +182,7 @@ impl ListQuery {
             return Start::After(cursor);
         }
         match self.skipped() {
-            0 => Start::Newest,
+            0 => Start::First,
             skipped => Start::AfterRank(skipped - 1),
         }
     }
@@ -180,9 +192,14 @@ impl ListQuery {
         (self.page.get() - 1).saturating_mul(self.per_page.get())
     }
 
-    /// The user whose events are listed, or none for everyone.
-    pub fn user_id(&self) -> Option<&UserId> {
-        self.user_id.as_ref()
+    /// The values that the events of the list have, in the order of [`Field::ALL`].
+    pub fn filters(&self) -> &[FieldValue] {
+        &self.filters
+    }
+
+    /// In which order events are listed.
+    pub fn order(&self) -> Order {
+        self.order
     }
 
     /// The number of the page.
@@ -243,6 +260,17 @@ impl Reader<'_> {
         }
     }
 
+    fn filters(&mut self) -> Vec<FieldValue> {
+        let mut filters = Vec::new();
+        for field in Field::ALL {
+            let value = self.read(field.name(), |text| {
+                FieldValue::new(field, text).map_err(|error| error.to_string())
+            });
+            filters.extend(value);
+        }
+        filters
+    }
+
     fn read<T>(&mut self, field: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let values = self.parameters.all(field)?;
         let value = match values.as_slice() {
@@ -269,9 +297,12 @@ impl Reader<'_> {
     }
 }
 
-fn user_id(text: &str) -> Result<UserId, String> {
-    text.parse()
-        .map_err(|error: crate::event::UserIdError| error.to_string())
+fn order(text: &str) -> Result<Order, String> {
+    match text {
+        "desc" => Ok(Order::Descending),
+        "asc" => Ok(Order::Ascending),
+        _ => Err("must be desc (newest first) or asc (oldest first)".to_owned()),
+    }
 }
 
 fn cursor(text: &str) -> Result<EventId, String> {

@@ -5,11 +5,10 @@ use aws_sdk_dynamodb::types::Select;
 use futures_util::future::try_join_all;
 
 use super::query::{ID_ONLY, query, read_units, send};
-use super::schema::USER_ID;
-use super::stored::{Item, id_of, user_id_of};
+use super::stored::{id_of, key_of};
 use super::walk::Walk;
 use super::{Error, EventKey, EventStore, Partition};
-use crate::event::{EventId, IdRange};
+use crate::event::{EventId, Field, IdRange, Order};
 
 /// What has been read of one partition, from the newest event of a range on.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,13 +64,18 @@ impl EventStore {
     /// [`Error`], when DynamoDB does not give the complete result.
     pub async fn has_more_than(&self, partition: &Partition, limit: u64) -> Result<bool, Error> {
         let id = self
-            .id_at(vec![partition.clone()], IdRange::ALL, limit)
+            .id_at(
+                vec![partition.clone()],
+                IdRange::ALL,
+                Order::Descending,
+                limit,
+            )
             .await?;
         Ok(id.is_some())
     }
 
-    /// The id at `rank` (0 is the newest) among the events of these partitions in `range`, found by
-    /// walking there. `None` past the end.
+    /// The id at `rank` (0 is the first in `order`) among the events of these partitions in `range`,
+    /// found by walking there. `None` past the end.
     ///
     /// # Errors
     ///
@@ -80,12 +84,13 @@ impl EventStore {
         &self,
         partitions: Vec<Partition>,
         range: IdRange,
+        order: Order,
         rank: u64,
     ) -> Result<Option<EventId>, Error> {
         let rows = usize::try_from(rank)
             .unwrap_or(usize::MAX)
             .saturating_add(1);
-        let mut walk = Walk::<EventId>::new(self, partitions, range, rows);
+        let mut walk = Walk::<EventId>::new(self, partitions, range, order, rows);
         let mut skipped = 0;
         while let Some(row) = walk.next().await? {
             if skipped == rank {
@@ -150,8 +155,10 @@ impl EventStore {
         };
         let mut query = query
             .limit(query_limit(limit))
-            .projection_expression("#id, #user_id")
-            .expression_attribute_names("#user_id", USER_ID);
+            .projection_expression("#id, #user_id, #event_type, #src_service")
+            .expression_attribute_names("#user_id", Field::UserId.name())
+            .expression_attribute_names("#event_type", Field::EventType.name())
+            .expression_attribute_names("#src_service", Field::SrcService.name());
         loop {
             let output = send(query.clone()).await?;
             let mut keys = Vec::new();
@@ -179,13 +186,6 @@ async fn count_pages(mut query: QueryFluentBuilder) -> Result<u64, Error> {
         }
         query = query.set_exclusive_start_key(output.last_evaluated_key);
     }
-}
-
-fn key_of(item: &Item) -> Result<EventKey, Error> {
-    Ok(EventKey {
-        id: id_of(item)?,
-        user_id: user_id_of(item)?,
-    })
 }
 
 fn query_limit(limit: usize) -> i32 {

@@ -1,4 +1,4 @@
-//! One page of a scope, newest first.
+//! One page of a scope.
 
 use super::batch::MAX_BATCH_KEYS;
 use super::walk::Walk;
@@ -13,7 +13,7 @@ const FIRST_BATCH_KEYS: usize = 25;
 /// A page of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Newest first.
+    /// In the order of the list.
     pub events: Vec<StoredEvent>,
     /// Why there are no more events on this page.
     pub end: PageEnd,
@@ -22,27 +22,33 @@ pub struct Page {
 /// Why a page ends where it does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PageEnd {
-    /// No older event exists.
+    /// No event follows.
     #[default]
     Last,
     /// The page is full, and more events follow.
     Full,
     /// The next event would not have fitted into the response.
     TooLarge,
+    /// Entries follow that the request did not examine: see [`EventStore::scan`].
+    Unexamined {
+        /// The last entry that it examined.
+        after: EventId,
+    },
 }
 
 impl Page {
-    /// Whether more events follow the last one of the page.
+    /// Whether another event certainly follows the last one of the page.
     pub fn has_more(&self) -> bool {
-        self.end != PageEnd::Last
+        matches!(self.end, PageEnd::Full | PageEnd::TooLarge)
     }
 
-    /// Where the next page starts: the id of the last event, if more follow.
+    /// The event after which the next page starts, if more events may follow.
     pub fn next_cursor(&self) -> Option<EventId> {
-        if !self.has_more() {
-            return None;
+        match self.end {
+            PageEnd::Last => None,
+            PageEnd::Full | PageEnd::TooLarge => self.events.last().map(|event| event.id),
+            PageEnd::Unexamined { after } => Some(after),
         }
-        self.events.last().map(|event| event.id)
     }
 
     /// Adds an event unless `fits` rejects it. Returns whether it was added.
@@ -66,11 +72,11 @@ pub struct PageReader {
 enum PageWalk {
     /// Over the table, which has the events.
     Table(Walk<StoredEvent>),
-    /// Over a GSI, which has keys only.
+    /// Over a GSI, which has no documents.
     Gsi(Walk<EventId>),
 }
 
-/// A page that was read or, where a GSI gave keys only, the ids of its events.
+/// A page that was read or, where a GSI gave no documents, the ids of its events.
 pub struct Rows(Found);
 
 enum Found {
@@ -124,17 +130,21 @@ impl PageReader {
 }
 
 impl EventStore {
-    /// A reader of the newest `limit` events of a selection, which lie in these partitions.
+    /// A reader of the first `limit` events of a selection, which lie in these partitions.
     pub fn page_reader(
         &self,
         selection: &Selection,
         partitions: Vec<Partition>,
         limit: usize,
     ) -> PageReader {
-        let range = selection.range;
-        let walk = match selection.scope {
-            Scope::Everyone => PageWalk::Table(Walk::new(self, partitions, range, limit)),
-            Scope::User(_) => PageWalk::Gsi(Walk::new(self, partitions, range, limit)),
+        let Selection {
+            scope,
+            range,
+            order,
+        } = selection;
+        let walk = match scope {
+            Scope::Everyone => PageWalk::Table(Walk::new(self, partitions, *range, *order, limit)),
+            Scope::With(_) => PageWalk::Gsi(Walk::new(self, partitions, *range, *order, limit)),
         };
         PageReader { walk, limit }
     }
@@ -157,7 +167,7 @@ impl EventStore {
     }
 
     /// Reads the events with these ids from the table, batch by batch.
-    async fn page_of(
+    pub(super) async fn page_of(
         &self,
         ids: &[EventId],
         end: PageEnd,

@@ -14,6 +14,7 @@ mod keys;
 mod list;
 mod partition;
 mod query;
+mod scan;
 mod schema;
 mod stored;
 mod walk;
@@ -21,7 +22,7 @@ mod walk;
 use aws_sdk_dynamodb::Client;
 
 use crate::config::Settings;
-use crate::event::Shards;
+use crate::event::{Filters, Shards};
 
 pub use append::Appended;
 pub use append_with_key::AppendedWithKey;
@@ -31,6 +32,7 @@ pub use idempotency::{KeyHash, KeysCursor, KeysPage};
 pub use keys::{KeysSlice, Seen};
 pub use list::{Page, PageEnd, PageReader, Rows};
 pub use partition::{EventKey, Partition, Scope, Selection};
+pub use scan::Scan;
 pub use stored::{Recorded, StoredEvent};
 
 /// The events and their Idempotency-Keys, as they lie in two DynamoDB tables.
@@ -40,6 +42,7 @@ pub struct EventStore {
     table: String,
     keys_table: String,
     shards: Shards,
+    filters: Filters,
 }
 
 impl EventStore {
@@ -50,19 +53,17 @@ impl EventStore {
             table: settings.events_table.clone(),
             keys_table: settings.keys_table.clone(),
             shards: settings.shards,
+            filters: settings.filters,
         }
+    }
+
+    /// The fields by which lists can be filtered.
+    pub fn filters(&self) -> Filters {
+        self.filters
     }
 
     /// How many shards new events are written to.
     pub fn shards(&self) -> Shards {
         self.shards
-    }
-
-    /// The partitions of a scope: the shards that are written to, or the user's part of the GSI.
-    pub fn partitions(&self, scope: &Scope) -> Vec<Partition> {
-        match scope {
-            Scope::Everyone => (0..self.shards.get()).map(Partition::Shard).collect(),
-            Scope::User(user_id) => vec![Partition::User(user_id.clone())],
-        }
     }
 }

@@ -1,21 +1,24 @@
 //! Scopes and the partitions they consist of.
 //!
 //! This is the one place that says which partitions an event belongs to. The count index, its
-//! backfill and the rebuild iterate over [`EventKey::partitions`], so a new dimension starts here.
+//! backfill and the rebuild iterate over [`EventStore::partitions_of`], so a new field to filter by
+//! starts here.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::schema::{SHARD, USER_ID, USER_INDEX};
+use super::EventStore;
+use super::schema::{SHARD, gsi};
 use super::stored::shard_key;
-use crate::event::{EventId, IdRange, UserId};
+use crate::event::{EventId, FieldValue, IdRange, Order};
 
 /// Whose events a list shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The events of everyone: all shards of the table, read strongly consistent.
     Everyone,
-    /// The events of one user: one partition of the GSI, read eventually consistent as each GSI is.
-    User(UserId),
+    /// The events with one value of a field: one partition of the field's GSI, read eventually
+    /// consistent as each GSI is.
+    With(FieldValue),
 }
 
 /// The events that a list is about: those of a scope with an id in a range.
@@ -25,6 +28,8 @@ pub struct Selection {
     pub scope: Scope,
     /// The range of their ids, which is a range of time.
     pub range: IdRange,
+    /// In which order the list shows them.
+    pub order: Order,
 }
 
 impl Selection {
@@ -34,7 +39,14 @@ impl Selection {
         Selection {
             scope: self.scope.clone(),
             range,
+            order: self.order,
         }
+    }
+
+    /// The events that the list shows after `id`.
+    #[must_use]
+    pub fn after(&self, id: EventId) -> Selection {
+        self.in_range(self.range.after(id, self.order))
     }
 }
 
@@ -43,8 +55,8 @@ impl Selection {
 pub enum Partition {
     /// A shard of the table, by number.
     Shard(u8),
-    /// The events of a user in the GSI.
-    User(UserId),
+    /// The events with one value of a field, in the field's GSI.
+    With(FieldValue),
 }
 
 /// How a Query names a partition.
@@ -62,15 +74,15 @@ impl Partition {
     pub fn scope(&self) -> Scope {
         match self {
             Partition::Shard(_) => Scope::Everyone,
-            Partition::User(user_id) => Scope::User(user_id.clone()),
+            Partition::With(value) => Scope::With(value.clone()),
         }
     }
 
-    /// Whether the partition lies in a GSI, which has keys only and lags behind the table.
+    /// Whether the partition lies in a GSI, which has no documents and lags behind the table.
     pub fn is_in_gsi(&self) -> bool {
         match self {
             Partition::Shard(_) => false,
-            Partition::User(_) => true,
+            Partition::With(_) => true,
         }
     }
 
@@ -81,10 +93,10 @@ impl Partition {
                 attribute: SHARD,
                 value: shard_key(*shard),
             },
-            Partition::User(user_id) => PartitionKey {
-                gsi: Some(USER_INDEX),
-                attribute: USER_ID,
-                value: AttributeValue::S(user_id.to_string()),
+            Partition::With(value) => PartitionKey {
+                gsi: Some(gsi(value.field())),
+                attribute: value.field().name(),
+                value: AttributeValue::S(value.to_string()),
             },
         }
     }
@@ -95,16 +107,27 @@ impl Partition {
 pub struct EventKey {
     /// The id of the event.
     pub id: EventId,
-    /// The user of the event.
-    pub user_id: UserId,
+    /// The values of the event by which lists can be filtered.
+    pub values: Vec<FieldValue>,
 }
 
-impl EventKey {
-    /// The partitions that the event belongs to: its shard, and one for each GSI.
-    pub fn partitions(&self) -> [Partition; 2] {
-        [
-            Partition::Shard(self.id.shard()),
-            Partition::User(self.user_id.clone()),
-        ]
+impl EventStore {
+    /// The partitions of a scope: the shards that are written to, or one partition of a GSI.
+    pub fn partitions(&self, scope: &Scope) -> Vec<Partition> {
+        match scope {
+            Scope::Everyone => (0..self.shards.get()).map(Partition::Shard).collect(),
+            Scope::With(value) => vec![Partition::With(value.clone())],
+        }
+    }
+
+    /// The partitions that an event belongs to: its shard, and one in each GSI that has it.
+    pub fn partitions_of(&self, event: &EventKey) -> Vec<Partition> {
+        let mut partitions = vec![Partition::Shard(event.id.shard())];
+        let indexed = event
+            .values
+            .iter()
+            .filter(|value| self.filters().contains(value.field()));
+        partitions.extend(indexed.cloned().map(Partition::With));
+        partitions
     }
 }

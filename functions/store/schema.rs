@@ -1,12 +1,12 @@
-//! The names of the attributes of the `events` table, its GSI and the `keys` table, as
-//! `template.yaml` declares them.
+//! The names of the attributes of the `events` table, its GSIs and the `keys` table, as
+//! `template.yaml` declares them. The attributes of [`Field`]s have the names of the fields.
+
+use crate::event::Field;
 
 /// Partition key: the id's last hex digit.
 pub const SHARD: &str = "shard";
-/// Sort key of the table and of the GSI.
+/// Sort key of the table and of each GSI.
 pub const ID: &str = "id";
-/// Partition key of the GSI: the canonical user id.
-pub const USER_ID: &str = "user_id";
 /// The document's text, verbatim.
 pub const EVENT: &str = "event";
 /// When the service recorded the event, RFC 3339.
@@ -16,8 +16,15 @@ pub const RECORDED_BY: &str = "recorded_by";
 /// The address that it was reported from. Absent if the gateway gave none.
 pub const RECORDED_FROM: &str = "recorded_from";
 
-/// The GSI of a user's events. It has only the keys: `user_id`, `id` and `shard`.
-pub const USER_INDEX: &str = "user_id-index";
+/// The GSI whose partition key is this field. It has the keys, `id` and `shard`, and the other
+/// fields, so that a list that is filtered by several fields reads no documents that do not match.
+pub const fn gsi(field: Field) -> &'static str {
+    match field {
+        Field::UserId => "user_id-index",
+        Field::EventType => "event_type-index",
+        Field::SrcService => "src_service-index",
+    }
+}
 
 /// Partition key of the `keys` table: see [`KeyHash`](super::KeyHash). The other attribute of its
 /// items is the event's [`ID`].

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
-use super::Error;
-use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SHARD, USER_ID};
-use crate::event::{EventId, NewEvent, UserId};
+use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SHARD};
+use super::{Error, EventKey};
+use crate::event::{EventId, Field, FieldValue, NewEvent};
 
 /// An item of a table.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -55,7 +55,9 @@ impl StoredEvent {
 pub(super) fn item(id: EventId, event: &NewEvent, recorded: &Recorded) -> Item {
     let string = |text: &str| AttributeValue::S(text.to_owned());
     let mut item = key(id);
-    item.insert(USER_ID.to_owned(), string(event.user_id().as_str()));
+    for value in event.values() {
+        item.insert(value.field().name().to_owned(), string(value.as_str()));
+    }
     item.insert(EVENT.to_owned(), string(event.document()));
     item.insert(RECORDED_AT.to_owned(), string(&recorded.at));
     for (name, value) in [(RECORDED_BY, &recorded.by), (RECORDED_FROM, &recorded.from)] {
@@ -83,9 +85,22 @@ pub(super) fn id_of(item: &Item) -> Result<EventId, Error> {
     EventId::parse(text(item, ID)?).ok_or(Error::corrupt(ID))
 }
 
-pub(super) fn user_id_of(item: &Item) -> Result<UserId, Error> {
-    let text = text(item, USER_ID)?;
-    text.parse().map_err(|_| Error::corrupt(USER_ID))
+/// The key of an event, from an item that has all [`Field`]s that the event has.
+pub(super) fn key_of(item: &Item) -> Result<EventKey, Error> {
+    let mut values = Vec::new();
+    for field in Field::ALL {
+        // An event without a user has no such attribute.
+        if !item.contains_key(field.name()) {
+            continue;
+        }
+        let text = text(item, field.name())?;
+        let value = FieldValue::new(field, text).map_err(|_| Error::corrupt(field.name()))?;
+        values.push(value);
+    }
+    Ok(EventKey {
+        id: id_of(item)?,
+        values,
+    })
 }
 
 pub(super) fn document_of(item: &Item) -> Result<&str, Error> {

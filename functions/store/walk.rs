@@ -1,4 +1,5 @@
-//! A walk over partitions, newest first, merged by id: all shards, or the one partition of a user.
+//! A walk over partitions, merged by id in the order of a list: all shards, or one partition of a
+//! GSI.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -9,7 +10,7 @@ use futures_util::future::try_join_all;
 use super::query::{ID_ONLY, query, read_units, send};
 use super::stored::{Item, id_of};
 use super::{Error, EventStore, Partition, Seen, StoredEvent};
-use crate::event::{EventId, IdRange};
+use crate::event::{EventId, IdRange, Order};
 
 /// What a walk reads of each event.
 pub(super) trait Record: Sized {
@@ -49,13 +50,14 @@ impl<R: Record> Row<R> {
     }
 }
 
-/// A merged, lazy walk over partitions, newest first.
+/// A merged, lazy walk over partitions.
 ///
-/// Each partition has a buffer of rows. The walk passes on the newest row of all buffers, and fills
-/// all empty buffers at once before that.
+/// Each partition has a buffer of rows. The walk passes on the first row of all buffers, by the
+/// order, and fills all empty buffers at once before that.
 pub(super) struct Walk<R> {
     store: EventStore,
     range: IdRange,
+    order: Order,
     limit: i32,
     parts: Vec<Part<R>>,
 }
@@ -67,7 +69,7 @@ struct Part<R> {
     rows: VecDeque<Row<R>>,
     /// Whether nothing is left after `rows`.
     finished: bool,
-    /// The ids of all rows that were read, newest first.
+    /// The ids of all rows that were read, in the order of the walk.
     read: Vec<EventId>,
     /// The read units consumed.
     units: f64,
@@ -79,11 +81,13 @@ impl<R: Record> Walk<R> {
         store: &EventStore,
         partitions: Vec<Partition>,
         range: IdRange,
+        order: Order,
         rows: usize,
     ) -> Walk<R> {
         let mut walk = Walk {
             store: store.clone(),
             range,
+            order,
             limit: partition_limit(rows, partitions.len()),
             parts: Vec::new(),
         };
@@ -99,7 +103,7 @@ impl<R: Record> Walk<R> {
             };
             let query = query
                 .limit(self.limit)
-                .scan_index_forward(false)
+                .scan_index_forward(self.order == Order::Ascending)
                 .set_projection_expression(R::PROJECTION.map(str::to_owned));
             self.parts.push(Part {
                 partition,
@@ -125,11 +129,15 @@ impl<R: Record> Walk<R> {
         Ok(())
     }
 
-    /// The next older row, or `None` at the end.
+    /// The next row, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Row<R>>, Error> {
         self.fill().await?;
-        let newest = self.parts.iter_mut().max_by_key(|part| part.newest());
-        Ok(newest.and_then(|part| part.rows.pop_front()))
+        let parts = self.parts.iter_mut().filter(|part| !part.rows.is_empty());
+        let next = match self.order {
+            Order::Descending => parts.max_by_key(|part| part.first()),
+            Order::Ascending => parts.min_by_key(|part| part.first()),
+        };
+        Ok(next.and_then(|part| part.rows.pop_front()))
     }
 
     /// What the walk has read so far.
@@ -143,7 +151,7 @@ impl<R> Part<R> {
         self.rows.is_empty() && !self.finished
     }
 
-    fn newest(&self) -> Option<EventId> {
+    fn first(&self) -> Option<EventId> {
         self.rows.front().map(|row| row.id)
     }
 

@@ -42,6 +42,7 @@ pub fn options(storage: Storage) -> Options {
         dynamodb_port: 0,
         storage,
         template: repo_path("template.yaml"),
+        filters: None,
         lambda_url: None,
     }
 }

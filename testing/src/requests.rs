@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use audit_log::config::Settings;
 use audit_log::count::CountsTable;
 use audit_log::dynamodb::Usage;
+use audit_log::event::Filters;
 use audit_log::store::EventStore;
 use aws_sdk_dynamodb::Client;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
@@ -18,6 +19,7 @@ pub fn settings(shards: u8) -> Settings {
         keys_table: "KeysTable".to_owned(),
         counts_table: "CountsTable".to_owned(),
         shards: shards.to_string().parse().unwrap(),
+        filters: Filters::ALL,
     }
 }
 

@@ -117,6 +117,7 @@ impl RuntimeApi {
             ("KEYS_TABLE", "KeysTable"),
             ("COUNTS_TABLE", "CountsTable"),
             ("SHARDS", "2"),
+            ("FILTERS", "event_type,src_service"),
         ];
         self.function(binary, &environment).spawn().unwrap()
     }

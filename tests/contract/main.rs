@@ -13,6 +13,7 @@
 )]
 
 mod create;
+mod filter;
 mod get;
 mod idempotency;
 mod list;

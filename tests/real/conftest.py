@@ -51,6 +51,7 @@ def function_environment(binary, runtime_api, dynamodb_url):
         "KEYS_TABLE": "KeysTable",
         "COUNTS_TABLE": "CountsTable",
         "SHARDS": "2",
+        "FILTERS": "event_type,src_service",
         "POWERTOOLS_SERVICE_NAME": "audit-log",
     }
 

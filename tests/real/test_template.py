@@ -777,7 +777,7 @@ def test_every_variable_that_is_read_is_set_everywhere():
     read = set(re.findall(r'const \w+: &str = "([A-Z_]+)"', code))
     # The other variables are Lambda's own.
     wanted = {name for name in read if not name.startswith("AWS_")}
-    assert {"EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE", "SHARDS", "SSL_CERT_FILE"} <= wanted
+    assert {"EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE", "SHARDS", "FILTERS", "SSL_CERT_FILE"} <= wanted
     elsewhere = [
         file.relative_to(ROOT)
         for file in (ROOT / "functions").rglob("*.rs")

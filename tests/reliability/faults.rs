@@ -13,7 +13,7 @@ use audit_log::list_events::ListEvents;
 use audit_log::store::Partition;
 use audit_log_cli::serve::engine::{Address, Storage};
 use audit_log_testing::faulty::{CONFLICTS, Fault, Plan, REFUSALS, SERVER_ERRORS, THROTTLES};
-use audit_log_testing::tables::{SHARDS, events, sample};
+use audit_log_testing::tables::{SHARDS, events, is_of_user, sample, user};
 use audit_log_testing::{
     App, Faulty, Ledger, Planned, Response, Tables, event_with, ids, list_request, options,
     start_engine,
@@ -521,7 +521,7 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     // Each other user is one more read for a batch, and nothing new.
     let mut others = 0..;
     events.retain(|event| {
-        event.user_id.as_str() == "1"
+        is_of_user(&event, "1")
             || others
                 .next()
                 .is_some_and(|other: u32| other.is_multiple_of(10))
@@ -563,7 +563,7 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
         faulty.met()
     );
     assert!(deliveries > batches, "no batch was handed back");
-    let user = Partition::User("1".parse().unwrap());
+    let user = user("1");
     tables
         .reconcile((0..SHARDS).map(Partition::Shard).chain([user]), now)
         .await;

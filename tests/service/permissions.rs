@@ -8,7 +8,7 @@ use std::time::Duration;
 use audit_log::create_event::CreateEvent;
 use audit_log::deps::Deps;
 use audit_log::effects::Effects;
-use audit_log::event::Timestamp;
+use audit_log::event::{Field, FieldValue, Timestamp};
 use audit_log::index_events::IndexEvents;
 use audit_log::limits::SETTLE;
 use audit_log::list_events::ListEvents;
@@ -160,8 +160,11 @@ async fn each_role_allows_exactly_what_its_function_uses() {
             counts: counts.clone(),
             effects: effects(now),
         });
-        let batch: &[EventKey] = std::slice::from_ref(sample(&filled));
-        let batch = serde_json::from_value(stream_batch(batch)).unwrap();
+        let mut event: EventKey = sample(&filled).clone();
+        for (field, value) in [(Field::EventType, "t"), (Field::SrcService, "s")] {
+            event.values.push(FieldValue::new(field, value).unwrap());
+        }
+        let batch = serde_json::from_value(stream_batch(&[event])).unwrap();
         let response = index
             .handle(batch, now.saturating_add(Duration::from_secs(60)))
             .await;
@@ -190,6 +193,9 @@ async fn each_role_allows_exactly_what_its_function_uses() {
         "",
         "user_id=1",
         "user_id=2",
+        "event_type=t",
+        "src_service=s",
+        "user_id=1&event_type=t",
         "page=100",
         "user_id=1&page=50",
     ] {

@@ -103,6 +103,15 @@ async fn a_function_that_lacks_a_setting_says_which() {
             ],
             "SHARDS",
         ),
+        (
+            vec![
+                ("EVENTS_TABLE", "t"),
+                ("KEYS_TABLE", "k"),
+                ("COUNTS_TABLE", "c"),
+                ("SHARDS", "4"),
+            ],
+            "FILTERS",
+        ),
     ] {
         for binary in [
             env!("CARGO_BIN_EXE_create-event"),

@@ -5,7 +5,9 @@ use std::time::Duration;
 use audit_log::count::Indexer;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::store::EventKey;
-use audit_log_testing::tables::{LAG, OLD_EVENTS, SHARDS, events, events_from, list};
+use audit_log_testing::tables::{
+    LAG, OLD_EVENTS, SHARDS, events, events_from, is_of_user, list, of_user,
+};
 use audit_log_testing::{Tables, ids, settings, stores};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -87,10 +89,10 @@ async fn sixteen_shards_share_one_budget() {
     let load: Vec<EventKey> = (0..6400_u64)
         .map(|number| {
             let at = now().saturating_sub(Duration::from_millis(3 * number));
-            EventKey {
-                id: EventId::new(at, number.wrapping_mul(0x9E37_79B9_7F4A_7C15), 16),
-                user_id: "1".parse().unwrap(),
-            }
+            of_user(
+                EventId::new(at, number.wrapping_mul(0x9E37_79B9_7F4A_7C15), 16),
+                "1",
+            )
         })
         .collect();
     tables.write_of(&load, 2 << 10).await;
@@ -221,9 +223,9 @@ async fn a_total_that_left_something_out_says_so() {
         };
         // All that the stream has delivered counts, and what was read of the rest.
         let delivered = EventId::lowest_at(now().saturating_sub(LAG));
-        let delivered = load.iter().filter(|event| {
-            event.id < delivered && (all == there || event.user_id.as_str() == "1")
-        });
+        let delivered = load
+            .iter()
+            .filter(|event| event.id < delivered && (all == there || is_of_user(&event, "1")));
         let least = if all == there {
             OLD_EVENTS
         } else {
@@ -288,7 +290,7 @@ async fn a_range_on_either_side_of_now_is_counted_exactly() {
             let within = |event: &&&EventKey| {
                 first <= event.id
                     && event.id < end
-                    && user.is_none_or(|user| event.user_id.as_str() == user)
+                    && user.is_none_or(|user| is_of_user(&event, user))
             };
             let expected: Vec<String> = all
                 .iter()

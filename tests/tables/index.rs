@@ -8,7 +8,9 @@ use audit_log::event::{EventId, Timestamp};
 use audit_log::index_events::{BatchResponse, StreamBatch};
 use audit_log::limits::SETTLE;
 use audit_log::store::{EventKey, Partition};
-use audit_log_testing::tables::{SHARDS, events, events_from, list, sample};
+use audit_log_testing::tables::{
+    SHARDS, events, events_from, is_of_user, list, of_user, sample, user,
+};
 use audit_log_testing::{Tables, ids, settings, stores};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -230,10 +232,7 @@ async fn a_log_with_more_shards_is_complete_at_once() {
             number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
             store.shards().get(),
         );
-        EventKey {
-            id,
-            user_id: "1".parse().unwrap(),
-        }
+        of_user(id, "1")
     });
     let new: Vec<EventKey> = new.collect();
     let newest_first = |events: &[&[EventKey]]| {
@@ -452,7 +451,7 @@ async fn a_node_of_a_newer_version_is_kept_and_not_used() {
     let root = nodes
         .items()
         .iter()
-        .find(|node| node["node"].as_s().unwrap() == "user#1#")
+        .find(|node| node["node"].as_s().unwrap() == "user_id#1#")
         .unwrap();
     let mut newer = root.clone();
     newer.insert(
@@ -501,7 +500,7 @@ async fn a_users_trie_is_completed_without_new_events() {
     let building = units_of_a_total(&tables, now).await;
     let others: Vec<EventKey> = events
         .iter()
-        .filter(|event| event.user_id.as_str() != "1")
+        .filter(|event| !is_of_user(event, "1"))
         .take(1)
         .cloned()
         .collect();
@@ -516,8 +515,8 @@ async fn a_users_trie_is_completed_without_new_events() {
 
 /// Each user's trie has two levels, as that of a user with some thousand events of a year.
 async fn with_tries(tables: &Tables, users: usize, now: Timestamp) {
-    let users = (0..users).map(|user| async move {
-        let partition = Partition::User(format!("busy-{user}").parse().unwrap());
+    let users = (0..users).map(|number| async move {
+        let partition = user(&format!("busy-{number}"));
         tables
             .indexer
             .start(&partition, now.saturating_sub(SETTLE))
@@ -554,10 +553,7 @@ async fn a_batch_of_many_users_waits_a_few_times_in_sequence() {
         events
             .into_iter()
             .enumerate()
-            .map(|(number, event)| EventKey {
-                user_id: user(number).parse().unwrap(),
-                ..event
-            })
+            .map(|(number, event)| of_user(event.id, &user(number)))
             .collect()
     };
     for (name, events, most) in [

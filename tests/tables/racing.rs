@@ -10,8 +10,9 @@ use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::limits::SETTLE;
-use audit_log::store::{EventKey, Partition};
+use audit_log::store::EventKey;
 use audit_log::telemetry::Metrics;
+use audit_log_testing::tables::{is_of_user, of_user, user};
 use audit_log_testing::{Tables, event_with, ids, post_request};
 use futures_util::future::{join, join_all};
 use rand::rngs::StdRng;
@@ -120,7 +121,7 @@ async fn record(tables: &Tables, plan: &Plan) -> (EventId, bool) {
 async fn indexed(now: Timestamp) -> Tables {
     let tables = Tables::start().await;
     tables.index(now).await;
-    for user in USERS.map(|user| Partition::User(user.parse().unwrap())) {
+    for user in USERS.map(user) {
         tables
             .indexer
             .start(&user, now.saturating_sub(SETTLE))
@@ -134,7 +135,7 @@ async fn indexed(now: Timestamp) -> Tables {
 /// How many events of `user`, or of all, there are.
 fn count<'a>(recorded: impl Iterator<Item = &'a Recorded>, user: Option<&str>) -> u64 {
     recorded
-        .filter(|recorded| user.is_none_or(|user| recorded.key.user_id.as_str() == user))
+        .filter(|recorded| user.is_none_or(|user| is_of_user(&recorded.key, user)))
         .count() as u64
 }
 
@@ -186,10 +187,7 @@ async fn run(seed: u64) -> (usize, usize) {
         .await;
         for (plan, (id, uncounted)) in plans.iter().zip(recorded) {
             let recorded = Recorded {
-                key: EventKey {
-                    id,
-                    user_id: plan.user.parse().unwrap(),
-                },
+                key: of_user(id, &plan.user),
                 due: shifted(now, rng.random_range(0..=MAX_LAG_MILLIS) as i64),
                 uncounted,
             };

@@ -8,7 +8,7 @@ use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::limits::{LATE, SETTLE};
 use audit_log::store::{EventKey, Partition};
-use audit_log_testing::tables::{SHARDS, events};
+use audit_log_testing::tables::{SHARDS, events, of_user, user};
 use audit_log_testing::{Tables, event, ids};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -29,13 +29,15 @@ fn at(after: Duration) -> Timestamp {
 
 /// So many that the lane's leaf has split: a root, two nodes, and two leaves.
 fn indexed() -> Vec<EventKey> {
-    let key = |number: u64| EventKey {
-        id: EventId::new(
-            at(Duration::from_millis(300 * number)),
-            number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
-            1,
-        ),
-        user_id: "1".parse().unwrap(),
+    let key = |number: u64| {
+        of_user(
+            EventId::new(
+                at(Duration::from_millis(300 * number)),
+                number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+                1,
+            ),
+            "1",
+        )
     };
     (0..300).map(key).collect()
 }
@@ -110,11 +112,7 @@ async fn what_is_written_is_what_other_versions_read() {
     let keys = items(&tables, "KeysTable").await;
     // The lanes of the shards are ready, that of a user is building.
     tables.index(now).await;
-    tables
-        .indexer
-        .start(&Partition::User("1".parse().unwrap()), now)
-        .await
-        .unwrap();
+    tables.indexer.start(&user("1"), now).await.unwrap();
     let added = tables.indexer.add(&indexed(), now).await;
     assert!(added.failed.is_empty(), "{added:?}");
     let counts = items(&tables, "CountsTable").await;
@@ -181,11 +179,6 @@ async fn what_another_version_wrote_is_read_and_added_to() {
         );
     }
     tables
-        .reconcile(
-            (0..SHARDS)
-                .map(Partition::Shard)
-                .chain([Partition::User("1".parse().unwrap())]),
-            now,
-        )
+        .reconcile((0..SHARDS).map(Partition::Shard).chain([user("1")]), now)
         .await;
 }

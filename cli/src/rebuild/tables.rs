@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use audit_log::config::Settings;
 use audit_log::dynamodb::client_from;
+use audit_log::event::Filters;
 use audit_log::limits::SETTLE;
 use audit_log_cli::serve::engine::{Address, DATABASE, Engine};
 use audit_log_cli::serve::tables::create_tables;
@@ -21,7 +22,7 @@ use super::{Arguments, Failure};
 pub struct Tables {
     pub client: Client,
     pub settings: Settings,
-    /// How long the user_id GSI lags at most.
+    /// How long a GSI lags at most.
     pub settle: Duration,
 }
 
@@ -37,16 +38,19 @@ impl Tables {
         ) else {
             return Tables::in_folder(&arguments.data, &arguments.template).await;
         };
+        // A person runs this, so the credentials may be in any of the places that AWS knows.
+        let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+        let client = client_from((&config).into());
+        let filters = filters_of(&describe(&client, &events_table).await?);
         let settings = Settings {
             events_table,
             keys_table,
             counts_table,
             shards: shards.parse()?,
+            filters,
         };
-        // A person runs this, so the credentials may be in any of the places that AWS knows.
-        let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
         Ok(Tables {
-            client: client_from((&config).into()),
+            client,
             settings,
             settle: SETTLE,
         })
@@ -54,7 +58,7 @@ impl Tables {
 
     /// Starts an engine on a data folder.
     async fn in_folder(data: &Path, template: &Path) -> Result<Tables, Failure> {
-        let template = Template::read(template)?;
+        let template = Template::read(template, Some(Filters::NONE))?;
         if !data.join(DATABASE).is_file() {
             let problem = format!(
                 "there is no log in {}; name its folder with --data",
@@ -75,25 +79,38 @@ impl Tables {
             return Err("the template has no function that indexes events".into());
         };
         let environment = &index_events.environment;
-        let settings = Settings::read(|name| environment.get(name).cloned())
+        let mut settings = Settings::read(|name| environment.get(name).cloned())
             .map_err(|error| format!("the environment in the template is not usable: {error}"))?;
+        settings.filters = filters_of(&describe(&client, &settings.events_table).await?);
         Ok(Tables {
             client,
             settings,
-            // The GSI of the embedded engine never lags.
+            // A GSI of the embedded engine never lags.
             settle: Duration::ZERO,
         })
     }
 
     /// About how many items the events table has.
     pub async fn item_count(&self) -> Result<u64, Failure> {
-        let table = &self.settings.events_table;
-        let described = self.client.describe_table().table_name(table).send().await;
-        let described = described.map_err(|error| {
-            let cause = DisplayErrorContext(&error);
-            format!("cannot read the table {table}: {cause}")
-        })?;
-        let items = described.table().and_then(TableDescription::item_count);
-        Ok(u64::try_from(items.unwrap_or(0)).unwrap_or(0))
+        let table = describe(&self.client, &self.settings.events_table).await?;
+        Ok(u64::try_from(table.item_count().unwrap_or(0)).unwrap_or(0))
     }
+}
+
+async fn describe(client: &Client, table: &str) -> Result<TableDescription, Failure> {
+    let described = client.describe_table().table_name(table).send().await;
+    let described = described.map_err(|error| {
+        let cause = DisplayErrorContext(&error);
+        format!("cannot read the table {table}: {cause}")
+    })?;
+    described
+        .table
+        .ok_or_else(|| format!("there is no table {table}").into())
+}
+
+/// The filters of a log, as the GSIs of its events table show.
+fn filters_of(table: &TableDescription) -> Filters {
+    let indexes = table.global_secondary_indexes().iter();
+    let keys = indexes.flat_map(|index| index.key_schema());
+    Filters::of_partition_keys(keys.map(|key| key.attribute_name()))
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use audit_log::event::Filters;
 use aws_sdk_dynamodb::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,6 +34,8 @@ pub struct Options {
     pub storage: Storage,
     /// The SAM template.
     pub template: PathBuf,
+    /// The fields by which lists can be filtered. Without them, the template's default.
+    pub filters: Option<Filters>,
     /// The Lambda endpoint of the functions. Without one, they run in this process.
     pub lambda_url: Option<String>,
 }
@@ -90,7 +93,7 @@ impl Service {
     ///
     /// [`StartError`], in one sentence.
     pub async fn start(options: &Options) -> Result<Service, StartError> {
-        let template = Template::read(&options.template)?;
+        let template = Template::read(&options.template, options.filters)?;
         // The port comes first, so that a port in use is reported before the engine is opened.
         let (listener, address) = listen(options.host, options.port, "--port").await?;
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use audit_log::config::Settings;
 use audit_log::count::CountsTable;
 use audit_log::dynamodb::client_from;
+use audit_log::event::Filters;
 use audit_log::store::EventStore;
 use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{
@@ -40,6 +41,7 @@ impl FakeDynamoDb {
             keys_table: "keys".to_owned(),
             counts_table: "counts".to_owned(),
             shards: "1".parse().unwrap(),
+            filters: Filters::ALL,
         };
         (
             EventStore::new(client.clone(), &settings),

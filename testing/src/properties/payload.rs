@@ -1,6 +1,6 @@
 //! An invocation's payload, whatever it is, through each of the handlers.
 
-use audit_log::event::NewEvent;
+use audit_log::event::{Field, FieldValue, NewEvent};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -50,13 +50,16 @@ fn check(response: &Value) -> u64 {
     status
 }
 
-/// An item has a document that keeps the rules, and the user ID of that document.
+/// An item has a document that keeps the rules, and the fields of that document by which lists can
+/// be filtered.
 fn check_recorded(item: &Value) {
     let document = item["event"]["S"].as_str().unwrap();
     let event = NewEvent::parse(document, now()).unwrap();
     assert_eq!(event.document(), document);
-    assert_eq!(
-        event.user_id().as_str(),
-        item["user_id"]["S"].as_str().unwrap()
-    );
+    for field in Field::ALL {
+        let values = event.values();
+        let value = values.iter().find(|value| value.field() == field);
+        let attribute = item[field.name()]["S"].as_str();
+        assert_eq!(value.map(FieldValue::as_str), attribute);
+    }
 }

@@ -71,7 +71,9 @@ fn check_links(path: &str, query: &ListQuery) {
         let (_, raw) = target.split_once('?').unwrap();
         let linked = ListQuery::parse(&raw.parse().unwrap(), Some(raw)).unwrap();
         let cursor = (rel == "next").then_some(next);
-        assert_eq!(linked.selection(), query.selection(), "{rel}");
+        assert_eq!(linked.filters(), query.filters(), "{rel}");
+        assert_eq!(linked.range(), query.range(), "{rel}");
+        assert_eq!(linked.order(), query.order(), "{rel}");
         assert_eq!(linked.per_page(), query.per_page(), "{rel}");
         assert_eq!(linked.total(), query.total(), "{rel}");
         assert_eq!(linked.cursor(), cursor, "{rel}");

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use audit_log::event::{EventId, Timestamp};
 use audit_log::store::EventKey;
+use serde_json::json;
+
+use super::keys::{is_of_user, of_user};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use futures_util::stream::{StreamExt, iter};
@@ -88,17 +91,22 @@ async fn write_of(client: &Client, events: &[EventKey], item_bytes: usize) {
 }
 
 fn put(event: &EventKey, filling: &str) -> WriteRequest {
-    let document = format!("{{\"user_id\":\"{}\",\"x\":\"{filling}\"}}", event.user_id);
+    let mut document = json!({"x": filling});
+    for value in &event.values {
+        document[value.field().name()] = json!(value);
+    }
     let attributes = [
         ("shard", format!("{:x}", event.id.shard())),
         ("id", event.id.to_string()),
-        ("user_id", event.user_id.to_string()),
-        ("event", document),
+        ("event", document.to_string()),
         ("recorded_at", "2024-01-01T00:00:00.000Z".to_owned()),
     ];
-    let item = attributes.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+    let fields = event.values.iter();
+    let fields = fields.map(|value| (value.field().name(), value.to_string()));
+    let item = attributes.into_iter().chain(fields);
+    let item = item.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
     let put = PutRequest::builder()
-        .set_item(Some(item.into()))
+        .set_item(Some(item.collect()))
         .build()
         .unwrap();
     WriteRequest::builder().put_request(put).build()
@@ -125,18 +133,14 @@ pub fn events_from(start: Timestamp, count: usize, span: Duration) -> Vec<EventK
             0 => "1".to_owned(),
             _ => format!("u{}", number % 5000),
         };
-        EventKey {
-            id: EventId::new(at, rng.random(), SHARDS),
-            user_id: user_id.parse().unwrap(),
-        }
+        of_user(EventId::new(at, rng.random(), SHARDS), &user_id)
     };
     (0..count).map(event).collect()
 }
 
 /// An event of user 1's that makes the indexer count the events of the user.
 pub fn sample(events: &[EventKey]) -> &EventKey {
-    let sampled = |event: &&EventKey| {
-        event.user_id.as_str() == "1" && (event.id.to_bits() >> 4).is_multiple_of(32)
-    };
+    let sampled =
+        |event: &&EventKey| is_of_user(&event, "1") && (event.id.to_bits() >> 4).is_multiple_of(32);
     events.iter().find(sampled).unwrap()
 }

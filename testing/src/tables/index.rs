@@ -103,11 +103,13 @@ impl Tables {
 /// A stream's batch of new events, as Lambda delivers it.
 pub fn stream_batch(events: &[EventKey]) -> Value {
     let record = |(number, event): (usize, &EventKey)| {
-        let image = json!({
+        let mut image = json!({
             "id": {"S": event.id.to_string()},
-            "user_id": {"S": event.user_id},
             "event": {"S": "{}"},
         });
+        for value in &event.values {
+            image[value.field().name()] = json!({"S": value});
+        }
         let number = number.to_string();
         json!({"eventName": "INSERT", "dynamodb": {"SequenceNumber": number, "NewImage": image}})
     };

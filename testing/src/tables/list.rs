@@ -13,7 +13,7 @@ use lambda_http::Body;
 use lambda_http::http::Response;
 use serde_json::Value;
 
-use super::Tables;
+use super::{Tables, is_of_user};
 use crate::{get_request, ids, list_request, usage};
 
 /// How many events a page has in [`Tables::check`].
@@ -48,7 +48,7 @@ impl Tables {
     pub async fn check(&self, events: &[EventKey], now: Timestamp) {
         let all: BTreeSet<EventId> = events.iter().map(|event| event.id).collect();
         self.check_pages("", &all, now).await;
-        let events_of_1 = events.iter().filter(|event| event.user_id.as_str() == "1");
+        let events_of_1 = events.iter().filter(|event| is_of_user(&event, "1"));
         let ids_of_1: BTreeSet<EventId> = events_of_1.map(|event| event.id).collect();
         self.check_pages("&user_id=1", &ids_of_1, now).await;
     }

@@ -3,6 +3,7 @@
 
 mod fill;
 mod index;
+mod keys;
 mod list;
 mod record;
 
@@ -12,7 +13,7 @@ use audit_log::config::Settings;
 use audit_log::count::{CountsTable, Indexer};
 use audit_log::deps::Deps;
 use audit_log::effects::Effects;
-use audit_log::event::Timestamp;
+use audit_log::event::{Filters, Timestamp};
 use audit_log::list_events::ListEvents;
 use audit_log::store::EventStore;
 use audit_log_cli::serve::engine::Address;
@@ -24,6 +25,7 @@ use crate::{repo_path, settings, start_engine, stores};
 
 pub use fill::{LAG, OLD_EVENTS, events, events_from, sample, write};
 pub use index::stream_batch;
+pub use keys::{is_of_user, of_user, user, with};
 pub use list::list;
 
 /// As many as the template has by default.
@@ -49,7 +51,12 @@ pub struct Tables {
 impl Tables {
     /// Empty tables in an engine of their own, which lives as long as the test.
     pub async fn start() -> Tables {
-        let template = Template::read(&repo_path("template.yaml")).unwrap();
+        Tables::with_filters(Filters::ALL).await
+    }
+
+    /// The same, with these filters.
+    pub async fn with_filters(filters: Filters) -> Tables {
+        let template = Template::read(&repo_path("template.yaml"), Some(filters)).unwrap();
         let tables: Vec<Table> = template
             .tables
             .into_iter()
@@ -60,13 +67,21 @@ impl Tables {
         create_tables(&client, &dynamodb.url, &tables)
             .await
             .unwrap();
-        Tables::at(dynamodb).await
+        Tables::at_with(dynamodb, filters).await
     }
 
     /// The tables that an engine has.
     pub async fn at(dynamodb: Address) -> Tables {
+        Tables::at_with(dynamodb, Filters::ALL).await
+    }
+
+    async fn at_with(dynamodb: Address, filters: Filters) -> Tables {
         let client = dynamodb.client().await;
-        let (store, counts) = stores(&client, &settings(SHARDS));
+        let settings = Settings {
+            filters,
+            ..settings(SHARDS)
+        };
+        let (store, counts) = stores(&client, &settings);
         let indexer = Indexer::new(store.clone(), counts.clone());
         let now = Arc::new(Mutex::new(Timestamp::EPOCH));
         let clock = now.clone();

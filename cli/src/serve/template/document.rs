@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use audit_log::event::Filters;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -72,6 +73,9 @@ struct Event {
     properties: Value,
 }
 
+/// The parameter that says by which fields lists can be filtered.
+const FILTERS: &str = "Filters";
+
 /// Lambda's own default: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>.
 const DEFAULT_TIMEOUT: u64 = 3;
 
@@ -84,8 +88,13 @@ impl Document {
         serde_saphyr::from_str(text).map_err(|error| one_line(&error.to_string()))
     }
 
-    /// The functions and tables that the file declares. The error is one line.
-    pub fn template(&self) -> Result<Template, String> {
+    /// The functions and tables that the file declares, with these filters instead of the default
+    /// ones. The error is one line.
+    pub fn template(mut self, filters: Option<Filters>) -> Result<Template, String> {
+        if let (Some(filters), Some(parameter)) = (filters, self.parameters.get_mut(FILTERS)) {
+            parameter.default = Value::from(filters.as_str());
+        }
+        let filters = self.filters()?;
         let mut functions = BTreeMap::new();
         let mut tables = Vec::new();
         for (id, resource) in &self.resources {
@@ -101,7 +110,7 @@ impl Document {
                 "AWS::DynamoDB::Table" => {
                     let mut table: Table = serde_json::from_value(properties).map_err(named)?;
                     table.name = table_name(id, resource);
-                    tables.push(table);
+                    tables.push(table.with_filters(filters));
                 }
                 _ => {}
             }
@@ -115,6 +124,16 @@ impl Document {
             );
         }
         Ok(Template { functions, tables })
+    }
+
+    /// The value of the parameter `Filters`.
+    fn filters(&self) -> Result<Filters, String> {
+        match self.parameters.get(FILTERS) {
+            Some(parameter) => plain(&parameter.default)
+                .parse()
+                .map_err(|error| format!("{FILTERS}: {error}")),
+            None => Ok(Filters::ALL),
+        }
     }
 
     fn function(

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use audit_log::event::Filters;
+
 use self::document::Document;
 use super::tables::Table;
 
@@ -78,24 +80,25 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Reads a template from a file.
+    /// Reads a template from a file. Its parameter `Filters` has its default, or the value that is
+    /// given.
     ///
     /// # Errors
     ///
     /// [`TemplateError`], in one sentence.
-    pub fn read(path: &Path) -> Result<Template, TemplateError> {
+    pub fn read(path: &Path, filters: Option<Filters>) -> Result<Template, TemplateError> {
         let text = std::fs::read_to_string(path).map_err(|error| TemplateError::Read {
             path: path.into(),
             error,
         })?;
-        Template::parse(&text).map_err(|problem| TemplateError::Broken {
+        Template::parse(&text, filters).map_err(|problem| TemplateError::Broken {
             path: path.into(),
             problem,
         })
     }
 
-    fn parse(text: &str) -> Result<Template, String> {
-        Document::parse(text)?.template()
+    fn parse(text: &str, filters: Option<Filters>) -> Result<Template, String> {
+        Document::parse(text)?.template(filters)
     }
 }
 
@@ -106,10 +109,11 @@ mod tests {
     #[test]
     fn the_projects_template_is_understood() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-        let template = Template::read(&path).unwrap();
+        let template = Template::read(&path, None).unwrap();
         let create = &template.functions["CreateEventFunction"];
         assert_eq!(create.binary, "create-event");
         assert_eq!(create.environment["SHARDS"], "2");
+        assert_eq!(create.environment["FILTERS"], "event_type,src_service");
         assert_eq!(create.environment["EVENTS_TABLE"], "EventsTable");
         assert_eq!(
             create.routes,
@@ -148,7 +152,7 @@ mod tests {
                 "F: invalid type",
             ),
         ] {
-            let problem = Template::parse(text).unwrap_err();
+            let problem = Template::parse(text, None).unwrap_err();
             assert!(
                 problem.contains(expected) && !problem.contains('\n'),
                 "{problem}"
