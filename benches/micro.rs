@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use audit_log::event::{EventId, Order, Timestamp};
+use audit_log::event::{EventId, Timestamp};
 use audit_log_testing::report::Report;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

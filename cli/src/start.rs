@@ -42,6 +42,9 @@ pub struct Arguments {
     /// The SAM template that declares routes, functions and tables.
     #[arg(long, value_name = "FILE", default_value = crate::TEMPLATE)]
     template: PathBuf,
+    /// Let web pages of this origin call the API (CORS), such as http://localhost:3000.
+    #[arg(long, value_name = "ORIGIN")]
+    allowed_origin: Option<String>,
 }
 
 /// The event of the request that the greeting suggests.
@@ -77,6 +80,7 @@ fn options(arguments: Arguments) -> Options {
         storage,
         template: arguments.template,
         filters: arguments.filters,
+        allowed_origin: arguments.allowed_origin,
         lambda_url: arguments.lambda_url,
     }
 }

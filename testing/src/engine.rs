@@ -43,6 +43,7 @@ pub fn options(storage: Storage) -> Options {
         storage,
         template: repo_path("template.yaml"),
         filters: None,
+        allowed_origin: None,
         lambda_url: None,
     }
 }

@@ -31,7 +31,7 @@ async fn silent(table: Option<&'static str>) -> (Tables, Faulty) {
 
 /// The `Timeout` that the template gives a function.
 fn timeout(binary: &str) -> Duration {
-    let template = Template::read(&repo_path("template.yaml"), None).unwrap();
+    let template = Template::read(&repo_path("template.yaml")).unwrap();
     let function = template
         .functions
         .into_values()

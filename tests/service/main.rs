@@ -9,6 +9,7 @@
 
 mod counting;
 mod create;
+mod gateway;
 mod large;
 mod metrics;
 mod payloads;

@@ -18,7 +18,7 @@ struct Functions {
 impl Functions {
     async fn start() -> Functions {
         let app = App::start().await;
-        let template = Template::read(&repo_path("template.yaml"), None).unwrap();
+        let template = Template::read(&repo_path("template.yaml")).unwrap();
         let function =
             |name: &str| Function::new(&template.functions[name], &app.service().client).unwrap();
         let create = function("CreateEventFunction");

@@ -11,7 +11,7 @@ use serde_json::Value;
 type Routes = BTreeSet<(String, String)>;
 
 fn of_the_template() -> Routes {
-    let template = Template::read(&repo_path("template.yaml"), None).unwrap();
+    let template = Template::read(&repo_path("template.yaml")).unwrap();
     let mut routes = Routes::new();
     for function in template.functions.into_values() {
         for route in function.routes {
@@ -95,7 +95,7 @@ async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
 /// A function that is added to the template is only complete with all of these.
 #[test]
 fn each_function_has_a_binary_a_handler_and_a_deployment() {
-    let template = Template::read(&repo_path("template.yaml"), None).unwrap();
+    let template = Template::read(&repo_path("template.yaml")).unwrap();
     let manifest: toml::Table = read_file("Cargo.toml").parse().unwrap();
     let binaries: Vec<&str> = manifest["bin"]
         .as_array()

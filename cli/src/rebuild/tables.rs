@@ -9,7 +9,7 @@ use audit_log::event::Filters;
 use audit_log::limits::SETTLE;
 use audit_log_cli::serve::engine::{Address, DATABASE, Engine};
 use audit_log_cli::serve::tables::create_tables;
-use audit_log_cli::serve::template::Template;
+use audit_log_cli::serve::template::{FILTERS, Parameters, Template};
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
@@ -58,7 +58,9 @@ impl Tables {
 
     /// Starts an engine on a data folder.
     async fn in_folder(data: &Path, template: &Path) -> Result<Tables, Failure> {
-        let template = Template::read(template, Some(Filters::NONE))?;
+        // No GSI is added to the log. The tables themselves say which filters it has.
+        let none = (FILTERS.to_owned(), Filters::NONE.as_str().to_owned());
+        let template = Template::read_with(template, &Parameters::from([none]))?;
         if !data.join(DATABASE).is_file() {
             let problem = format!(
                 "there is no log in {}; name its folder with --data",

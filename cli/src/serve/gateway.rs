@@ -6,34 +6,40 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use audit_log::effects::Effects;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::cors;
 use super::functions::{Function, InvokeError};
-use super::template::Route;
+use super::template::{Cors, Route};
 
 /// The largest request that API Gateway accepts, 10 MB:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
 const MAX_REQUEST_BYTES: usize = 10 * 1024 * 1024;
+/// How much of a larger request is read before it is refused. Many clients look for the response
+/// only after they have sent everything. A connection that is closed before is an error to them.
+const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 
 /// The routes of the API and the functions behind them.
 #[derive(Clone)]
 pub struct Gateway {
     routes: Vec<(Route, Function)>,
+    cors: Option<Cors>,
 }
 
 impl Gateway {
-    /// A gateway with these routes.
-    pub fn new(routes: Vec<(Route, Function)>) -> Gateway {
-        Gateway { routes }
+    /// A gateway with these routes, and with what web pages may do.
+    pub fn new(routes: Vec<(Route, Function)>, cors: Option<Cors>) -> Gateway {
+        Gateway { routes, cors }
     }
 
     /// The web application. It must be served with the caller's address as [`ConnectInfo`].
@@ -98,13 +104,35 @@ async fn respond(
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
-        return own_response(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    let Some(cors) = &gateway.cors else {
+        return routed(&gateway, client, &parts, body).await;
+    };
+    if parts.method == Method::OPTIONS {
+        return cors::preflight(cors, &parts.headers);
+    }
+    let mut response = routed(&gateway, client, &parts, body).await;
+    cors::expose(cors, &parts.headers, response.headers_mut());
+    response
+}
+
+/// The response of the function that a route leads to.
+async fn routed(
+    gateway: &Gateway,
+    client: SocketAddr,
+    parts: &Parts,
+    body: Body,
+) -> Response<Body> {
+    let body = match read(body).await {
+        Ok(Some(body)) => body,
+        Ok(None) => {
+            return own_response(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+        }
+        Err(_) => return own_response(StatusCode::BAD_REQUEST, "Bad Request"),
     };
     let Some(matched) = gateway.route(parts.method.as_str(), parts.uri.path()) else {
         return own_response(StatusCode::NOT_FOUND, "Not Found");
     };
-    let payload = payload(&parts, &body, client, &matched).to_string();
+    let payload = payload(parts, &body, client, &matched).to_string();
     let returned = matched.function.invoke(payload).await;
     match returned.and_then(|returned| http_response(&returned)) {
         Ok(response) => response,
@@ -116,6 +144,24 @@ async fn respond(
             own_response(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
     }
+}
+
+/// The body of a request, or `None` if it is too large.
+async fn read(body: Body) -> Result<Option<Bytes>, axum::Error> {
+    let mut stream = body.into_data_stream();
+    let mut kept = Vec::new();
+    let mut received = 0;
+    while let Some(part) = stream.next().await {
+        let part = part?;
+        received += part.len();
+        if received > MAX_DISCARDED_BYTES {
+            break;
+        }
+        if received <= MAX_REQUEST_BYTES {
+            kept.extend_from_slice(&part);
+        }
+    }
+    Ok((received <= MAX_REQUEST_BYTES).then(|| kept.into()))
 }
 
 /// A response that API Gateway gives by itself, without a function.

@@ -5,6 +5,7 @@
 //! [`engine`]. [`stream`] then delivers the recorded event to the count index. Routes, functions,
 //! environments and tables come from `template.yaml`, which [`template`] reads.
 
+mod cors;
 pub mod engine;
 pub mod functions;
 pub mod gateway;

@@ -16,7 +16,7 @@ use super::functions::{Function, FunctionError};
 use super::gateway::Gateway;
 use super::stream::{Flush, Stream};
 use super::tables::{TableError, create_tables};
-use super::template::{Template, TemplateError};
+use super::template::{ALLOWED_ORIGIN, FILTERS, Parameters, Template, TemplateError};
 
 /// How long requests in progress may take once the service stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -36,6 +36,8 @@ pub struct Options {
     pub template: PathBuf,
     /// The fields by which lists can be filtered. Without them, the template's default.
     pub filters: Option<Filters>,
+    /// The web origin whose pages may call the API, if there is one.
+    pub allowed_origin: Option<String>,
     /// The Lambda endpoint of the functions. Without one, they run in this process.
     pub lambda_url: Option<String>,
 }
@@ -93,7 +95,7 @@ impl Service {
     ///
     /// [`StartError`], in one sentence.
     pub async fn start(options: &Options) -> Result<Service, StartError> {
-        let template = Template::read(&options.template, options.filters)?;
+        let template = Template::read_with(&options.template, &parameters(options))?;
         // The port comes first, so that a port in use is reported before the engine is opened.
         let (listener, address) = listen(options.host, options.port, "--port").await?;
 
@@ -121,7 +123,7 @@ impl Service {
 
         // 3. The gateway, which invokes functions for requests.
         let (stop_gateway, gateway_stopped) = watch::channel(());
-        let app = Gateway::new(routes)
+        let app = Gateway::new(routes, template.cors)
             .app()
             .into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, app).with_graceful_shutdown(closed(gateway_stopped));
@@ -179,6 +181,18 @@ impl Service {
             ended(engine).await;
         }
     }
+}
+
+/// The parameters of the template that the options set.
+fn parameters(options: &Options) -> Parameters {
+    let mut parameters = Parameters::new();
+    if let Some(filters) = options.filters {
+        parameters.insert(FILTERS.to_owned(), filters.as_str().to_owned());
+    }
+    if let Some(origin) = &options.allowed_origin {
+        parameters.insert(ALLOWED_ORIGIN.to_owned(), origin.clone());
+    }
+    parameters
 }
 
 /// Starts the embedded engine, unless the options name another one. Returns the address of the

@@ -127,6 +127,15 @@ impl App {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// `GET` of a path with its query, and with more headers.
+    pub async fn get_with(&self, headers: &[(&str, &str)], path: &str) -> Response {
+        let mut request = self.request(Method::GET, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request).await
+    }
+
     /// The list at a path and all that follow it by their `next` links.
     pub async fn follow(&self, path: &str) -> Vec<Response> {
         let mut pages = Vec::new();

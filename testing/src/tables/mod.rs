@@ -18,7 +18,7 @@ use audit_log::list_events::ListEvents;
 use audit_log::store::EventStore;
 use audit_log_cli::serve::engine::Address;
 use audit_log_cli::serve::tables::{Table, create_tables};
-use audit_log_cli::serve::template::Template;
+use audit_log_cli::serve::template::{FILTERS, Parameters, Template};
 use aws_sdk_dynamodb::Client;
 
 use crate::{repo_path, settings, start_engine, stores};
@@ -56,7 +56,8 @@ impl Tables {
 
     /// The same, with these filters.
     pub async fn with_filters(filters: Filters) -> Tables {
-        let template = Template::read(&repo_path("template.yaml"), Some(filters)).unwrap();
+        let parameters = Parameters::from([(FILTERS.to_owned(), filters.as_str().to_owned())]);
+        let template = Template::read_with(&repo_path("template.yaml"), &parameters).unwrap();
         let tables: Vec<Table> = template
             .tables
             .into_iter()

@@ -7,7 +7,7 @@ use audit_log::event::Filters;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Function, Route, StreamSource, Template};
+use super::{Cors, FILTERS, Function, Parameters, Route, StreamSource, Template};
 use crate::serve::tables::Table;
 
 /// The complete file. The YAML reader drops CloudFormation's tags (`!Ref`, `!GetAtt`), so a
@@ -73,9 +73,6 @@ struct Event {
     properties: Value,
 }
 
-/// The parameter that says by which fields lists can be filtered.
-const FILTERS: &str = "Filters";
-
 /// Lambda's own default: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>.
 const DEFAULT_TIMEOUT: u64 = 3;
 
@@ -88,15 +85,23 @@ impl Document {
         serde_saphyr::from_str(text).map_err(|error| one_line(&error.to_string()))
     }
 
-    /// The functions and tables that the file declares, with these filters instead of the default
-    /// ones. The error is one line.
-    pub fn template(mut self, filters: Option<Filters>) -> Result<Template, String> {
-        if let (Some(filters), Some(parameter)) = (filters, self.parameters.get_mut(FILTERS)) {
-            parameter.default = Value::from(filters.as_str());
+    /// The same file with other values for these parameters. The error is one line.
+    pub fn with(mut self, parameters: &Parameters) -> Result<Document, String> {
+        for (name, value) in parameters {
+            let Some(parameter) = self.parameters.get_mut(name) else {
+                return Err(format!("it has no parameter {name}"));
+            };
+            parameter.default = Value::String(value.clone());
         }
+        Ok(self)
+    }
+
+    /// The functions, tables and web origins that the file declares. The error is one line.
+    pub fn template(&self) -> Result<Template, String> {
         let filters = self.filters()?;
         let mut functions = BTreeMap::new();
         let mut tables = Vec::new();
+        let mut cors = None;
         for (id, resource) in &self.resources {
             let named = |error: serde_json::Error| format!("{id}: {error}");
             let properties = resource.properties.clone();
@@ -112,6 +117,10 @@ impl Document {
                     table.name = table_name(id, resource);
                     tables.push(table.with_filters(filters));
                 }
+                "AWS::ApiGatewayV2::Api" => {
+                    let configuration = &properties["CorsConfiguration"];
+                    cors = self.cors(configuration).map_err(named)?;
+                }
                 _ => {}
             }
         }
@@ -123,7 +132,29 @@ impl Document {
                 "no function has a route (a resource of type AWS::ApiGatewayV2::Route)".to_owned(),
             );
         }
-        Ok(Template { functions, tables })
+        Ok(Template {
+            functions,
+            tables,
+            cors,
+        })
+    }
+
+    /// What web pages may do, or `None` if no origin is named.
+    fn cors(&self, configuration: &Value) -> serde_json::Result<Option<Cors>> {
+        // !If [condition, configuration, nothing]. The condition is that there is an origin.
+        let configuration = match configuration {
+            Value::Array(branches) => branches.get(1).unwrap_or(&Value::Null),
+            other => other,
+        };
+        if configuration.is_null() {
+            return Ok(None);
+        }
+        let mut cors = Cors::deserialize(configuration)?;
+        for origin in &mut cors.allow_origins {
+            *origin = self.resolve(&Value::String(origin.clone()));
+        }
+        cors.allow_origins.retain(|origin| !origin.is_empty());
+        Ok((!cors.allow_origins.is_empty()).then_some(cors))
     }
 
     /// The value of the parameter `Filters`.
@@ -224,7 +255,7 @@ impl Document {
             .strip_suffix(".Arn")
     }
 
-    /// Resolves a reference to a parameter to its default, and a reference to a table to its name.
+    /// Resolves a reference to a parameter to its value, and a reference to a table to its name.
     fn resolve(&self, value: &Value) -> String {
         let Value::String(name) = value else {
             return plain(value);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use audit_log::event::Filters;
+use serde::Deserialize;
 
 use self::document::Document;
 use super::tables::Table;
@@ -18,7 +18,34 @@ pub struct Template {
     pub functions: BTreeMap<String, Function>,
     /// The tables.
     pub tables: Vec<Table>,
+    /// What web pages may do (CORS), if the template names an origin.
+    pub cors: Option<Cors>,
 }
+
+/// The `CorsConfiguration` of the API, with references resolved:
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Cors {
+    /// The origins whose pages may call the API, or `*` for all.
+    pub allow_origins: Vec<String>,
+    /// The methods that such a page may use.
+    pub allow_methods: Vec<String>,
+    /// The headers that such a page may send.
+    pub allow_headers: Vec<String>,
+    /// The headers that such a page may read.
+    pub expose_headers: Vec<String>,
+    /// For how many seconds a browser may keep this.
+    pub max_age: Option<u64>,
+}
+
+/// The parameter that names the web origin whose pages may call the API.
+pub const ALLOWED_ORIGIN: &str = "AllowedOrigin";
+/// The parameter that names the fields by which lists can be filtered.
+pub const FILTERS: &str = "Filters";
+
+/// Values for the parameters of a template, by their names.
+pub type Parameters = BTreeMap<String, String>;
 
 /// A function of the template.
 #[derive(Clone, Debug)]
@@ -80,25 +107,33 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Reads a template from a file. Its parameter `Filters` has its default, or the value that is
-    /// given.
+    /// Reads a template from a file. Its parameters have their defaults.
     ///
     /// # Errors
     ///
     /// [`TemplateError`], in one sentence.
-    pub fn read(path: &Path, filters: Option<Filters>) -> Result<Template, TemplateError> {
+    pub fn read(path: &Path) -> Result<Template, TemplateError> {
+        Template::read_with(path, &Parameters::new())
+    }
+
+    /// Reads a template from a file. The parameters that are not given have their defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`], in one sentence.
+    pub fn read_with(path: &Path, parameters: &Parameters) -> Result<Template, TemplateError> {
         let text = std::fs::read_to_string(path).map_err(|error| TemplateError::Read {
             path: path.into(),
             error,
         })?;
-        Template::parse(&text, filters).map_err(|problem| TemplateError::Broken {
+        Template::parse(&text, parameters).map_err(|problem| TemplateError::Broken {
             path: path.into(),
             problem,
         })
     }
 
-    fn parse(text: &str, filters: Option<Filters>) -> Result<Template, String> {
-        Document::parse(text)?.template(filters)
+    fn parse(text: &str, parameters: &Parameters) -> Result<Template, String> {
+        Document::parse(text)?.with(parameters)?.template()
     }
 }
 
@@ -109,7 +144,7 @@ mod tests {
     #[test]
     fn the_projects_template_is_understood() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-        let template = Template::read(&path, None).unwrap();
+        let template = Template::read(&path).unwrap();
         let create = &template.functions["CreateEventFunction"];
         assert_eq!(create.binary, "create-event");
         assert_eq!(create.environment["SHARDS"], "2");
@@ -138,6 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_allowed_if_the_parameter_names_it() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+        assert_eq!(Template::read(&path).unwrap().cors, None);
+        let origin = "https://audit.example.com".to_owned();
+        let parameters = Parameters::from([(ALLOWED_ORIGIN.to_owned(), origin.clone())]);
+        let cors = Template::read_with(&path, &parameters).unwrap().cors;
+        let cors = cors.unwrap();
+        assert_eq!(cors.allow_origins, [origin]);
+        assert_eq!(cors.allow_methods, ["GET", "POST"]);
+        for name in ["link", "location", "retry-after"] {
+            assert!(cors.expose_headers.contains(&name.to_owned()), "{name}");
+        }
+        let unknown = Parameters::from([("Colour".to_owned(), String::new())]);
+        let error = Template::read_with(&path, &unknown).unwrap_err();
+        assert!(error.to_string().contains("no parameter Colour"), "{error}");
+    }
+
+    #[test]
     fn what_is_wrong_with_a_template_is_said_on_one_line() {
         for (text, expected) in [
             ("Resources: [", "line"),
@@ -152,7 +205,7 @@ mod tests {
                 "F: invalid type",
             ),
         ] {
-            let problem = Template::parse(text, None).unwrap_err();
+            let problem = Template::parse(text, &Parameters::new()).unwrap_err();
             assert!(
                 problem.contains(expected) && !problem.contains('\n'),
                 "{problem}"
