@@ -208,7 +208,7 @@ mod page {
     use std::collections::HashMap;
 
     use audit_log::dynamodb::client_from;
-    use audit_log::event::IdRange;
+    use audit_log::event::{IdRange, Order};
     use audit_log::store::{EventStore, Scope, Selection};
     use audit_log_testing::settings;
     use aws_sdk_dynamodb::config::{Builder, Credentials, Region};

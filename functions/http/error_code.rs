@@ -15,6 +15,8 @@ pub enum ErrorCode {
     InvalidIdempotencyKey,
     /// 404: no such event.
     NotFound,
+    /// 406: the caller accepts none of the formats of an event.
+    NotAcceptable,
     /// 413: the document is too large.
     EventTooLarge,
     /// 415: the body is not declared to be JSON.
@@ -33,13 +35,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [ErrorCode; 13] = [
+    pub const ALL: [ErrorCode; 14] = [
         ErrorCode::InvalidRequest,
         ErrorCode::InvalidParameter,
         ErrorCode::InvalidJson,
         ErrorCode::InvalidEvent,
         ErrorCode::InvalidIdempotencyKey,
         ErrorCode::NotFound,
+        ErrorCode::NotAcceptable,
         ErrorCode::EventTooLarge,
         ErrorCode::UnsupportedMediaType,
         ErrorCode::IdempotencyKeyReused,
@@ -58,6 +61,7 @@ impl ErrorCode {
             ErrorCode::InvalidEvent => "invalid_event",
             ErrorCode::InvalidIdempotencyKey => "invalid_idempotency_key",
             ErrorCode::NotFound => "not_found",
+            ErrorCode::NotAcceptable => "not_acceptable",
             ErrorCode::EventTooLarge => "event_too_large",
             ErrorCode::UnsupportedMediaType => "unsupported_media_type",
             ErrorCode::IdempotencyKeyReused => "idempotency_key_reused",

@@ -1,19 +1,24 @@
 //! HTTP as the two handlers see it: reading a request, and writing a response or an error. Whatever
 //! API Gateway sends, the response is ours.
 
+mod accept;
 mod body;
 mod context;
+mod encoding;
 mod error_code;
+mod format;
 mod gateway;
 mod links;
 mod problem;
 mod query;
 mod response;
 mod serve;
+mod weights;
 
 pub use body::{IDEMPOTENCY_KEY, document_text, idempotency_key};
 pub use context::RequestContext;
 pub use error_code::ErrorCode;
+pub use format::{Format, ListPage, UnreadableEvent};
 pub use gateway::{GatewayResponse, Payload, invoke, run};
 pub use links::ListLinks;
 pub use problem::{Problem, Purpose};
@@ -22,4 +27,4 @@ pub use response::{MAX_EVENTS_BYTES, MAX_LAMBDA_PAYLOAD_BYTES, json_string_bytes
 pub use serve::serve;
 
 pub(crate) use links::encode_path;
-pub(crate) use response::json_response;
+pub(crate) use response::{json_response, response};

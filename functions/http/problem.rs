@@ -7,8 +7,8 @@ use lambda_http::Body;
 use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::ErrorCode;
 use super::response::json_response;
+use super::{ErrorCode, UnreadableEvent};
 use crate::event::{EventId, Field, FieldProblem, MAX_DOCUMENT_BYTES, Rejection};
 use crate::store::{self, Failure};
 
@@ -97,6 +97,17 @@ impl Problem {
     pub fn event_not_found() -> Problem {
         let message = "There is no event with this id.";
         Problem::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+    }
+
+    /// 406: the caller accepts none of the formats of an event.
+    pub fn not_acceptable() -> Problem {
+        let message = "The Accept header excludes every type that the log can respond with; accept \
+            application/json, application/x-ndjson or text/csv.";
+        Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            ErrorCode::NotAcceptable,
+            message,
+        )
     }
 
     /// 413: the document is too large.
@@ -265,6 +276,12 @@ impl Problem {
             headers.push((header::RETRY_AFTER, seconds));
         }
         json_response(self.status, headers, json)
+    }
+}
+
+impl From<UnreadableEvent> for Problem {
+    fn from(error: UnreadableEvent) -> Problem {
+        Problem::internal(error.to_string())
     }
 }
 

@@ -3,11 +3,13 @@
 use lambda_http::Body;
 use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
+use super::Format;
+
 /// The largest request and the largest response of a Lambda function: 6 MB,
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 pub const MAX_LAMBDA_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
-/// The part of a response that is reserved for the headers and for the members around the events of
-/// a list. The headers have up to four links, which repeat a user id of 256 percent-encoded bytes.
+/// The part of a response that is reserved for the headers and for what is around the events of a
+/// list. The headers have up to four links, which repeat a user id of 256 percent-encoded bytes.
 const ENVELOPE_BYTES: usize = 32 * 1024;
 /// The largest size of all events of a response, in bytes as [`json_string_bytes`] counts them.
 pub const MAX_EVENTS_BYTES: usize = MAX_LAMBDA_PAYLOAD_BYTES - ENVELOPE_BYTES;
@@ -18,11 +20,21 @@ pub(crate) fn json_response(
     headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
     json: String,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::Text(json));
+    response(status, Format::Json.content_type(), headers, json)
+}
+
+/// A response with a body of this type, these headers, and the headers that each response has.
+pub(crate) fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    body: String,
+) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
     let all_headers = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {

@@ -6,11 +6,11 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use lambda_http::http::Response;
+use lambda_http::http::{HeaderValue, Response, header};
 use lambda_http::{Body, Request};
 
 use super::gateway::Unreadable;
-use super::{Problem, Purpose, RequestContext};
+use super::{Problem, Purpose, RequestContext, encoding};
 use crate::dynamodb::Usage;
 use crate::effects::Effects;
 use crate::limits::{DEFAULT_REQUEST_TIME, MAX_READ_TIME};
@@ -33,6 +33,7 @@ where
     let context = RequestContext::of(request);
     let time = time_for(purpose, effects, &context);
     let line = Line::new(request, &context);
+    let compressible = encoding::accepts_gzip(request);
 
     let handler = async {
         // What could not be read as a request never reaches the handler.
@@ -60,6 +61,9 @@ where
         Ok(response) => response,
         Err(problem) => problem.response(&line.request_id),
     };
+    let vary = HeaderValue::from_static(varies_by(purpose));
+    response.headers_mut().insert(header::VARY, vary);
+    encoding::compress(compressible, &mut response);
     let duration = effects.now().since(started);
     line.write(&response, problem.as_ref(), usage, duration);
     if let Some(problem) = problem {
@@ -68,6 +72,14 @@ where
     }
     response.extensions_mut().insert(usage);
     response
+}
+
+/// The headers of a request that the form of its response depends on.
+fn varies_by(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Read => "accept, accept-encoding",
+        Purpose::Record => "accept-encoding",
+    }
 }
 
 /// How long the handler may take.

@@ -4,21 +4,17 @@
 //! its entries are compared with the values of the other fields. So a page can have fewer events
 //! than were asked for and still be followed by another.
 
-use super::{List, ListEvents, fits, per_page, problem};
+use super::{List, ListEvents, Wanted, fits, per_page, problem};
 use crate::count::Total;
-use crate::event::FieldValue;
-use crate::http::{ListQuery, Problem, Start};
-use crate::store::Selection;
+use crate::http::{Problem, Start};
 
 impl ListEvents {
-    /// The page of the events of a selection that have these `values` too. Its total is what was
-    /// found among the entries that the request examined.
-    pub(super) async fn combined(
-        &self,
-        query: &ListQuery,
-        selection: &Selection,
-        values: &[FieldValue],
-    ) -> Result<List, Problem> {
+    /// The page of the events that have the other values too. Its total is what was found among the
+    /// entries that the request examined.
+    pub(super) async fn combined(&self, wanted: &Wanted<'_>) -> Result<List, Problem> {
+        let Wanted {
+            query, selection, ..
+        } = wanted;
         let limit = per_page(query);
         let (examined, skipped) = match query.start() {
             Start::First => (selection.clone(), 0),
@@ -29,13 +25,15 @@ impl ListEvents {
         // Without a total, one event more than the page has shows that another page follows.
         let enough = skipped.saturating_add(limit).saturating_add(1);
         let enough = (!query.total()).then_some(enough);
-        let scan = self.store.scan(&examined, values, enough).await;
+        let scan = self.store.scan(&examined, &wanted.others, enough).await;
         let scan = scan.map_err(problem)?;
 
         if skipped > scan.found.len() && scan.stopped_at.is_some() {
             return Err(Problem::page_out_of_reach(query.page().get()));
         }
-        let page = self.store.page_of_scan(&scan, skipped, limit, fits());
+        let page = self
+            .store
+            .page_of_scan(&scan, skipped, limit, fits(wanted.format));
         let page = page.await.map_err(problem)?;
         let total = query.total().then_some(Total {
             events: scan.found.len() as u64,

@@ -1,6 +1,9 @@
 //! A response of the API, read to its end.
 
-use reqwest::header::HeaderMap;
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use serde_json::Value;
 
 /// An HTTP response with its complete body.
@@ -10,8 +13,10 @@ pub struct Response {
     pub status: u16,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Its body, decompressed.
     pub text: String,
+    /// How many bytes its body had as it was sent.
+    pub bytes: usize,
 }
 
 impl Response {
@@ -22,10 +27,23 @@ impl Response {
 
     /// Reads a response to its end.
     pub async fn read(response: reqwest::Response) -> Response {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.bytes().await.unwrap();
+        let text = match headers.get(CONTENT_ENCODING) {
+            Some(coding) if coding == "gzip" => {
+                let mut text = String::new();
+                GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+                text
+            }
+            Some(coding) => panic!("{coding:?} is not expected"),
+            None => String::from_utf8(body.to_vec()).unwrap(),
+        };
         Response {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
+            status,
+            headers,
+            text,
+            bytes: body.len(),
         }
     }
 

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod cases;
 mod create;
 mod filter;
 mod get;

@@ -68,13 +68,14 @@ impl Binary {
         }
     }
 
-    /// The response to a payload: its status, its headers, and its body as JSON.
+    /// The response to a payload: its status, its headers, and its body as JSON, or as a string if
+    /// it is in another format.
     pub async fn response(&mut self, payload: &Value) -> Value {
         let (response, _) = self.api.invoke(payload).await;
         let body = response["body"]
             .as_str()
             .unwrap_or_else(|| panic!("not our response: {response}"));
-        let body: Value = serde_json::from_str(body).unwrap();
+        let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
         json!({"status": response["statusCode"], "headers": response["headers"], "body": body})
     }
 

@@ -163,3 +163,23 @@ async fn a_page_of_1000_large_events_fits_into_a_function() {
     println!("MB: {memory} after a page");
     assert!(memory < PAGE_MB, "{memory} MB");
 }
+
+#[tokio::test]
+async fn a_compressed_page_of_csv_fits_into_a_function() {
+    let document = largest("\"", |_| r#"\""#.to_owned(), "\"");
+    let dynamodb =
+        move |operation: &str, request: &Value| events_of_a_user(&document, operation, request);
+    let mut list = Binary::start(LIST, dynamodb).await;
+    let query = "user_id=1&per_page=1000&cursor=018cc252-0000-7000-8000-000000000000";
+    let payload = payload_with("list-events.json", |p| {
+        p["rawQueryString"] = json!(query);
+        p["headers"]["accept"] = json!("text/csv");
+        p["headers"]["accept-encoding"] = json!("gzip");
+    });
+    let response = list.response(&payload).await;
+    assert_eq!(response["status"], 200);
+    assert_eq!(response["headers"]["content-encoding"], "gzip");
+    let memory = list.peak_memory();
+    println!("MB: {memory} after a page");
+    assert!(memory < PAGE_MB, "{memory} MB");
+}

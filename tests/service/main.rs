@@ -9,11 +9,13 @@
 
 mod counting;
 mod create;
+mod formats;
 mod gateway;
 mod large;
 mod metrics;
 mod payloads;
 mod permissions;
+mod responses;
 mod routes;
 mod runtime;
 mod unavailable;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 /// JSON text, spelled in every way that the grammar allows.
-fn json_text() -> impl Strategy<Value = String> {
+pub(super) fn json_text() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
         Just("true".to_owned()),
@@ -34,7 +34,7 @@ fn json_text() -> impl Strategy<Value = String> {
     })
 }
 
-fn string_text() -> impl Strategy<Value = String> {
+pub(super) fn string_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[^\"\\\\\u{0}-\u{1f}]{0,8}",
         "\\\\[\"\\\\/bfnrt]",
@@ -44,7 +44,7 @@ fn string_text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..4).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
 }
 
-fn space() -> impl Strategy<Value = &'static str> {
+pub(super) fn space() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["", "", " ", "\n  ", "\t", "\r\n"])
 }
 

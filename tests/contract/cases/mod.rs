@@ -1,0 +1,4 @@
+//! What other audit logs were asked for, each case on this one.
+
+mod formats;
+mod responses;
