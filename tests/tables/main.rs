@@ -9,6 +9,7 @@
 
 mod bounded;
 mod cost;
+mod filters;
 mod index;
 mod racing;
 mod stored;

@@ -53,7 +53,8 @@ impl Tables {
         self.check_pages("&user_id=1", &ids_of_1, now).await;
     }
 
-    async fn check_pages(&self, filter: &str, expected: &BTreeSet<EventId>, now: Timestamp) {
+    /// Compares totals and pages of one list, in both orders, with the ids that it must show.
+    pub async fn check_pages(&self, filter: &str, expected: &BTreeSet<EventId>, now: Timestamp) {
         let newest_first: Vec<String> = expected.iter().rev().map(EventId::to_string).collect();
         let pages: Vec<&[String]> = newest_first.chunks(PER_PAGE).collect();
         let last = pages.len();
@@ -67,6 +68,15 @@ impl Tables {
         let (past, _) = self.get(&query, now).await;
         assert_eq!(past["total"], newest_first.len(), "{query}");
         assert_eq!(ids(&past), Vec::<String>::new(), "{query}");
+
+        let oldest_first: Vec<String> = newest_first.iter().rev().cloned().collect();
+        let pages: Vec<&[String]> = oldest_first.chunks(PER_PAGE).collect();
+        for page in [1, 2, last / 2, last] {
+            let query = format!("per_page={PER_PAGE}&order=asc&page={page}{filter}");
+            let (list, _) = self.get(&query, now).await;
+            assert_eq!(list["total"], oldest_first.len(), "{query}");
+            assert_eq!(ids(&list), pages[page - 1], "{query}");
+        }
     }
 }
 
