@@ -17,8 +17,18 @@ const TIMESTAMP: &str = "timestamp";
 /// Required, but of any type.
 const ANY_VALUE: [&str; 2] = ["invariant_data", "app_data"];
 /// The service puts these in front of a document when it returns it, so a document cannot have its
-/// own.
-const RESERVED: [&str; 2] = ["id", "recorded"];
+/// own. Each has advice for records that do.
+const RESERVED: [(&str, &str); 2] = [
+    (
+        "id",
+        "is reserved, because the service sets it; rename it or put it into app_data. Sent as the \
+         Idempotency-Key, it also makes retries safe",
+    ),
+    (
+        "recorded",
+        "is reserved, because the service sets it; rename it or put it into app_data",
+    ),
+];
 
 /// A document that keeps every rule, ready to be recorded.
 ///
@@ -53,6 +63,9 @@ pub struct FieldProblem {
 /// Why a document cannot be recorded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
+    /// There is no text.
+    #[error("The body is empty; send an event as one JSON object.")]
+    Empty,
     /// The text is not one JSON object. The message says where and why.
     #[error("The body is not a JSON document that can be recorded: {0}.")]
     Syntax(String),
@@ -108,6 +121,9 @@ impl NewEvent {
     ///
     /// [`Rejection`], with all problems at once.
     pub fn parse(text: &str, now: Timestamp) -> Result<NewEvent, Rejection> {
+        if text.trim_matches(json::WHITE_SPACE).is_empty() {
+            return Err(Rejection::Empty);
+        }
         let members = json::scan(text).map_err(Rejection::Syntax)?;
         let mut fields = Fields {
             by_name: members.by_name,
@@ -121,9 +137,9 @@ impl NewEvent {
         for name in ANY_VALUE {
             fields.require(name, |_| Ok(()));
         }
-        for name in RESERVED {
+        for (name, problem) in RESERVED {
             if fields.by_name.contains_key(name) {
-                fields.problem(name, "is reserved: the service sets it".to_owned());
+                fields.problem(name, problem.to_owned());
             }
         }
 
@@ -214,10 +230,15 @@ fn user_id(value: &Value<'_>) -> Result<Option<FieldValue>, String> {
 }
 
 fn timestamp(value: &Value<'_>, now: Timestamp) -> Result<Timestamp, String> {
-    let Value::String(text) = value else {
-        return Err(TimestampError::Format.to_string());
+    let parsed = match value {
+        Value::String(text) => Timestamp::parse(text),
+        Value::Number(spelling) => Err(TimestampError::of_number(spelling)),
+        Value::Object => Err(TimestampError::NotText("an object")),
+        Value::Array => Err(TimestampError::NotText("an array")),
+        Value::Boolean => Err(TimestampError::NotText("a boolean")),
+        Value::Null => Err(TimestampError::NotText("null")),
     };
-    let timestamp = Timestamp::parse(text).map_err(|error| error.to_string())?;
+    let timestamp = parsed.map_err(|error| error.to_string())?;
     if timestamp > now.saturating_add(MAX_AHEAD_OF_CLOCK) {
         return Err("must not be more than 24 hours ahead of the service's clock".to_owned());
     }
@@ -270,6 +291,35 @@ mod tests {
                 "id"
             ]
         );
+    }
+
+    #[test]
+    fn a_timestamp_that_is_not_text_is_named_by_its_type() {
+        for (value, expected) in [
+            (
+                r#"{"$date": "2024-01-01T00:00:00Z"}"#,
+                "is an object; send text",
+            ),
+            ("[2024, 1, 1]", "is an array; send text"),
+            ("true", "is a boolean; send text"),
+            ("null", "is null; send text"),
+            (
+                "1700000000",
+                "is a number; send text, such as \"2023-11-14T22:13:20Z\"",
+            ),
+        ] {
+            let found = problems(&SEED.replacen("\"2024-01-01T00:00:00Z\"", value, 1));
+            let (field, problem) = &found[0];
+            assert_eq!(field, "timestamp");
+            assert!(problem.starts_with(expected), "{value}: {problem}");
+        }
+    }
+
+    #[test]
+    fn an_empty_text_is_called_empty() {
+        for text in ["", " \r\n\t"] {
+            assert_eq!(NewEvent::parse(text, now()), Err(Rejection::Empty));
+        }
     }
 
     #[test]

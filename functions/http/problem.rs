@@ -289,7 +289,9 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Problem {
         let message = rejection.to_string();
         match rejection {
-            Rejection::Syntax(_) => Problem::bad_request(ErrorCode::InvalidJson, message),
+            Rejection::Empty | Rejection::Syntax(_) => {
+                Problem::bad_request(ErrorCode::InvalidJson, message)
+            }
             Rejection::Fields(fields) => Problem {
                 fields,
                 ..Problem::bad_request(ErrorCode::InvalidEvent, message)

@@ -70,6 +70,8 @@ impl PerPage {
 pub(super) struct Instant {
     pub text: String,
     at: Timestamp,
+    /// The same instant in nanoseconds since 1970, negative before.
+    unix_nanos: i128,
 }
 
 /// A list request that is within the contract.
@@ -158,6 +160,9 @@ impl ListQuery {
             cursor: reader.read(name::CURSOR, cursor),
             total: reader.read(name::TOTAL, boolean).unwrap_or(true),
         };
+        if let Some(problem) = reversed(query.from(), query.to()) {
+            reader.problem(name::FROM, problem);
+        }
         if !reader.problems.is_empty() {
             return Err(Problem::bad_parameters(reader.problems));
         }
@@ -343,18 +348,45 @@ fn instant(text: &str) -> Result<Instant, String> {
     if text.len() > MAX_INSTANT_BYTES {
         return Err(format!("must be at most {MAX_INSTANT_BYTES} bytes long"));
     }
-    let at = match Timestamp::parse(text) {
-        Ok(at) => at,
-        // It is a valid bound: no event is so old.
-        Err(TimestampError::BeforeEpoch) => Timestamp::EPOCH,
-        // The space that a plus sign in a query string means (WHATWG URL §5.1).
-        Err(_) if text.contains(' ') => {
-            return Err("must be an RFC 3339 date and time; write its plus sign as %2B".to_owned());
+    let unix_nanos = Timestamp::unix_nanos(text).map_err(|error| {
+        if has_lost_plus(text) {
+            return "has a space before its offset; write the plus sign as %2B".to_owned();
         }
-        Err(error) => return Err(error.to_string()),
+        error.to_string()
+    })?;
+    let at = match u128::try_from(unix_nanos) {
+        Ok(nanos) => Timestamp::from_nanos(nanos),
+        // It is a valid bound: no event is so old.
+        Err(_) => Timestamp::EPOCH,
     };
     Ok(Instant {
         text: text.to_owned(),
         at,
+        unix_nanos,
     })
+}
+
+/// Whether a time lacks only the plus sign of its offset. In a query string, a plus sign means a
+/// space (WHATWG URL §5.1).
+fn has_lost_plus(text: &str) -> bool {
+    let Some((time, offset)) = text.rsplit_once(' ') else {
+        return false;
+    };
+    let repaired = Timestamp::unix_nanos(&format!("{time}+{offset}"));
+    matches!(repaired, Ok(_) | Err(TimestampError::OffsetForm))
+}
+
+/// The problem of a `from` that is after `to`. An empty list would state that nothing happened.
+fn reversed(from: Option<&Instant>, to: Option<&Instant>) -> Option<String> {
+    let from = from?;
+    let to = to?;
+    if from.unix_nanos <= to.unix_nanos {
+        return None;
+    }
+    let from = &from.text;
+    let to = &to.text;
+    Some(format!(
+        "is after \"to\", so no event can lie between them: {from} is later than {to}. Exchange the \
+         two"
+    ))
 }

@@ -92,13 +92,13 @@ async fn any_declared_form_of_json_is_taken() {
 }
 
 #[tokio::test]
-async fn a_document_may_have_256_kib_and_64_levels() {
+async fn a_document_may_have_256_kib_and_62_levels() {
     let app = App::open().await;
     let rest = app.event("1", 0, "\"\"").len();
     app.record(app.event("1", 0, &format!("\"{}\"", "x".repeat(256 * 1024 - rest))))
         .await;
     // The document is the first of the levels.
-    app.record(app.event("1", 0, &("[".repeat(63) + &"]".repeat(63))))
+    app.record(app.event("1", 0, &("[".repeat(61) + &"]".repeat(61))))
         .await;
     assert_eq!(app.total().await, 2);
 }

@@ -118,7 +118,7 @@ async fn from_is_inclusive_and_to_is_exclusive_to_the_nanosecond() {
         assert_eq!(page.ids(), ids[3..4]);
         for empty in [
             format!("from={}Z&to={}Z", app.second(6), app.second(7)),
-            format!("from={}Z&to={second}Z", app.second(6)),
+            format!("from={0}Z&to={0}Z", app.second(5)),
             "to=1969-01-01T00:00:00Z".to_owned(),
         ] {
             assert_eq!(

@@ -1,10 +1,11 @@
 //! A document, compared with a second reader of JSON that has nothing in common with the first.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
-use audit_log::event::{MAX_DEPTH, NewEvent, Rejection, Timestamp, same_document};
+use audit_log::event::{NewEvent, Rejection, Timestamp, same_document};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -12,6 +13,11 @@ use super::now;
 
 /// How long a rejection may be in a response, whatever the document is.
 const MAX_REJECTION_BYTES: usize = 64 * 1024;
+
+/// How many levels objects and arrays may have, the document included.
+const MAX_LEVELS: usize = 62;
+/// The longest number.
+const MAX_NUMBER_BYTES: usize = 128;
 
 /// The longest user ID, type and service.
 const MAX_TEXT_BYTES: usize = 256;
@@ -68,11 +74,14 @@ fn respell(members: &[(String, &RawValue)]) -> String {
 fn check_refused(text: &str, rejection: &Rejection) {
     let sentence = rejection.to_string();
     let fields: usize = match rejection {
-        Rejection::Syntax(_) if sentence.contains("surrogate") => {
-            assert!(text.to_ascii_lowercase().contains("\\ud"), "{sentence}");
+        Rejection::Empty => {
+            assert!(text.bytes().all(|byte| b" \t\n\r".contains(&byte)));
             0
         }
-        Rejection::Syntax(_) => 0,
+        Rejection::Syntax(_) => {
+            check_syntax_problem(text, &sentence);
+            0
+        }
         Rejection::Fields(fields) => {
             assert!(!fields.is_empty());
             fields
@@ -88,8 +97,27 @@ fn check_refused(text: &str, rejection: &Rejection) {
     );
 }
 
+/// A syntax problem has a place: a position, a path, or all of the text.
+fn check_syntax_problem(text: &str, sentence: &str) {
+    if sentence.contains("must be one JSON object") || sentence.contains("is nested deeper") {
+        return;
+    }
+    let (_, place) = sentence.split_once(" at line ").unwrap();
+    let (line, place) = place.split_once(" column ").unwrap();
+    let lines: Vec<&str> = text.split('\n').collect();
+    let line = lines[line.parse::<usize>().unwrap() - 1];
+    let column: String = place.chars().take_while(char::is_ascii_digit).collect();
+    let column: usize = column.parse().unwrap();
+    assert!(column <= line.len() + 1, "{sentence}");
+    if sentence.contains("surrogate") {
+        let escape = line[column - 1..].to_ascii_lowercase();
+        assert!(escape.starts_with("\\ud"), "{sentence}");
+    }
+}
+
 /// The members of a text that is one JSON object, strict at any depth: no key twice, no lone
-/// surrogate, at most [`MAX_DEPTH`] levels. `None` for any other text.
+/// surrogate, at most [`MAX_LEVELS`] levels, and only numbers that common readers read. `None` for
+/// any other text.
 fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
     let members = object(text)?;
     let strict = members.iter().all(|(_, value)| is_strict(value.get(), 1));
@@ -98,19 +126,49 @@ fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
 
 fn is_strict(json: &str, depth: usize) -> bool {
     match json.as_bytes()[0] {
-        b'{' if depth < MAX_DEPTH => match object(json) {
+        b'{' if depth < MAX_LEVELS => match object(json) {
             Some(members) => members
                 .iter()
                 .all(|(_, value)| is_strict(value.get(), depth + 1)),
             None => false,
         },
-        b'[' if depth < MAX_DEPTH => {
+        b'[' if depth < MAX_LEVELS => {
             let items: Vec<&RawValue> = serde_json::from_str(json).unwrap();
             items.iter().all(|value| is_strict(value.get(), depth + 1))
         }
         b'{' | b'[' => false,
         b'"' => serde_json::from_str::<String>(json).is_ok(),
-        _ => true,
+        b't' | b'f' | b'n' => true,
+        _ => json.len() <= MAX_NUMBER_BYTES && is_finite(json),
+    }
+}
+
+/// 2^1024 - 2^970, the smallest number that rounds to infinity (IEEE 754 §4.3.1).
+const TOO_LARGE: &str = "179769313486231580793728971405303415079934132710037826936173778980444968292764750946649017977587207096330286416692887910946555547851940402630657488671505820681908902000708383676273854845817711531764475730270069855571366959622842914819860834936475292719074168444365510704342711559699508093042880177904174497792";
+
+/// Whether a number is finite as a double, by its decimal digits.
+fn is_finite(number: &str) -> bool {
+    let number = number.trim_start_matches('-').to_ascii_lowercase();
+    let (digits, exponent) = number.split_once('e').unwrap_or((&number, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return true;
+    }
+    // More digits than a number can have stand for an exponent that decides alone.
+    let exponent: i64 = match exponent.parse() {
+        Ok(exponent) => exponent,
+        Err(_) => return exponent.starts_with('-'),
+    };
+    let leading_zeros = digits.len() - significant.len();
+    let magnitude = exponent
+        .saturating_add(i64::try_from(whole.len()).unwrap())
+        .saturating_sub(i64::try_from(leading_zeros).unwrap());
+    match magnitude.cmp(&i64::try_from(TOO_LARGE.len()).unwrap()) {
+        Ordering::Less => true,
+        Ordering::Greater => false,
+        Ordering::Equal => significant.trim_end_matches('0') < TOO_LARGE,
     }
 }
 

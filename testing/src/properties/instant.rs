@@ -1,6 +1,6 @@
 //! Timestamps and ids: read as they are shown, ordered as the time is.
 
-use audit_log::event::{EventId, IdRange, Timestamp};
+use audit_log::event::{EventId, IdRange, Timestamp, TimestampError};
 
 /// Every text is read as a second reader reads it, every id is shown as it is read, and ids sort as
 /// instants do.
@@ -20,10 +20,32 @@ fn check_timestamp(text: &str) {
     let found = Timestamp::parse(text).ok();
     let expected = nanos(text).map(Timestamp::from_nanos);
     assert_eq!(found, expected, "{text}");
-    let Some(at) = found else { return };
+    let Some(at) = found else {
+        check_refused(text);
+        return;
+    };
     if at.millis() < YEAR_10000_MILLIS {
         let shown = Timestamp::parse(&at.to_string());
         assert_eq!(shown, Ok(Timestamp::from_millis(at.millis())), "{text}");
+    }
+}
+
+/// What is wrong is said in few words, and following the advice removes it.
+fn check_refused(text: &str) {
+    let error = Timestamp::parse(text).unwrap_err();
+    let sentence = error.to_string();
+    assert!((10..=200).contains(&sentence.len()), "{sentence}");
+    let repaired = match error {
+        TimestampError::NoOffset => format!("{text}Z"),
+        TimestampError::Comma => text.replacen(',', ".", 1),
+        TimestampError::DateOnly if text.len() == 10 => format!("{text}T00:00:00Z"),
+        TimestampError::SinceEpoch { .. } => sentence.split('"').nth(1).unwrap().to_owned(),
+        _ => return,
+    };
+    if let Err(other) = Timestamp::parse(&repaired) {
+        assert_ne!(other, error, "{text}: {sentence}");
+        let is_form = matches!(other, TimestampError::Format | TimestampError::Digits);
+        assert!(!is_form, "{text}: {sentence}: {other}");
     }
 }
 
@@ -85,7 +107,7 @@ fn nanos(text: &str) -> Option<u128> {
     let hour = number(11..13)?;
     let minute = number(14..16)?;
     let second = number(17..19)?;
-    for (at, any) in [(4, "-"), (7, "-"), (10, "Tt"), (13, ":"), (16, ":")] {
+    for (at, any) in [(4, "-"), (7, "-"), (10, "Tt "), (13, ":"), (16, ":")] {
         if !is(at, any.as_bytes()) {
             return None;
         }
