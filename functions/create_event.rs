@@ -97,7 +97,7 @@ impl CreateEvent {
         let text = document_text(request)?;
         let key = idempotency_key(request)?;
         let now = self.effects.now();
-        let event = NewEvent::parse(text, now)?;
+        let event = NewEvent::parse(&text, now)?;
         let recorded = Recorded {
             at: now.to_string(),
             by: context.caller.clone(),

@@ -1,21 +1,23 @@
 //! The parts of `POST /events` that are not its path: the document and the Idempotency-Key.
 
+use std::borrow::Cow;
+
 use lambda_http::http::{HeaderName, header};
 use lambda_http::{Body, Request};
 
-use super::{ErrorCode, Problem};
+use super::{ErrorCode, Problem, content_encoding, unicode};
 use crate::event::{IdempotencyKey, IdempotencyKeyError, MAX_DOCUMENT_BYTES};
 
 /// The header that makes a retry safe.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The text of the document, if the request declares JSON, is not too large and is UTF-8 (RFC 8259
-/// §8.1).
+/// §8.1). It is borrowed from the request, unless it was compressed.
 ///
 /// # Errors
 ///
 /// 415, 413 or 400, as a [`Problem`].
-pub fn document_text(request: &Request) -> Result<&str, Problem> {
+pub fn document_text(request: &Request) -> Result<Cow<'_, str>, Problem> {
     let Some(content_type) = content_type(request)? else {
         let message = "The request has no Content-Type; send application/json.";
         return Err(Problem::not_json(message));
@@ -24,29 +26,41 @@ pub fn document_text(request: &Request) -> Result<&str, Problem> {
         let message = "The Content-Type is not JSON in UTF-8; send application/json.";
         return Err(Problem::not_json(message));
     }
-    let bytes: &[u8] = request.body();
-    if bytes.len() > MAX_DOCUMENT_BYTES {
-        return Err(Problem::too_large(bytes.len()));
+    body_text(request, MAX_DOCUMENT_BYTES)
+}
+
+/// The text of the body, of at most `max_bytes` after it is decompressed.
+///
+/// # Errors
+///
+/// 415, 413 or 400, as a [`Problem`].
+pub fn body_text(request: &Request, max_bytes: usize) -> Result<Cow<'_, str>, Problem> {
+    let body: &[u8] = request.body();
+    let is_gzip = content_encoding::declares_gzip(request)?;
+    let content = if is_gzip {
+        content_encoding::gunzip(body, max_bytes)?
+    } else {
+        Cow::Borrowed(body)
+    };
+    if content.len() > max_bytes {
+        return Err(Problem::too_large(content.len(), max_bytes));
     }
 
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let offset = error.valid_up_to();
-        let message = format!("The body is not UTF-8: the byte at offset {offset} is wrong.");
-        Problem::bad_request(ErrorCode::InvalidJson, message)
-    })?;
-    if was_replaced(text, request) {
+    let text = unicode::text(content)?;
+    // A gateway that has decompressed a body may have left the length of the compressed one.
+    if !is_gzip && was_replaced(request) {
         let message = "The body is not UTF-8: its length changed where bytes had to be replaced.";
         return Err(Problem::bad_request(ErrorCode::InvalidJson, message));
     }
     Ok(text)
 }
 
-/// Whether API Gateway has replaced bytes of this text that were not UTF-8.
+/// Whether API Gateway has replaced bytes of the body that were not UTF-8.
 ///
 /// An HTTP API passes `application/json` on as a string, with U+FFFD for bytes that are not UTF-8.
 /// That usually changes the length of the body, which the client has declared.
-fn was_replaced(text: &str, request: &Request) -> bool {
-    let Body::Text(_) = request.body() else {
+fn was_replaced(request: &Request) -> bool {
+    let Body::Text(text) = request.body() else {
         return false;
     };
     let Some(declared) = content_length(request) else {
@@ -62,16 +76,8 @@ fn content_length(request: &Request) -> Option<usize> {
 
 /// The Content-Type, if the request has one.
 fn content_type(request: &Request) -> Result<Option<&str>, Problem> {
-    let sent = match request.headers().get(header::CONTENT_TYPE) {
-        Some(value) => value.to_str().ok(),
-        None => None,
-    };
-    match single(request, &header::CONTENT_TYPE) {
-        Ok(value) => Ok(value),
-        // A comma within quotes is part of a parameter. It does not separate two values.
-        Err(_) if sent.unwrap_or_default().contains('"') => Ok(sent),
-        Err(message) => Err(Problem::bad_request(ErrorCode::InvalidRequest, message)),
-    }
+    single(request, &header::CONTENT_TYPE, split_unquoted)
+        .map_err(|message| Problem::bad_request(ErrorCode::InvalidRequest, message))
 }
 
 /// Whether a Content-Type (RFC 9110 §8.3) is `application/json`, or a `+json` form (RFC 6839 §3.1),
@@ -112,7 +118,8 @@ fn is_json_parameter(parameter: &str) -> bool {
 /// and for several that differ.
 pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
     let invalid = |message| Problem::bad_request(ErrorCode::InvalidIdempotencyKey, message);
-    let Some(text) = single(request, &IDEMPOTENCY_KEY).map_err(invalid)? else {
+    let key = single(request, &IDEMPOTENCY_KEY, |text| text.split(',').collect());
+    let Some(text) = key.map_err(invalid)? else {
         return Ok(None);
     };
     let key = text
@@ -121,7 +128,7 @@ pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Prob
     Ok(Some(key))
 }
 
-/// The value of a header that has one value.
+/// The value of a header that has one value. `split` splits values that were joined.
 ///
 /// HTTP APIs join a header that is sent several times with commas, and REST APIs pass it on as it
 /// came. Either form counts as one value if all are equal.
@@ -129,10 +136,14 @@ pub fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Prob
 /// # Errors
 ///
 /// A message for the caller, when the values differ.
-fn single<'a>(request: &'a Request, name: &HeaderName) -> Result<Option<&'a str>, String> {
+fn single<'a>(
+    request: &'a Request,
+    name: &HeaderName,
+    split: impl Fn(&'a str) -> Vec<&'a str>,
+) -> Result<Option<&'a str>, String> {
     let headers = request.headers().get_all(name).iter();
     let texts = headers.map(|value| value.to_str().unwrap_or_default());
-    let mut values = texts.flat_map(|text| text.split(',')).map(str::trim);
+    let mut values = texts.flat_map(split).map(str::trim);
     let Some(first) = values.next() else {
         return Ok(None);
     };
@@ -143,6 +154,17 @@ fn single<'a>(request: &'a Request, name: &HeaderName) -> Result<Option<&'a str>
         "The header {name} has several values, which API Gateway joins with commas; send it once, \
          without a comma."
     ))
+}
+
+/// Splits a text at its commas. A comma within quotes is part of a parameter (RFC 9110 §5.6.6), and
+/// does not separate two values.
+fn split_unquoted(text: &str) -> Vec<&str> {
+    let mut quoted = false;
+    let separates = |character: char| {
+        quoted ^= character == '"';
+        character == ',' && !quoted
+    };
+    text.split(separates).collect()
 }
 
 #[cfg(test)]
@@ -175,6 +197,34 @@ mod tests {
             "application/x-www-form-urlencoded",
         ] {
             assert!(!is_json(content_type), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_comes_twice_is_one_if_its_values_are_equal() {
+        let sent = |values: &[&str]| {
+            let mut request = Request::default();
+            for value in values {
+                let value = value.parse().unwrap();
+                request.headers_mut().append(header::CONTENT_TYPE, value);
+            }
+            content_type(&request).map(|value| value.map(str::to_owned))
+        };
+        assert_eq!(sent(&[]), Ok(None));
+        let quoted = "application/json; profile=\"a, b\"";
+        for value in [
+            "application/json",
+            "application/json; charset=utf-8",
+            quoted,
+        ] {
+            let joined = format!("{value},{value}");
+            for values in [&[value][..], &[value, value], &[&joined]] {
+                assert_eq!(sent(values), Ok(Some(value.to_owned())), "{values:?}");
+            }
+            let other = format!("{value}, text/plain");
+            for values in [&[value, "text/plain"][..], &[&other]] {
+                assert!(sent(values).is_err(), "{values:?}");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod body;
+mod content_encoding;
 mod context;
 mod encoding;
 mod error_code;
@@ -13,9 +14,10 @@ mod problem;
 mod query;
 mod response;
 mod serve;
+mod unicode;
 mod weights;
 
-pub use body::{IDEMPOTENCY_KEY, document_text, idempotency_key};
+pub use body::{IDEMPOTENCY_KEY, body_text, document_text, idempotency_key};
 pub use context::RequestContext;
 pub use error_code::ErrorCode;
 pub use format::{Format, ListPage, UnreadableEvent};

@@ -4,12 +4,12 @@
 //! message or the name of a table.
 
 use lambda_http::Body;
-use lambda_http::http::{HeaderValue, Response, StatusCode, header};
+use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::response::json_response;
 use super::{ErrorCode, UnreadableEvent};
-use crate::event::{EventId, Field, FieldProblem, MAX_DOCUMENT_BYTES, Rejection};
+use crate::event::{EventId, Field, FieldProblem, Rejection};
 use crate::store::{self, Failure};
 
 /// The purpose of a request. It decides what a failed operation means to the caller.
@@ -29,6 +29,8 @@ pub struct Problem {
     /// One sentence that a person can act on.
     message: String,
     fields: Vec<FieldProblem>,
+    /// The headers that only this response has.
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// For the logs only.
     cause: Option<String>,
 }
@@ -47,6 +49,7 @@ impl Problem {
             code,
             message: message.into(),
             fields: Vec::new(),
+            headers: Vec::new(),
             cause: None,
         }
     }
@@ -110,10 +113,21 @@ impl Problem {
         )
     }
 
-    /// 413: the document is too large.
-    pub fn too_large(bytes: usize) -> Problem {
-        let message =
-            format!("The event is {bytes} bytes long; at most {MAX_DOCUMENT_BYTES} are accepted.");
+    /// 413: the body is too large. It has `bytes`, and at most `max_bytes` are accepted.
+    pub fn too_large(bytes: usize, max_bytes: usize) -> Problem {
+        let message = format!("The body is {bytes} bytes long; at most {max_bytes} are accepted.");
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::EventTooLarge,
+            message,
+        )
+    }
+
+    /// 413: the body is too large after it is decompressed. It has more than `max_bytes`.
+    pub fn decompressed_too_large(max_bytes: usize) -> Problem {
+        let message = format!(
+            "The body is too large when it is decompressed; at most {max_bytes} bytes are accepted."
+        );
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::EventTooLarge,
@@ -128,6 +142,16 @@ impl Problem {
             ErrorCode::UnsupportedMediaType,
             message,
         )
+    }
+
+    /// 415: the body is compressed in a way that is not supported. The response names the way that
+    /// is (RFC 9110 §15.5.16).
+    pub fn unsupported_encoding(message: impl Into<String>) -> Problem {
+        let gzip = HeaderValue::from_static("gzip");
+        Problem {
+            headers: vec![(header::ACCEPT_ENCODING, gzip)],
+            ..Problem::not_json(message)
+        }
     }
 
     /// 422: the key recorded another event, `first`, which differs at the path `difference`.
@@ -247,6 +271,11 @@ impl Problem {
         self.code
     }
 
+    /// The sentence for the caller.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The cause, which the logs get and the caller does not.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -270,7 +299,7 @@ impl Problem {
         };
         // The form has strings only, so it always serializes.
         let json = serde_json::to_string(&form).unwrap_or_default();
-        let mut headers = Vec::new();
+        let mut headers = self.headers.clone();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = HeaderValue::from(RETRY_AFTER_SECONDS);
             headers.push((header::RETRY_AFTER, seconds));

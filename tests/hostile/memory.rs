@@ -5,9 +5,13 @@
 //! takes more.
 #![cfg(target_os = "linux")]
 
+use std::io::{BufReader, Read};
+
 use audit_log_testing::{event_with, payload, payload_with};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::bufread::GzEncoder;
 use serde_json::{Value, json};
 
 use crate::binary::{Binary, CREATE, LIST};
@@ -49,6 +53,24 @@ fn create_event(body: String, encoded: bool) -> Value {
     })
 }
 
+/// `POST /events` with this body under `Content-Encoding: gzip`.
+fn compressed(stream: &[u8]) -> Value {
+    payload_with("create-event.json", |p| {
+        p["headers"]["content-encoding"] = json!("gzip");
+        p["body"] = json!(BASE64.encode(stream));
+        p["isBase64Encoded"] = json!(true);
+    })
+}
+
+/// A gzip stream of this many zeros, which is a thousandth of their size.
+fn zeros(bytes: u64) -> Vec<u8> {
+    let zeros = BufReader::new(std::io::repeat(0).take(bytes));
+    let mut stream = Vec::new();
+    let mut encoder = GzEncoder::new(zeros, Compression::best());
+    encoder.read_to_end(&mut stream).unwrap();
+    stream
+}
+
 #[tokio::test]
 async fn the_largest_payloads_fit_into_a_small_function() {
     let mut create = Binary::start(
@@ -82,6 +104,10 @@ async fn the_largest_payloads_fit_into_a_small_function() {
         let response = create.response(&payload).await;
         assert_eq!(response["body"]["code"], code, "{response}");
     }
+    let bomb = create
+        .response(&compressed(&zeros(1 << 20).repeat(200)))
+        .await;
+    assert_eq!(bomb["body"]["code"], "event_too_large", "{bomb}");
     let refused = create.peak_memory();
     println!(
         "MB: {at_rest} after one event, {accepted} after the largest, {refused} after the largest payloads"

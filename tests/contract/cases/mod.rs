@@ -1,7 +1,9 @@
 //! Cases from other audit logs: what their users ran into, tried on this one. Each test names the
 //! threads that it comes from, as `owner/repository#number`.
 
+mod compression;
 mod formats;
+mod headers;
 mod numbers;
 mod refusals;
 mod responses;

@@ -1,6 +1,8 @@
 //! A refusal says where the error is, and what to do.
 
 use audit_log_testing::App;
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
 
 use super::{problem, refused};
 
@@ -35,7 +37,7 @@ async fn a_lone_surrogate_is_named_by_its_path_and_position() {
 #[tokio::test]
 async fn an_empty_body_is_called_empty() {
     let app = App::open().await;
-    for document in ["", "  \r\n\t"] {
+    for document in ["", "  \r\n\t", "\u{feff}"] {
         let (sentence, _) = refused(&app, document, "invalid_json").await;
         assert_eq!(
             sentence,
@@ -78,6 +80,44 @@ async fn a_syntax_error_is_named_by_its_position() {
         let (sentence, _) = refused(&app, document, "invalid_json").await;
         let expected = format!("it must be one JSON object, not {kind}");
         assert!(sentence.contains(&expected), "{sentence}");
+    }
+}
+
+/// As in Badgerati/Pode#1604, axodotdev/axoasset#87 and DaveGamble/cJSON#184.
+#[tokio::test]
+async fn a_byte_order_mark_is_skipped_and_not_recorded() {
+    let app = App::open().await;
+    let document = app.event("1", 0, "{}");
+    let id = app.record(format!("\u{feff}{document}")).await;
+    let event = app.get(&format!("/events/{id}")).await.text;
+    assert!(event.ends_with(document.strip_prefix('{').unwrap()));
+    assert!(!event.contains('\u{feff}'), "{event}");
+
+    let again = app.post_under("mark", format!("\u{feff}{document}")).await;
+    let without = app.post_under("mark", document).await;
+    assert_eq!((again.status, without.status), (201, 200));
+}
+
+/// As in case 25 of the trial, where Windows tools write UTF-16.
+#[tokio::test]
+async fn utf_16_is_named() {
+    let app = App::open().await;
+    let document = app.event("1", 0, "\"é\"");
+    for mark in ["", "\u{feff}"] {
+        let units: Vec<u16> = format!("{mark}{document}").encode_utf16().collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for body in [little, big] {
+            // As text and as bytes: API Gateway passes application/json on as text.
+            for content_type in ["application/json", "application/vnd.audit-log+json"] {
+                let request = app
+                    .request(Method::POST, "/events")
+                    .header(CONTENT_TYPE, content_type);
+                let response = app.send(request.body(body.clone())).await;
+                assert_eq!(response.error(), (400, "invalid_json".to_owned()));
+                assert_eq!(response.json()["error"], "The body is UTF-16; send UTF-8.");
+            }
+        }
     }
 }
 
