@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lambda_http::http::Response;
+use lambda_http::http::{HeaderMap, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, LambdaEvent, Request, RequestExt};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -36,7 +36,7 @@ pub(super) struct Unreadable;
 
 impl Payload {
     fn request(self, context: Context) -> Request {
-        let readable = self.0.and_then(|payload| catch(|| Request::from(payload)));
+        let readable = self.0.and_then(|payload| catch(|| read(payload)));
         let request = readable.unwrap_or_else(|| {
             let mut request = Request::default();
             request.extensions_mut().insert(Unreadable);
@@ -44,6 +44,20 @@ impl Payload {
         });
         request.with_lambda_context(context)
     }
+}
+
+/// The request of a payload, with every value of a header that came several times.
+///
+/// A REST API passes such a header on twice: with all values, and with the last. lambda_http keeps
+/// the last.
+fn read(payload: LambdaRequest) -> Request {
+    let all_values = match &payload {
+        LambdaRequest::ApiGatewayV1(rest) => rest.multi_value_headers.clone(),
+        _ => HeaderMap::new(),
+    };
+    let mut request = Request::from(payload);
+    request.headers_mut().extend(all_values);
+    request
 }
 
 /// The result of `read`, or `None` if it panics.

@@ -83,61 +83,6 @@ async fn bytes_that_the_gateway_replaced_are_refused_where_it_shows() {
     );
 }
 
-/// Some decoders take a byte order mark away, so this says nothing about a gateway.
-#[tokio::test]
-async fn a_byte_order_mark_is_refused() {
-    let app = App::start().await;
-    let response = app
-        .post(format!("\u{feff}{}", event("1", "2024-01-01T00:00:00Z")))
-        .await;
-    assert_eq!(
-        (response.status, response.json()["code"].as_str()),
-        (400, Some("invalid_json")),
-        "{response:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_header_that_comes_twice_counts_once_if_it_is_equal() {
-    let app = App::start().await;
-    let send = async |headers: &[(&str, &str)]| {
-        let mut request = app.request(Method::POST, "/events");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        app.send(request.body(event("1", "2024-01-01T00:00:00Z")))
-            .await
-    };
-    let json = ("content-type", "application/json");
-    let key = ("idempotency-key", "!");
-    assert_eq!(send(&[json, key, key]).await.status, 201);
-    assert_eq!(send(&[json, json, key]).await.status, 200);
-    for (headers, code) in [
-        (
-            vec![json, key, ("idempotency-key", "k")],
-            "invalid_idempotency_key",
-        ),
-        (
-            vec![json, ("content-type", "text/plain"), key],
-            "invalid_request",
-        ),
-    ] {
-        let response = send(&headers).await;
-        assert_eq!(
-            (response.status, response.json()["code"].as_str()),
-            (400, Some(code)),
-            "{response:?}"
-        );
-        assert!(
-            response.json()["error"]
-                .as_str()
-                .unwrap()
-                .contains("several values"),
-            "{response:?}"
-        );
-    }
-}
-
 #[tokio::test]
 async fn an_id_that_only_a_lenient_gateway_lets_through_is_not_found() {
     let app = App::start().await;

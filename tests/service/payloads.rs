@@ -220,6 +220,53 @@ async fn repeated_parameters_survive_the_payload() {
     assert_eq!(functions.invoke(&repeated).await.0, 400);
 }
 
+/// A header that a client sent several times, as HTTP APIs and as REST APIs pass it on.
+fn with_repeated(name: &str, values: &[&str]) -> [Value; 2] {
+    let mut http = payload("create-event-idempotent.json");
+    http["headers"][name.to_ascii_lowercase()] = json!(values.join(","));
+    let mut rest = payload("create-event-rest.json");
+    rest["headers"][name] = json!(values.last());
+    rest["multiValueHeaders"][name] = json!(values);
+    [http, rest]
+}
+
+#[tokio::test]
+async fn a_header_that_comes_twice_alike_is_one_in_each_payload() {
+    let functions = Functions::start().await;
+    for (name, value, other, code) in [
+        (
+            "Content-Type",
+            "application/json",
+            "text/plain",
+            "invalid_request",
+        ),
+        (
+            "Idempotency-Key",
+            "order-4711",
+            "order-4712",
+            "invalid_idempotency_key",
+        ),
+    ] {
+        for payload in with_repeated(name, &[value, value]) {
+            let (status, _, body) = functions.invoke(&payload).await;
+            assert!(matches!(status, 200 | 201), "{name}: {body}");
+        }
+        for payload in with_repeated(name, &[value, other]) {
+            let (status, _, body) = functions.invoke(&payload).await;
+            assert_eq!((status, &body["code"]), (400, &json!(code)), "{name}");
+        }
+    }
+    // Two codings are applied one after the other, even if they are alike.
+    for payload in with_repeated("Content-Encoding", &["gzip", "gzip"]) {
+        let (status, headers, body) = functions.invoke(&payload).await;
+        assert_eq!(
+            (status, &headers["accept-encoding"]),
+            (415, &json!("gzip")),
+            "{body}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_error_carries_the_request_id_that_the_client_sees() {
     let functions = Functions::start().await;
