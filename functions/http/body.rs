@@ -42,6 +42,8 @@ pub fn body_text(request: &Request, max_bytes: usize) -> Result<Cow<'_, str>, Pr
     } else {
         Cow::Borrowed(body)
     };
+    // Before the size, because UTF-16 and damaged gzip are longer than what they stand for.
+    unicode::check_encoding(&content)?;
     if content.len() > max_bytes {
         return Err(Problem::too_large(content.len(), max_bytes));
     }

@@ -12,18 +12,27 @@ const REPLACED_MARK: &[u8] = "\u{fffd}\u{fffd}".as_bytes();
 /// The first character of a gzip stream. No JSON begins with it.
 const GZIP_FIRST: u8 = GZIP_MAGIC[0];
 
-/// The text of a body, without a byte order mark.
+/// Checks the first bytes of a body for what is certainly not UTF-8.
 ///
 /// # Errors
 ///
 /// 400, as a [`Problem`] that says what the body is instead.
-pub(super) fn text(body: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Problem> {
-    if let Some(encoding) = wider_encoding(&body) {
+pub(super) fn check_encoding(body: &[u8]) -> Result<(), Problem> {
+    if let Some(encoding) = wider_encoding(body) {
         return Err(invalid(format!("The body is {encoding}; send UTF-8.")));
     }
-    if let Some(message) = undeclared_gzip(&body) {
-        return Err(invalid(message));
+    match undeclared_gzip(body) {
+        Some(message) => Err(invalid(message)),
+        None => Ok(()),
     }
+}
+
+/// The text of a body, without a byte order mark.
+///
+/// # Errors
+///
+/// 400, as a [`Problem`] that says where the body is not UTF-8.
+pub(super) fn text(body: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Problem> {
     let not_utf_8 = |offset| {
         invalid(format!(
             "The body is not UTF-8: the byte at offset {offset} is wrong."
@@ -90,10 +99,13 @@ mod tests {
     use super::*;
 
     fn read(body: &[u8]) -> String {
-        let borrowed = text(Cow::Borrowed(body)).map(Cow::into_owned);
-        let owned = text(Cow::Owned(body.to_vec())).map(Cow::into_owned);
+        if let Err(problem) = check_encoding(body) {
+            return problem.message().to_owned();
+        }
+        let borrowed = text(Cow::Borrowed(body)).unwrap();
+        let owned = text(Cow::Owned(body.to_vec())).unwrap();
         assert_eq!(borrowed, owned);
-        borrowed.unwrap_or_else(|problem| problem.message().to_owned())
+        borrowed.into_owned()
     }
 
     #[test]

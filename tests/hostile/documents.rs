@@ -254,6 +254,24 @@ fn a_damaged_stream_is_refused_or_loses_nothing() {
     }
 }
 
+/// API Gateway replaces bytes that are not UTF-8, which changes the length. A gateway that has
+/// decompressed a body has changed the length, too.
+#[test]
+fn a_length_that_differs_shows_replaced_bytes_but_not_for_gzip() {
+    let document = event_with("1", AT, "\"\u{fffd}\"");
+    for (coding, status) in [(None, 400), (Some("identity"), 400), (Some("gzip"), 201)] {
+        let payload = payload_with("create-event.json", |p| {
+            p["body"] = json!(document);
+            p["headers"]["content-length"] = json!("100");
+            if let Some(coding) = coding {
+                p["headers"]["content-encoding"] = json!(coding);
+            }
+        });
+        let (response, _) = response(Function::Create, payload.to_string().as_bytes()).unwrap();
+        assert_eq!(response["statusCode"], status, "{coding:?}: {response}");
+    }
+}
+
 /// Bidirectional, zero-width, control and look-alike characters, raw where JSON lets them be.
 const ODD: &str = "\u{202e}\u{2066}\u{2069}\u{200b}\u{200d}\u{feff}\u{2028}\u{2029}\u{85}\u{7f}\u{9b}\u{fff9}\u{e0001}\u{fffd}\u{10ffff}";
 
