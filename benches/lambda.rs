@@ -382,6 +382,7 @@ impl Bench {
             ("KEYS_TABLE", "KeysTable"),
             ("COUNTS_TABLE", "CountsTable"),
             ("SHARDS", function.shards),
+            ("FILTERS", "event_type,src_service"),
         ]);
         command.spawn().unwrap_or_else(|error| {
             panic!(

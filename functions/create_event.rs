@@ -1,4 +1,6 @@
-//! `POST /events`: records one event.
+//! `POST /events`: records one event, or a batch.
+
+mod batch;
 
 use std::time::Duration;
 
@@ -11,8 +13,7 @@ use crate::deps::Deps;
 use crate::effects::Effects;
 use crate::event::{EventId, IdempotencyKey, NewEvent, Timestamp};
 use crate::http::{
-    Problem, Purpose, RequestContext, document_text, encode_path, idempotency_key, json_response,
-    serve,
+    Problem, Purpose, RequestContext, Submission, encode_path, json_response, serve, submission,
 };
 use crate::limits::{LATE_INDEX_RESERVE, LATE_INDEX_TIME};
 use crate::store::{Appended, AppendedWithKey, Error, EventKey, EventStore, KeyHash, Recorded};
@@ -36,6 +37,13 @@ pub struct CreateEvent {
 enum Outcome {
     Recorded(EventId),
     Replayed(EventId),
+}
+
+/// An event that is recorded, by this request or before.
+struct RecordedEvent {
+    outcome: Outcome,
+    timestamp: Timestamp,
+    key: EventKey,
 }
 
 impl Outcome {
@@ -94,8 +102,24 @@ impl CreateEvent {
         request: &Request,
         context: RequestContext,
     ) -> Result<Response<Body>, Problem> {
-        let text = document_text(request)?;
-        let key = idempotency_key(request)?;
+        match submission(request)? {
+            Submission::Document { text, key } => {
+                let recorded = self.record_document(&text, key.as_ref(), &context).await?;
+                self.effects.count(recorded.outcome.metric());
+                self.count_if_not_live([&recorded], context.deadline).await;
+                respond(&recorded.outcome, &context)
+            }
+            Submission::Batch(elements) => self.record_batch(elements, &context).await,
+        }
+    }
+
+    /// Checks and records one document.
+    async fn record_document(
+        &self,
+        text: &str,
+        key: Option<&IdempotencyKey>,
+        context: &RequestContext,
+    ) -> Result<RecordedEvent, Problem> {
         let now = self.effects.now();
         let event = NewEvent::parse(&text, now)?;
         let recorded = Recorded {
@@ -103,45 +127,58 @@ impl CreateEvent {
             by: context.caller.clone(),
             from: context.source_ip.clone(),
         };
-
         let outcome = match key {
             Some(key) => {
-                self.record_with_key(&key, &event, &recorded, &context)
+                self.record_with_key(key, &event, &recorded, context)
                     .await?
             }
             None => self.record_new(&event, &recorded).await?,
         };
-        self.effects.count(outcome.metric());
-        self.count_if_not_live(outcome.id(), &event, context.deadline)
-            .await;
-        respond(&outcome, &context)
+        Ok(RecordedEvent {
+            timestamp: event.timestamp(),
+            key: EventKey {
+                id: outcome.id(),
+                values: event.values(),
+            },
+            outcome,
+        })
     }
 
-    /// Adds an event that is late or ahead to the count index. Lists do not count such an event on
-    /// the table until the stream delivers it.
+    /// Adds those of these events that are late or ahead to the count index. Lists do not count such
+    /// events on the table until the stream delivers them.
     ///
-    /// The event is recorded whatever becomes of this, and so acknowledged within the request's
-    /// time. If it cannot be added in time, the stream will add it, and until then totals lack it.
-    async fn count_if_not_live(&self, id: EventId, event: &NewEvent, deadline: Option<Timestamp>) {
-        if !is_late_or_ahead(event.timestamp(), self.effects.now()) {
+    /// The events are recorded whatever becomes of this, and so acknowledged within the request's
+    /// time. If they cannot be added in time, the stream will add them, and until then totals lack
+    /// them.
+    async fn count_if_not_live<'a>(
+        &self,
+        recorded: impl IntoIterator<Item = &'a RecordedEvent>,
+        deadline: Option<Timestamp>,
+    ) {
+        let now = self.effects.now();
+        let keys: Vec<EventKey> = recorded
+            .into_iter()
+            .filter(|event| is_late_or_ahead(event.timestamp, now))
+            .map(|event| event.key.clone())
+            .collect();
+        let Some(first) = keys.first() else {
             return;
-        }
-        let key = EventKey {
-            id,
-            values: event.values(),
         };
+
         let time = self.index_time(deadline);
-        let added = tokio::time::timeout(time, self.indexer.add_now(&key)).await;
+        let added = tokio::time::timeout(time, self.indexer.add_now(&keys)).await;
         let cause = match added {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it took longer than {time:?}"),
         };
-        self.effects.count(Metric::LateEventsUncounted);
+        self.effects
+            .count_many(Metric::LateEventsUncounted, keys.len());
         tracing::warn!(
-            %id,
+            id = %first.id,
+            events = keys.len(),
             cause,
-            "an event that is late or ahead is not counted until the stream delivers it"
+            "events that are late or ahead are not counted until the stream delivers them"
         );
     }
 

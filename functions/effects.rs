@@ -70,7 +70,14 @@ impl Effects {
 
     /// Counts one occurrence of a metric.
     pub fn count(&self, metric: Metric) {
-        self.metrics.count(self.now(), metric);
+        self.count_many(metric, 1);
+    }
+
+    /// Counts several occurrences of a metric, if there are any.
+    pub fn count_many(&self, metric: Metric, times: usize) {
+        if times > 0 {
+            self.metrics.count(self.now(), metric, times);
+        }
     }
 
     /// The time.

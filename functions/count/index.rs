@@ -22,7 +22,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
 use futures_util::stream::{StreamExt, iter};
 
 use super::nodes::PartitionNodes;
@@ -77,22 +76,32 @@ impl Indexer {
         self.store.partitions_of(event)
     }
 
-    /// Adds one event to the tries of its partitions that have been started. The backfill of the
-    /// others will add it.
+    /// Adds events to the tries of their partitions that have been started. The backfill of the
+    /// others will add them. Events that lie near each other share the writes of their nodes.
     ///
     /// # Errors
     ///
-    /// [`IndexError`]. Adding the event again completes it.
-    pub async fn add_now(&self, event: &EventKey) -> Result<(), IndexError> {
-        let partitions = self.partitions_of(event);
+    /// [`IndexError`]. Adding the events again completes it.
+    pub async fn add_now(&self, events: &[EventKey]) -> Result<(), IndexError> {
+        let mut by_partition: BTreeMap<Partition, Vec<u128>> = BTreeMap::new();
+        for event in events {
+            for partition in self.partitions_of(event) {
+                let keys = by_partition.entry(partition).or_default();
+                keys.push(event.id.to_bits());
+            }
+        }
+        let (partitions, keys): (Vec<_>, Vec<_>) = by_partition.into_iter().unzip();
         let roots = self.counts.roots(&partitions).await;
-        let keys = [event.id.to_bits()];
-        let additions = partitions
-            .iter()
-            .zip(roots)
-            .map(|(partition, root)| self.add_from(partition, root, &keys));
+        let mut additions = Vec::new();
+        for ((partition, root), keys) in partitions.iter().zip(roots).zip(&keys) {
+            additions.push(self.add_from(partition, root, keys));
+        }
         // Each runs to its end: a failure of one partition must not stop the others.
-        for added in join_all(additions).await {
+        let added: Vec<Result<_, IndexError>> = iter(additions)
+            .buffer_unordered(PARTITIONS_AT_ONCE)
+            .collect()
+            .await;
+        for added in added {
             added?;
         }
         Ok(())

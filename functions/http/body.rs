@@ -1,4 +1,4 @@
-//! The parts of `POST /events` that are not its path: the document and the Idempotency-Key.
+//! The body of a `POST /events`, and the headers that belong to it.
 
 use std::borrow::Cow;
 
@@ -6,62 +6,80 @@ use lambda_http::http::{HeaderName, header};
 use lambda_http::{Body, Request};
 
 use super::{ErrorCode, Problem, content_encoding, unicode};
-use crate::event::{IdempotencyKey, IdempotencyKeyError, MAX_DOCUMENT_BYTES};
+use crate::event::{IdempotencyKey, IdempotencyKeyError};
 
 /// The header that makes a retry safe.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The text of the document, if the request declares JSON, is not too large and is UTF-8 (RFC 8259
-/// §8.1). It is borrowed from the request, unless it was compressed.
+/// The form of a body, by its Content-Type.
+pub(super) enum ContentType {
+    /// One JSON text.
+    Json,
+    /// A JSON text on each line.
+    Ndjson,
+}
+
+/// The Content-Type of a body in UTF-8.
 ///
 /// # Errors
 ///
-/// 415, 413 or 400, as a [`Problem`].
-pub fn document_text(request: &Request) -> Result<Cow<'_, str>, Problem> {
-    let Some(content_type) = content_type(request)? else {
+/// 415, as a [`Problem`], for any other type, and 400 for several.
+pub(super) fn content_type(request: &Request) -> Result<ContentType, Problem> {
+    let Some(content_type) = content_type_header(request)? else {
         let message = "The request has no Content-Type; send application/json.";
         return Err(Problem::not_json(message));
     };
-    if !is_json(content_type) {
-        let message = "The Content-Type is not JSON in UTF-8; send application/json.";
-        return Err(Problem::not_json(message));
+    if is_json(content_type) {
+        return Ok(ContentType::Json);
     }
-    body_text(request, MAX_DOCUMENT_BYTES)
+    if is_ndjson(content_type) {
+        return Ok(ContentType::Ndjson);
+    }
+    let message = "The Content-Type is not JSON in UTF-8; send application/json, or \
+        application/x-ndjson for a batch.";
+    Err(Problem::not_json(message))
 }
 
-/// The text of the body, of at most `max_bytes` after it is decompressed.
+/// The content of the body after it is decompressed. `max_bytes` says how large a body may be that
+/// begins like this.
 ///
 /// # Errors
 ///
 /// 415, 413 or 400, as a [`Problem`].
-pub fn body_text(request: &Request, max_bytes: usize) -> Result<Cow<'_, str>, Problem> {
+pub(super) fn body_content(
+    request: &Request,
+    max_bytes: impl Fn(&[u8]) -> usize,
+) -> Result<Cow<'_, [u8]>, Problem> {
     let body: &[u8] = request.body();
-    let is_gzip = content_encoding::declares_gzip(request)?;
-    let content = if is_gzip {
-        content_encoding::gunzip(body, max_bytes)?
-    } else {
-        Cow::Borrowed(body)
-    };
-    // Before the size, because UTF-16 and damaged gzip are longer than what they stand for.
-    unicode::check_encoding(&content)?;
-    if content.len() > max_bytes {
-        return Err(Problem::too_large(content.len(), max_bytes));
+    if content_encoding::declares_gzip(request)? && content_encoding::is_gzip(body) {
+        let max_bytes = max_bytes(&content_encoding::beginning(body));
+        let content = content_encoding::gunzip(body, max_bytes)?;
+        unicode::check_encoding(&content)?;
+        return Ok(Cow::Owned(content));
     }
-
-    let text = unicode::text(content)?;
-    // A gateway that has decompressed a body may have left the length of the compressed one.
-    if !is_gzip && was_replaced(request) {
-        let message = "The body is not UTF-8: its length changed where bytes had to be replaced.";
-        return Err(Problem::bad_request(ErrorCode::InvalidJson, message));
+    // A gateway may have decompressed the body, and left the header.
+    //
+    // The encoding comes before the size, because UTF-16 and damaged gzip are longer than what they
+    // stand for.
+    unicode::check_encoding(body)?;
+    let max_bytes = max_bytes(body);
+    if body.len() > max_bytes {
+        return Err(Problem::too_large(body.len(), max_bytes));
     }
-    Ok(text)
+    Ok(Cow::Borrowed(body))
 }
 
 /// Whether API Gateway has replaced bytes of the body that were not UTF-8.
 ///
 /// An HTTP API passes `application/json` on as a string, with U+FFFD for bytes that are not UTF-8.
 /// That usually changes the length of the body, which the client has declared.
-fn was_replaced(request: &Request) -> bool {
+///
+/// A gateway that has decompressed a body may have left the length of the compressed one, which
+/// shows nothing.
+pub(super) fn was_replaced(request: &Request) -> bool {
+    if matches!(content_encoding::declares_gzip(request), Ok(true)) {
+        return false;
+    }
     let Body::Text(text) = request.body() else {
         return false;
     };
@@ -77,7 +95,7 @@ fn content_length(request: &Request) -> Option<usize> {
 }
 
 /// The Content-Type, if the request has one.
-fn content_type(request: &Request) -> Result<Option<&str>, Problem> {
+fn content_type_header(request: &Request) -> Result<Option<&str>, Problem> {
     single(request, &header::CONTENT_TYPE, split_unquoted)
         .map_err(|message| Problem::bad_request(ErrorCode::InvalidRequest, message))
 }
@@ -89,6 +107,13 @@ fn is_json(content_type: &str) -> bool {
     let mut parts = lower_case.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     is_json_essence(essence) && parts.all(is_json_parameter)
+}
+
+/// Whether a Content-Type is `application/x-ndjson` in UTF-8.
+fn is_ndjson(content_type: &str) -> bool {
+    let lower_case = content_type.to_ascii_lowercase();
+    let mut parts = lower_case.split(';').map(str::trim);
+    parts.next() == Some("application/x-ndjson") && parts.all(is_json_parameter)
 }
 
 fn is_json_essence(essence: &str) -> bool {
@@ -210,7 +235,7 @@ mod tests {
                 let value = value.parse().unwrap();
                 request.headers_mut().append(header::CONTENT_TYPE, value);
             }
-            content_type(&request).map(|value| value.map(str::to_owned))
+            content_type_header(&request).map(|value| value.map(str::to_owned))
         };
         assert_eq!(sent(&[]), Ok(None));
         let quoted = "application/json; profile=\"a, b\"";

@@ -13,6 +13,8 @@ pub enum ErrorCode {
     InvalidEvent,
     /// 400: the Idempotency-Key breaks a rule.
     InvalidIdempotencyKey,
+    /// 400: a batch without events, or with too many.
+    InvalidBatch,
     /// 404: no such event.
     NotFound,
     /// 406: the caller accepts none of the formats of an event.
@@ -35,12 +37,13 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [ErrorCode; 14] = [
+    pub const ALL: [ErrorCode; 15] = [
         ErrorCode::InvalidRequest,
         ErrorCode::InvalidParameter,
         ErrorCode::InvalidJson,
         ErrorCode::InvalidEvent,
         ErrorCode::InvalidIdempotencyKey,
+        ErrorCode::InvalidBatch,
         ErrorCode::NotFound,
         ErrorCode::NotAcceptable,
         ErrorCode::EventTooLarge,
@@ -60,6 +63,7 @@ impl ErrorCode {
             ErrorCode::InvalidJson => "invalid_json",
             ErrorCode::InvalidEvent => "invalid_event",
             ErrorCode::InvalidIdempotencyKey => "invalid_idempotency_key",
+            ErrorCode::InvalidBatch => "invalid_batch",
             ErrorCode::NotFound => "not_found",
             ErrorCode::NotAcceptable => "not_acceptable",
             ErrorCode::EventTooLarge => "event_too_large",

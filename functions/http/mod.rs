@@ -14,10 +14,11 @@ mod problem;
 mod query;
 mod response;
 mod serve;
+mod submission;
 mod unicode;
 mod weights;
 
-pub use body::{IDEMPOTENCY_KEY, body_text, document_text, idempotency_key};
+pub use body::{IDEMPOTENCY_KEY, idempotency_key};
 pub use context::RequestContext;
 pub use error_code::ErrorCode;
 pub use format::{Format, ListPage, UnreadableEvent};
@@ -27,6 +28,9 @@ pub use problem::{Problem, Purpose};
 pub use query::{ListQuery, MAX_PER_PAGE, PageNumber, PerPage, Start};
 pub use response::{MAX_EVENTS_BYTES, MAX_LAMBDA_PAYLOAD_BYTES, json_string_bytes};
 pub use serve::serve;
+pub use submission::{
+    Element, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_SENT_BYTES, Submission, submission,
+};
 
 pub(crate) use links::encode_path;
 pub(crate) use response::{json_response, response};

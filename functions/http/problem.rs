@@ -266,6 +266,23 @@ impl Problem {
         }
     }
 
+    /// 503: the event of a batch was not sent to DynamoDB.
+    pub fn not_tried(cause: impl Into<String>) -> Problem {
+        let message = "There was no time left for this event, and nothing was recorded; send it \
+            again.";
+        Problem::unavailable(message, cause)
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The problems of a document or of parameters, each by name.
+    pub fn fields(&self) -> &[FieldProblem] {
+        &self.fields
+    }
+
     /// The machine-readable code.
     pub fn code(&self) -> ErrorCode {
         self.code

@@ -18,14 +18,14 @@ pub const NAMESPACE: &str = "AuditLog";
 /// A metric of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// A request recorded a new event.
+    /// New events were recorded.
     EventsRecorded,
-    /// A request repeated an event that was recorded before.
+    /// Events were sent again that were recorded before.
     EventsReplayed,
-    /// An event that is late or ahead was acknowledged before it was counted. The stream counts it
-    /// later.
+    /// Events that are late or ahead were acknowledged before they were counted. The stream counts
+    /// them later.
     LateEventsUncounted,
-    /// A request got an error, by the `code` of the error.
+    /// A request, or an event of a batch, got an error, by the `code` of the error.
     RequestsRefused,
     /// Milliseconds from the write of the oldest event of a batch until it is in the count index.
     IndexLag,
@@ -82,12 +82,12 @@ impl Metrics {
         }
     }
 
-    /// Counts one occurrence of `metric` at `now`.
-    pub fn count(&self, now: Timestamp, metric: Metric) {
-        self.emit(now, metric, 1.0, None);
+    /// Counts `times` occurrences of `metric` at `now`.
+    pub fn count(&self, now: Timestamp, metric: Metric, times: usize) {
+        self.emit(now, metric, times as f64, None);
     }
 
-    /// Counts one request that got an error with this code.
+    /// Counts one request, or one event of a batch, that got an error with this code.
     pub fn refused(&self, now: Timestamp, code: &str) {
         self.emit(now, Metric::RequestsRefused, 1.0, Some(code));
     }

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod batch;
 mod cases;
 mod create;
 mod filter;

@@ -146,7 +146,7 @@ async fn what_is_not_one_json_object_in_utf_8_is_refused() {
     let documents: Vec<Vec<u8>> = vec![
         b"".to_vec(),
         b"   ".to_vec(),
-        b"[]".to_vec(),
+        b"null".to_vec(),
         b"\"event\"".to_vec(),
         format!("{valid}{valid}").into(),
         format!("{valid} x").into(),

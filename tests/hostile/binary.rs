@@ -46,6 +46,7 @@ impl Binary {
             ("KEYS_TABLE", "keys"),
             ("COUNTS_TABLE", "counts"),
             ("SHARDS", "1"),
+            ("FILTERS", "event_type,src_service"),
             ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
         ];
         let mut process = api

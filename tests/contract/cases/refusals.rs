@@ -73,7 +73,7 @@ async fn a_syntax_error_is_named_by_its_position() {
         assert!(sentence.contains(&place), "{document}: {sentence}");
     }
     for (document, kind) in [
-        ("[]", "an array"),
+        ("null", "null"),
         ("\"event\"", "a string"),
         ("7", "a number"),
     ] {
