@@ -75,6 +75,29 @@ impl ScopeNodes {
         ])
     }
 
+    async fn get(
+        &self,
+        lane: LaneId,
+        prefix: Prefix,
+        is_consistent: bool,
+    ) -> Result<Option<Entry>, Error> {
+        let get = self
+            .counts
+            .client
+            .get_item()
+            .table_name(&self.counts.table)
+            .set_key(Some(self.key(lane, prefix)))
+            .consistent_read(is_consistent)
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let output = Box::pin(get.send())
+            .await
+            .map_err(|error| Error::from_sdk("GetItem", &error))?;
+        match output.item() {
+            Some(item) => entry_of(prefix, item).map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn level_key(&self, prefix: Prefix) -> AttributeValue {
         AttributeValue::S(format!("{}{prefix}", self.scope_key))
     }
@@ -110,21 +133,11 @@ impl Storage for ScopeNodes {
     }
 
     async fn node(&self, lane: LaneId, prefix: Prefix) -> Result<Option<Entry>, Error> {
-        let get = self
-            .counts
-            .client
-            .get_item()
-            .table_name(&self.counts.table)
-            .set_key(Some(self.key(lane, prefix)))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let output = Box::pin(get.send())
-            .await
-            .map_err(|error| Error::from_sdk("GetItem", &error))?;
-        match output.item() {
-            Some(item) => entry_of(prefix, item).map(Some),
-            None => Ok(None),
-        }
+        self.get(lane, prefix, true).await
+    }
+
+    async fn node_or_earlier(&self, lane: LaneId, prefix: Prefix) -> Result<Option<Entry>, Error> {
+        self.get(lane, prefix, false).await
     }
 
     async fn swap(&self, lane: LaneId, prefix: Prefix, new: &Entry) -> Result<Swap, Error> {

@@ -68,10 +68,8 @@ impl CreateEvent {
         for element in elements {
             recordings.push(self.record_element(element, context));
         }
-        let outcomes: Vec<ItemOutcome> = iter(recordings)
-            .buffered(RECORDED_AT_ONCE)
-            .collect()
-            .await;
+        let outcomes: Vec<ItemOutcome> =
+            iter(recordings).buffered(RECORDED_AT_ONCE).collect().await;
 
         let recorded: Vec<&RecordedEvent> = outcomes.iter().flatten().collect();
         for metric in [Metric::EventsRecorded, Metric::EventsReplayed] {

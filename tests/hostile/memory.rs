@@ -93,6 +93,21 @@ async fn the_largest_payloads_fit_into_a_small_function() {
             assert_eq!(response["status"], 201, "{response}");
         }
     }
+    // A batch of 4 MB, and one that takes 5 MB after it is decompressed.
+    let batch = |events: usize| {
+        let [document, ..] = largest_documents();
+        let events = vec![document; events];
+        format!("[{}]", events.join(","))
+    };
+    let payload = create_event(BASE64.encode(batch(15)), true);
+    let response = create.response(&payload).await;
+    assert_eq!(response["body"]["recorded"], 15, "{response}");
+    let mut stream = Vec::new();
+    GzEncoder::new(batch(19).as_bytes(), Compression::best())
+        .read_to_end(&mut stream)
+        .unwrap();
+    let response = create.response(&compressed(&stream)).await;
+    assert_eq!(response["body"]["recorded"], 19, "{response}");
     let accepted = create.peak_memory();
     // Lambda takes no payload above 6 MB: functions/http/response.rs.
     for (body, encoded, code) in [

@@ -6,9 +6,9 @@ use audit_log::create_event::CreateEvent;
 use audit_log::deps::Deps;
 use audit_log::dynamodb::{Units, Usage};
 use audit_log::effects::Effects;
-use audit_log::event::Timestamp;
-use audit_log::limits::LATE;
-use audit_log_testing::tables::events;
+use audit_log::event::{EventId, Field, FieldValue, Timestamp};
+use audit_log::limits::{LATE, SETTLE};
+use audit_log_testing::tables::{events, of_user, user, with};
 use audit_log_testing::{Tables, event_with, usage};
 use lambda_http::Body;
 use lambda_http::http::{Request, Response};
@@ -106,6 +106,75 @@ async fn a_late_event_costs_a_write_for_each_node_above_it() {
         (again.status().as_u16(), &list["total"]),
         (201, &serde_json::json!(3002))
     );
+}
+
+/// A hundred events within four seconds, as one batch.
+fn batch_from(start: Timestamp) -> String {
+    let events = (0..100).map(|number| {
+        let at = start.saturating_add(Duration::from_millis(40) * number);
+        event_with("1", &at.to_string(), "{}")
+    });
+    format!("[{}]", events.collect::<Vec<_>>().join(","))
+}
+
+/// What adding the events of a batch to the count index costs, from the request until the stream
+/// has delivered them.
+async fn index_units(tables: &Tables, start: Timestamp, now: Timestamp) -> f64 {
+    let response = tables.post(None, batch_from(start), now).await;
+    assert_eq!(response.status(), 200, "{response:?}");
+    let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(body["recorded"], 100);
+    let posted = usage(&response);
+    // A put of each event is one unit on the table and on each index.
+    let put = 100.0 * 4.0;
+    let on_time = posted.written.total() - put + posted.read.total();
+
+    let mut keys = Vec::new();
+    for result in body["results"].as_array().unwrap() {
+        let id = EventId::parse(result["id"].as_str().unwrap()).unwrap();
+        let mut key = of_user(id, "1");
+        for (field, value) in [(Field::EventType, "test"), (Field::SrcService, "tests")] {
+            key.values.push(FieldValue::new(field, value).unwrap());
+        }
+        keys.push(key);
+    }
+    let (added, delivered) = Usage::of(tables.indexer.add(&keys, now)).await;
+    assert!(added.failed.is_empty(), "{added:?}");
+    on_time + delivered.written.total() + delivered.read.total()
+}
+
+/// Three thousand events of a month, with tries for everyone, the user, the type and the service.
+async fn indexed(now: Timestamp) -> Tables {
+    let tables = Tables::start().await;
+    tables
+        .write(&events(3000, Duration::from_secs(30 * 24 * 3600)))
+        .await;
+    tables.index(now).await;
+    for partition in [
+        user("1"),
+        with(Field::EventType, "test"),
+        with(Field::SrcService, "tests"),
+    ] {
+        let since = now.saturating_sub(SETTLE);
+        tables.indexer.start(&partition, since).await.unwrap();
+        tables.indexer.complete(&partition).await.unwrap();
+    }
+    tables
+}
+
+#[tokio::test]
+async fn late_events_of_a_batch_cost_little_more_than_on_time() {
+    let happened = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();
+    let mut units = Vec::new();
+    for after in [Duration::from_secs(4), Duration::from_secs(3600)] {
+        let now = happened.saturating_add(after);
+        let tables = indexed(now).await;
+        units.push(index_units(&tables, happened, now).await);
+    }
+    let [on_time, late] = units[..] else {
+        panic!("{units:?}");
+    };
+    assert!(late <= 1.5 * on_time, "{late} units against {on_time}");
 }
 
 #[tokio::test]

@@ -118,7 +118,9 @@ impl<'a, S: Storage> Trie<'a, S> {
         let merge_child = async |keys: &[u128]| {
             let digit = prefix.digit(keys[0]);
             let child = prefix.child(digit);
-            let entry = self.node(child).await?.unwrap_or(Entry::ABSENT);
+            // An earlier version makes the swap lose, which returns the present one.
+            let entry = self.node_or_earlier(child).await?;
+            let entry = entry.unwrap_or(Entry::ABSENT);
             Ok((digit, self.merge(child, entry, keys).await?))
         };
         iter(groups)

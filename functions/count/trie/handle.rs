@@ -28,6 +28,14 @@ impl<'a, S: Storage> Trie<'a, S> {
         Ok(self.storage.node(self.lane, prefix).await?)
     }
 
+    /// The node, or an earlier version of it: see [`Storage::node_or_earlier`].
+    pub(super) async fn node_or_earlier(
+        self,
+        prefix: Prefix,
+    ) -> Result<Option<Entry>, Error<S::Error>> {
+        Ok(self.storage.node_or_earlier(self.lane, prefix).await?)
+    }
+
     pub(super) async fn swap(self, prefix: Prefix, new: &Entry) -> Result<Swap, Error<S::Error>> {
         Ok(self.storage.swap(self.lane, prefix, new).await?)
     }

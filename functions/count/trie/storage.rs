@@ -44,8 +44,8 @@ pub enum Swap {
 /// The storage of the nodes of one scope.
 ///
 /// A read must see every write that was acknowledged before it began, so reads from DynamoDB are
-/// strongly consistent. An applier tolerates a stale node: its swap is lost, and it merges with the
-/// node that won. It does not tolerate a root that it cannot see.
+/// strongly consistent. An applier tolerates a node that is out of date: its swap is lost, and it
+/// merges with the node that won. It does not tolerate a root that it cannot see.
 pub trait Storage: Sync {
     /// The failure of an operation.
     type Error: Send;
@@ -58,6 +58,14 @@ pub trait Storage: Sync {
 
     /// The node of one trie at `prefix`.
     fn node(
+        &self,
+        lane: LaneId,
+        prefix: Prefix,
+    ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
+
+    /// The node of one trie at `prefix`, or an earlier version of it, or none although there is one.
+    /// This is enough for an applier, and DynamoDB charges half for it.
+    fn node_or_earlier(
         &self,
         lane: LaneId,
         prefix: Prefix,

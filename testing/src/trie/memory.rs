@@ -32,7 +32,7 @@ pub struct Faults {
     pub fail: u32,
     /// A write is done, and its response is lost.
     pub lose: u32,
-    /// A read of one node finds an earlier version.
+    /// A read that may find an earlier version of a node does, or none of a new one.
     pub stale: u32,
     /// A read of a level is overtaken by others.
     pub slow: u32,
@@ -87,6 +87,26 @@ impl Memory {
         self.nodes.lock().unwrap().len()
     }
 
+    async fn read(
+        &self,
+        lane: LaneId,
+        prefix: Prefix,
+        stale: bool,
+    ) -> Result<Option<Entry>, Fault> {
+        turn().await;
+        if self.strikes(|faults| faults.fail) {
+            return Err(Fault);
+        }
+        let nodes = self.nodes.lock().unwrap();
+        let Some(versions) = nodes.get(&(prefix, lane)) else {
+            return Ok(None);
+        };
+        self.cost.lock().unwrap().reads += 1;
+        let back = usize::from(stale);
+        let found = versions.len().checked_sub(1 + back);
+        Ok(found.map(|at| versions[at].clone()))
+    }
+
     fn strikes(&self, which: impl Fn(Faults) -> u32) -> bool {
         let (faults, rng) = &mut *self.faults.lock().unwrap();
         let one_in = which(*faults);
@@ -126,20 +146,12 @@ impl Storage for Memory {
     }
 
     async fn node(&self, lane: LaneId, prefix: Prefix) -> Result<Option<Entry>, Fault> {
-        turn().await;
-        if self.strikes(|faults| faults.fail) {
-            return Err(Fault);
-        }
+        self.read(lane, prefix, false).await
+    }
+
+    async fn node_or_earlier(&self, lane: LaneId, prefix: Prefix) -> Result<Option<Entry>, Fault> {
         let stale = self.strikes(|faults| faults.stale);
-        let nodes = self.nodes.lock().unwrap();
-        let Some(versions) = nodes.get(&(prefix, lane)) else {
-            return Ok(None);
-        };
-        // The version before the newest; a root is not taken back to before it was started.
-        let back = usize::from(stale && versions.len() > 1);
-        let entry = versions[versions.len() - 1 - back].clone();
-        self.cost.lock().unwrap().reads += 1;
-        Ok(Some(entry))
+        self.read(lane, prefix, stale).await
     }
 
     async fn swap(&self, lane: LaneId, prefix: Prefix, new: &Entry) -> Result<Swap, Fault> {
