@@ -268,8 +268,7 @@ impl Problem {
 
     /// 503: the event of a batch was not sent to DynamoDB.
     pub fn not_tried(cause: impl Into<String>) -> Problem {
-        let message = "There was no time left for this event, and nothing was recorded; send it \
-            again.";
+        let message = "There was no time left, so this request recorded nothing; send it again.";
         Problem::unavailable(message, cause)
     }
 

@@ -133,6 +133,48 @@ fn check(response: &http::Response<Body>, status: u16, code: &str, sentence: &st
     );
 }
 
+/// The error of each event of a batch.
+async fn post_batch(tables: &Tables, effects: Effects, left: Duration) -> Response<Body> {
+    let (store, counts) = tables;
+    let deadline = effects.now().saturating_add(left).millis();
+    let body = format!("[{},{}]", event("1", AT), event("2", AT));
+    let mut context = lambda_http::Context::default();
+    context.deadline = deadline;
+    let request = post_request(None, body).with_lambda_context(context);
+    CreateEvent::new(Deps {
+        store: store.clone(),
+        counts: counts.clone(),
+        effects,
+    })
+    .handle(request)
+    .await
+}
+
+#[tokio::test]
+async fn each_event_of_a_batch_says_what_is_known_of_it() {
+    for (response, sentence) in [(BUSY, NOT_RECORDED), (BROKEN, NOT_KNOWN)] {
+        let tables = scripted(move |_| response).await;
+        let response = post_batch(&tables, Effects::system(), Duration::from_secs(10)).await;
+        assert_eq!(response.status(), 200, "{response:?}");
+        let batch: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(batch["recorded"], 0);
+        for result in batch["results"].as_array().unwrap() {
+            assert_eq!(result["status"], 503);
+            assert!(
+                result["error"].as_str().unwrap().contains(sentence),
+                "{result}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_without_time_for_an_event_is_refused_as_a_whole() {
+    let tables = scripted(|_| panic!("DynamoDB is not asked")).await;
+    let response = post_batch(&tables, Effects::system(), Duration::from_secs(5)).await;
+    check(&response, 503, "temporarily_unavailable", NOT_RECORDED);
+}
+
 #[tokio::test]
 async fn a_broken_database_is_a_503_that_says_what_is_not_known() {
     let store = scripted(|_| BROKEN).await;
