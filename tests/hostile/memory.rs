@@ -13,11 +13,15 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
 use flate2::bufread::GzEncoder;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::binary::{Binary, CREATE, LIST};
 
 const AT: &str = "2024-01-01T00:00:00Z";
 const KIB: usize = 1024;
+
+/// A debug build needs a whole processor to handle the largest payloads in the time of a request.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A document of 256 KiB: with `unit` repeated between `start` and `end`, and a string that fills
 /// it up.
@@ -73,6 +77,7 @@ fn zeros(bytes: u64) -> Vec<u8> {
 
 #[tokio::test]
 async fn the_largest_payloads_fit_into_a_small_function() {
+    let _alone = ALONE.lock().await;
     let mut create = Binary::start(
         CREATE,
         |_, _| json!({"Count": 0, "ScannedCount": 0, "Items": []}),
@@ -190,6 +195,7 @@ fn events_of_a_user(document: &str, operation: &str, request: &Value) -> Value {
 
 #[tokio::test]
 async fn a_page_of_1000_large_events_fits_into_a_function() {
+    let _alone = ALONE.lock().await;
     let document = largest("\"", |_| r#"\""#.to_owned(), "\"");
     let dynamodb =
         move |operation: &str, request: &Value| events_of_a_user(&document, operation, request);
@@ -207,6 +213,7 @@ async fn a_page_of_1000_large_events_fits_into_a_function() {
 
 #[tokio::test]
 async fn a_compressed_page_of_csv_fits_into_a_function() {
+    let _alone = ALONE.lock().await;
     let document = largest("\"", |_| r#"\""#.to_owned(), "\"");
     let dynamodb =
         move |operation: &str, request: &Value| events_of_a_user(&document, operation, request);
