@@ -237,6 +237,33 @@ def test_in_prod_reads_cannot_take_the_writers_invocations():
     assert int(functions["CreateEventFunction"]["ReservedConcurrentExecutions"]) >= 100
 
 
+INDEXED = [("none", []), ("event_type", ["event_type"]), ("src_service", ["src_service"])]
+
+
+@pytest.mark.parametrize(("filters", "fields"), [*INDEXED, ("event_type,src_service", ["event_type", "src_service"])])
+def test_each_filter_has_an_index_with_the_other_fields_and_an_alarm(filters, fields):
+    resources = deployed(Filters=filters)
+    table = resources["EventsTable"]["Properties"]
+    every = {"user_id", "event_type", "src_service"}
+    for index in table["GlobalSecondaryIndexes"]:
+        partition, sort = (key["AttributeName"] for key in index["KeySchema"])
+        assert (index["IndexName"], sort) == (f"{partition}-index", "id")
+        assert set(index["Projection"]["NonKeyAttributes"]) == every - {partition}
+    indexes = [index["IndexName"] for index in table["GlobalSecondaryIndexes"]]
+    assert indexes == [f"{field}-index" for field in ["user_id", *fields]]
+    # DynamoDB refuses the definition of an attribute that is no key.
+    assert {one["AttributeName"] for one in table["AttributeDefinitions"]} == {"shard", "id", "user_id", *fields}
+    watched = {
+        dimension["Value"]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", [])
+        if dimension["Name"] == "GlobalSecondaryIndexName"
+    }
+    assert watched == set(indexes)
+    for function in of_type(resources, "AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["FILTERS"] == filters
+
+
 RUN = {
     ("logs:CreateLogStream", "logs:PutLogEvents"): arn("FunctionLogs"),
     # X-Ray has no resources.
@@ -686,9 +713,10 @@ def test_keys_and_indexes_are_those_that_the_code_names():
     names = dict(re.findall(r'pub const (\w+): &str = "([\w-]+)";', (ROOT / "functions/store/schema.rs").read_text()))
     events = DEFAULT["EventsTable"]["Properties"]
     assert keys(events["KeySchema"]) == {"HASH": names["SHARD"], "RANGE": names["ID"]}
-    (index,) = events["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == names["USER_INDEX"]
-    assert keys(index["KeySchema"]) == {"HASH": names["USER_ID"], "RANGE": names["ID"]}
+    indexes = re.findall(r'Field::\w+ => "([\w-]+-index)"', (ROOT / "functions/store/schema.rs").read_text())
+    assert [index["IndexName"] for index in events["GlobalSecondaryIndexes"]] == indexes
+    for index in events["GlobalSecondaryIndexes"]:
+        assert keys(index["KeySchema"]) == {"HASH": index["IndexName"].removesuffix("-index"), "RANGE": names["ID"]}
     assert events["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
     of_keys = DEFAULT["KeysTable"]["Properties"]
     assert keys(of_keys["KeySchema"]) == {"HASH": names["KEY"]}
