@@ -387,7 +387,7 @@ async fn rebuild_reports_and_repairs_each_difference() {
     );
     let (code, printed) = run(&["rebuild", "--data", data]).await;
     assert!(
-        code == 0 && printed.contains("Compared 1101 events and the tries of users (1)"),
+        code == 0 && printed.contains("Compared 1101 events, and the tries of users"),
         "{printed}"
     );
     assert!(printed.contains("no difference"), "{printed}");
@@ -409,5 +409,55 @@ async fn rebuild_of_a_folder_that_is_not_there_says_so() {
             2,
             "audit-log: there is no log in /nonexistent/audit; name its folder with --data.\n"
         )
+    );
+}
+
+#[tokio::test]
+async fn a_restart_with_another_filter_finds_the_older_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut ids = Vec::new();
+    for filters in ["none", "event_type", "event_type,src_service"] {
+        let mut process = Process::start_with(&["--data", data, "--filters", filters]).await;
+        let second = ids.len();
+        let document = event("1", &format!("2024-01-01T00:00:0{second}Z"));
+        ids.insert(0, process.app.post(document).await.id());
+        for field in ["event_type=test", "src_service=tests"] {
+            let list = process.app.get(&format!("/events?{field}")).await;
+            let name = field.split('=').next().unwrap();
+            if filters.contains(name) {
+                assert_eq!(list.ids(), ids, "{field} with {filters}");
+            } else {
+                assert_eq!(list.error(), (400, "invalid_parameter".to_owned()));
+            }
+        }
+        process.signal("-TERM").await;
+        process.child.wait().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_an_older_version_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut process = Process::start(folder.path()).await;
+    process.app.post(event("1", "2024-01-01T00:00:00Z")).await;
+    process.signal("-TERM").await;
+    process.child.wait().await.unwrap();
+
+    // The index of the older version has other attributes.
+    let template = read_file("template.yaml").replace(
+        "NonKeyAttributes: [event_type, src_service]",
+        "NonKeyAttributes: [src_service]",
+    );
+    let older = folder.path().join("template.yaml");
+    std::fs::write(&older, template).unwrap();
+    let mut command = command(&["--data", data, "--template", older.to_str().unwrap()]);
+    let output = command.stderr(Stdio::piped()).output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("older version") && said.contains("--data"),
+        "{said}"
     );
 }
