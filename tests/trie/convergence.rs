@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use audit_log::count::trie::{LaneId, Node, Prefix, Storage, Trie, Tries};
-use audit_log_testing::trie::{Faults, Memory, count_turns, race};
+use audit_log_testing::trie::{Fault, Faults, Memory, count_turns, race};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-const LANES: LaneId = 3;
+pub(crate) const LANES: LaneId = 3;
 
 /// How many seeds are tried: as many as fit into a test, or `PROPTEST_CASES`.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
@@ -24,7 +24,7 @@ fn cases() -> u32 {
 const START: u128 = 0x018c_c251_f400 << 80;
 
 /// Keys as ids are: steady ones, bursts within a millisecond, and historic ones.
-fn keys(rng: &mut StdRng, count: usize) -> Vec<u128> {
+pub(crate) fn keys(rng: &mut StdRng, count: usize) -> Vec<u128> {
     let mut keys = BTreeSet::new();
     let mut millis = 0_u128;
     while keys.len() < count {
@@ -49,7 +49,7 @@ fn keys(rng: &mut StdRng, count: usize) -> Vec<u128> {
     keys.into_iter().collect()
 }
 
-fn lane_of(key: u128) -> LaneId {
+pub(crate) fn lane_of(key: u128) -> LaneId {
     (key % u128::from(LANES)) as LaneId
 }
 
@@ -78,7 +78,7 @@ fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(LaneId, Vec<u128>)> {
     batches
 }
 
-async fn roots(storage: &Memory) -> Vec<(LaneId, Node)> {
+pub(crate) async fn roots(storage: &impl Storage<Error = Fault>) -> Vec<(LaneId, Node)> {
     let level = storage.level(Prefix::ROOT).await.unwrap();
     level
         .into_iter()

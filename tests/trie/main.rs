@@ -9,5 +9,6 @@
 
 mod convergence;
 mod implicit;
+mod intervals;
 mod reading;
 mod writing;

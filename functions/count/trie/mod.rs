@@ -35,6 +35,7 @@
 
 mod apply;
 mod handle;
+mod intervals;
 mod node;
 mod prefix;
 mod read;

@@ -19,8 +19,8 @@ const LEVELS_AT_ONCE: usize = 4;
 /// The tries of a scope, from their roots as one read found them.
 #[derive(Debug)]
 pub struct Tries<'a, S> {
-    storage: &'a S,
-    roots: &'a [(LaneId, Node)],
+    pub(super) storage: &'a S,
+    pub(super) roots: &'a [(LaneId, Node)],
 }
 
 // Derived, these would ask the storage to be Copy as well.
