@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::count::Indexer;
+use crate::count::{FacetNotes, Indexer};
 use crate::deps::Deps;
 use crate::dynamodb::Usage;
 use crate::effects::Effects;
 use crate::event::{EventId, Field, FieldValue, Timestamp};
-use crate::limits::{BACKFILL_RESERVE, BACKFILL_TIME, DEFAULT_BATCH_TIME};
+use crate::limits::{BACKFILL_RESERVE, BACKFILL_TIME, DEFAULT_BATCH_TIME, FACETS_TIME};
 use crate::store::{EventKey, Partition};
 use crate::telemetry::Metric;
 
@@ -17,6 +17,7 @@ use crate::telemetry::Metric;
 #[derive(Clone, Debug)]
 pub struct IndexEvents {
     indexer: Indexer,
+    facets: FacetNotes,
     effects: Effects,
 }
 
@@ -86,6 +87,7 @@ impl IndexEvents {
     /// A handler that adds to the count index.
     pub fn new(deps: Deps) -> IndexEvents {
         IndexEvents {
+            facets: FacetNotes::new(deps.counts.clone()),
             indexer: Indexer::new(deps.store, deps.counts),
             effects: deps.effects,
         }
@@ -140,10 +142,24 @@ impl IndexEvents {
             let metrics = self.effects.metrics();
             metrics.gauge(now, Metric::IndexLag, lag_millis.max(0.0));
         }
+        self.note_facets(&events, deadline).await;
         self.backfill(added.building, deadline).await;
         BatchResponse {
             failures: Vec::new(),
         }
+    }
+
+    /// Notes the values of the batch. They are suggestions only, so a failure does not fail the
+    /// batch. The next batch with the same values notes them.
+    async fn note_facets(&self, events: &[EventKey], deadline: Timestamp) {
+        let noting = self.facets.note(self.facets.missing(events));
+        let time = self.time_left(deadline).min(FACETS_TIME);
+        let cause = match tokio::time::timeout(time, noting).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "DynamoDB took too long".to_owned(),
+        };
+        tracing::warn!(cause, "some values of a batch are not noted as facets");
     }
 
     /// Continues the backfills. The events of the batch are in the count index already, so a

@@ -8,7 +8,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`create_event`] | `POST /events` |
-//! | [`list_events`] | `GET /events` and `GET /events/{id}` |
+//! | [`list_events`] | `GET /events`, and `/{id}`, `/histogram` and `/facets` below it |
 //! | [`index_events`] | the stream of the events table |
 //! | [`event`] | a document, its id and its timestamp: parsing and rules, no I/O |
 //! | [`store`] | the events and keys tables: append, get, list |

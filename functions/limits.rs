@@ -8,7 +8,7 @@
 //! | [`CONNECT_TIMEOUT`] ⊂ [`ATTEMPT_TIMEOUT`] ⊂ [`OPERATION_TIMEOUT`] | one operation of DynamoDB |
 //! | [`LATE_INDEX_TIME`], [`LATE_INDEX_RESERVE`] | the index write of an event that is late or ahead |
 //! | [`DEFAULT_REQUEST_TIME`], [`MAX_READ_TIME`], [`RESPONSE_RESERVE`] | one request |
-//! | [`DEFAULT_BATCH_TIME`], [`BACKFILL_TIME`], [`BACKFILL_RESERVE`] | one batch of the stream |
+//! | [`DEFAULT_BATCH_TIME`], [`FACETS_TIME`], [`BACKFILL_TIME`], [`BACKFILL_RESERVE`] | one batch of the stream |
 //! | [`SETTLE`] | the lag of a GSI |
 //!
 //! The assertions below hold the relations at compile time. The template's own timeouts are held by
@@ -63,6 +63,9 @@ pub const RESPONSE_RESERVE: Duration = Duration::from_millis(500);
 
 /// The time for a batch that comes without a deadline.
 pub const DEFAULT_BATCH_TIME: Duration = Duration::from_secs(60);
+/// How long a batch may take to note its values as facets. They are suggestions only, and new events
+/// wait in the stream during that time.
+pub const FACETS_TIME: Duration = Duration::from_secs(1);
 /// How long one invocation may continue a backfill. New events wait in the stream during that time,
 /// and must be in the count index before they leave the live window. The next batch continues.
 pub const BACKFILL_TIME: Duration = Duration::from_secs(2);
@@ -83,8 +86,8 @@ const _: () = assert!(
 );
 // When it is put it is at most EARLY in the future, by a clock that may be CLOCK_SKEW behind.
 const _: () = assert!(LIVE_WINDOW_AHEAD.as_millis() >= EARLY.as_millis() + CLOCK_SKEW.as_millis());
-// A backfill that runs to its end leaves the stream the rest of the delivery time.
-const _: () = assert!(BACKFILL_TIME.as_millis() < DELIVERY.as_millis());
+// Facets and a backfill that run to their end leave the stream the rest of the delivery time.
+const _: () = assert!(FACETS_TIME.as_millis() + BACKFILL_TIME.as_millis() < DELIVERY.as_millis());
 // An operation has time for several attempts, and an attempt for its connection.
 const _: () = assert!(CONNECT_TIMEOUT.as_millis() < ATTEMPT_TIMEOUT.as_millis());
 const _: () = assert!(2 * ATTEMPT_TIMEOUT.as_millis() < OPERATION_TIMEOUT.as_millis());

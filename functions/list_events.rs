@@ -1,18 +1,21 @@
-//! `GET /events`: a page of the log. `GET /events/{id}`: one event.
+//! `GET /events`: a page of the log. `GET /events/{id}`: one event. `GET /events/histogram`: how many
+//! events ranges of time have. `GET /events/facets`: values to filter by.
 
 mod combined;
+mod facets;
+mod histogram;
 mod page;
 
 use lambda_http::http::{Response, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt};
 
-use crate::count::{Count, Total};
+use crate::count::{Count, CountsTable, Total};
 use crate::deps::Deps;
 use crate::effects::Effects;
 use crate::event::{EventId, FieldValue};
 use crate::http::{
     Format, ListLinks, ListPage, ListQuery, MAX_EVENTS_BYTES, Problem, Purpose, RequestContext,
-    Start, response, serve,
+    Route, Start, response, serve,
 };
 use crate::store::{Error, EventStore, Page, PageEnd, Scope, Selection, StoredEvent};
 
@@ -21,6 +24,7 @@ use crate::store::{Error, EventStore, Page, PageEnd, Scope, Selection, StoredEve
 pub struct ListEvents {
     store: EventStore,
     count: Count,
+    counts: CountsTable,
     effects: Effects,
 }
 
@@ -44,7 +48,8 @@ impl ListEvents {
     /// A handler that reads from the store, with totals from the count index.
     pub fn new(deps: Deps) -> ListEvents {
         ListEvents {
-            count: Count::new(deps.store.clone(), deps.counts),
+            count: Count::new(deps.store.clone(), deps.counts.clone()),
+            counts: deps.counts,
             store: deps.store,
             effects: deps.effects,
         }
@@ -57,19 +62,26 @@ impl ListEvents {
             &self.effects,
             &request,
             |request, context| async move {
-                let format = Format::accepted(request)?;
-                match &context.id {
-                    Some(id) => self.get(id, format).await,
-                    None => self.list(request, &context, format).await,
+                match context.route {
+                    Route::Events => self.list(request, &context).await,
+                    Route::Event => self.get(request, &context).await,
+                    Route::Histogram => self.histogram(request).await,
+                    Route::Facets => self.facets(request).await,
                 }
             },
         )
         .await
     }
 
-    async fn get(&self, id: &str, format: Format) -> Result<Response<Body>, Problem> {
+    async fn get(
+        &self,
+        request: &Request,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Problem> {
+        let format = Format::accepted(request)?;
         // A malformed id is a 404 too: it cannot name an event.
-        let id = EventId::parse(id).ok_or_else(Problem::event_not_found)?;
+        let id = context.id.as_deref().and_then(EventId::parse);
+        let id = id.ok_or_else(Problem::event_not_found)?;
         let event = self.store.get(id).await.map_err(problem)?;
         let event = event.ok_or_else(Problem::event_not_found)?;
         let body = format.event(event)?;
@@ -80,8 +92,8 @@ impl ListEvents {
         &self,
         request: &Request,
         context: &RequestContext,
-        format: Format,
     ) -> Result<Response<Body>, Problem> {
+        let format = Format::accepted(request)?;
         let parameters = request.query_string_parameters();
         let query = ListQuery::parse(&parameters, request.uri().query())?;
         let wanted = self.wanted(&query, format)?;

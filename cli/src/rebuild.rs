@@ -3,15 +3,18 @@
 mod lost_keys;
 mod tables;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use audit_log::count::trie::{Miscount, State};
-use audit_log::count::{CountsTable, Difference, Indexer, MAX_UNINDEXED_EVENTS};
+use audit_log::count::{
+    CountsTable, Difference, FacetNotes, Indexer, MAX_UNINDEXED_EVENTS, facet_values,
+};
 use audit_log::effects::Effects;
+use audit_log::event::FieldValue;
 use audit_log::store::{EventKey, EventStore, Partition};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use indicatif::ProgressBar;
@@ -60,8 +63,17 @@ const PARTITIONS_AT_ONCE: usize = 16;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// How many events each partition of a GSI has.
-type EventsInGsis = Mutex<HashMap<Partition, u64>>;
+/// How many values of events are noted as facets at most, of all fields together.
+const MAX_FACETS: usize = 10_000;
+
+/// What the events of the shards say about the rest.
+#[derive(Default)]
+struct Census {
+    /// How many events each partition of a GSI has.
+    events_in_gsis: HashMap<Partition, u64>,
+    /// The values to note as facets.
+    facets: HashSet<FieldValue>,
+}
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> ExitCode {
@@ -86,20 +98,23 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
         settle,
     } = tables;
     let store = EventStore::new(client.clone(), &settings);
-    let indexer = Indexer::new(store.clone(), CountsTable::new(client, &settings));
+    let counts = CountsTable::new(client, &settings);
+    let indexer = Indexer::new(store.clone(), counts.clone());
 
     // 1. Compare the shards, which hold all events. Count the events of each user, type and
-    //    service.
+    //    service, and note the types and services as facets.
     bar.set_message("Everyone's events");
-    let events_in_gsis = EventsInGsis::default();
+    let census = Mutex::new(Census::default());
     let shards = indexer.shards().await?;
-    let mut differences = compare(&indexer, shards, &bar, Some(&events_in_gsis)).await?;
+    let mut differences = compare(&indexer, shards, &bar, Some(&census)).await?;
     let everyone = bar.position();
+    let census = census.into_inner()?;
+    FacetNotes::new(counts).note(census.facets).await?;
 
     // 2. Compare those that have so many events that they need a trie.
     let mut large = Vec::new();
     let mut events = 0;
-    for (partition, events_of_partition) in events_in_gsis.into_inner()? {
+    for (partition, events_of_partition) in census.events_in_gsis {
         if events_of_partition > MAX_UNINDEXED_EVENTS {
             large.push(partition);
             events += events_of_partition;
@@ -159,16 +174,16 @@ async fn complete_tries(
     Ok(())
 }
 
-/// Compares partitions, several at a time, and returns the number of differences. Counts the events
-/// of each partition of a GSI in `events_in_gsis`.
+/// Compares partitions, several at a time, and returns the number of differences. Adds the events to
+/// the `census`.
 async fn compare(
     indexer: &Indexer,
     partitions: Vec<Partition>,
     bar: &ProgressBar,
-    events_in_gsis: Option<&EventsInGsis>,
+    census: Option<&Mutex<Census>>,
 ) -> Result<usize, Failure> {
     let compared = iter(partitions)
-        .map(|partition| compare_partition(indexer, partition, bar, events_in_gsis))
+        .map(|partition| compare_partition(indexer, partition, bar, census))
         .buffer_unordered(PARTITIONS_AT_ONCE);
     let differences: Vec<usize> = compared.try_collect().await?;
     Ok(differences.into_iter().sum())
@@ -179,12 +194,12 @@ async fn compare_partition(
     indexer: &Indexer,
     partition: Partition,
     bar: &ProgressBar,
-    events_in_gsis: Option<&EventsInGsis>,
+    census: Option<&Mutex<Census>>,
 ) -> Result<usize, Failure> {
     let seen = |events: &[EventKey]| {
         bar.inc(events.len() as u64);
-        if let Some(events_in_gsis) = events_in_gsis {
-            count_by_partition(indexer, events, events_in_gsis);
+        if let Some(census) = census {
+            add_to_census(indexer, events, census);
         }
     };
     let name = match &partition {
@@ -203,16 +218,21 @@ async fn compare_partition(
     Ok(differences)
 }
 
-fn count_by_partition(indexer: &Indexer, events: &[EventKey], events_in_gsis: &EventsInGsis) {
-    // A poisoned lock ends the command later, when the counts are read.
-    let Ok(mut events_in_gsis) = events_in_gsis.lock() else {
+fn add_to_census(indexer: &Indexer, events: &[EventKey], census: &Mutex<Census>) {
+    // A poisoned lock ends the command later, when the census is read.
+    let Ok(mut census) = census.lock() else {
         return;
     };
     for event in events {
         for partition in indexer.partitions_of(event) {
             if partition.is_in_gsi() {
-                *events_in_gsis.entry(partition).or_default() += 1;
+                *census.events_in_gsis.entry(partition).or_default() += 1;
             }
+        }
+    }
+    for value in facet_values(events) {
+        if census.facets.len() < MAX_FACETS && !census.facets.contains(value) {
+            census.facets.insert(value.clone());
         }
     }
 }

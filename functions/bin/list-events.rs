@@ -1,4 +1,4 @@
-//! The Lambda function behind `GET /events` and `GET /events/{id}`.
+//! The Lambda function behind `GET /events`, and `/{id}`, `/histogram` and `/facets` below it.
 
 use audit_log::deps::Deps;
 use audit_log::http::run;

@@ -27,9 +27,9 @@ pub struct Located {
 }
 
 /// A partition without a trie, and all keys that it has in a range, oldest first.
-struct Leaf {
+pub(super) struct Leaf {
     partition: Partition,
-    keys: Vec<EventId>,
+    pub(super) keys: Vec<EventId>,
 }
 
 impl Leaf {
@@ -99,7 +99,12 @@ impl Count {
         Ok(leaves.into_iter().collect())
     }
 
-    async fn leaf(&self, partition: &Partition, range: IdRange) -> Result<Option<Leaf>, Error> {
+    /// A partition whose trie is not ready, as a leaf. `None` if it has too many events for that.
+    pub(super) async fn leaf(
+        &self,
+        partition: &Partition,
+        range: IdRange,
+    ) -> Result<Option<Leaf>, Error> {
         let mut keys: Vec<EventId> = Vec::new();
         loop {
             let rest = match keys.last() {

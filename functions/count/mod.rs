@@ -57,6 +57,11 @@
 //! from the table or the GSI, and so are all events if the count index cannot be right. That is
 //! slower, and never wrong.
 //!
+//! # Besides
+//!
+//! A [`Histogram`] counts many ranges of time as one total is counted, in one descent of the tries.
+//! The counts table also keeps the values of two fields as suggestions: see [`FacetNotes`].
+//!
 //! [`LATE`]: crate::limits::LATE
 //! [`EARLY`]: crate::limits::EARLY
 //! [`LIVE_WINDOW`]: crate::limits::LIVE_WINDOW
@@ -64,6 +69,8 @@
 
 mod backfill;
 mod building;
+mod facets;
+mod histogram;
 mod index;
 mod item;
 mod live;
@@ -82,6 +89,8 @@ use trie::LaneId;
 
 use crate::store::{Error, Partition};
 
+pub use facets::{FACET_FIELDS, FacetNotes, MAX_FACET_VALUES, facet_values};
+pub use histogram::Histogram;
 pub use index::{Added, Indexer};
 pub use live::LivePart;
 pub use locate::Located;

@@ -123,7 +123,11 @@ impl Count {
         Ok(try_join_all(counts).await?.into_iter().sum())
     }
 
-    async fn count_partition(&self, partition: &Partition, range: IdRange) -> Result<u64, Error> {
+    pub(super) async fn count_partition(
+        &self,
+        partition: &Partition,
+        range: IdRange,
+    ) -> Result<u64, Error> {
         let partitions = std::slice::from_ref(partition);
         self.store.count_in(partitions, range).await
     }

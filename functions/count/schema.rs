@@ -3,7 +3,7 @@
 /// Partition key: the scope, and the prefix of the node in hex.
 pub const NODE: &str = "node";
 /// Sort key: the number of the trie within its scope, one hex digit. In a list of partitions that
-/// are building, the value of the field.
+/// are building, or of values that were seen, the value of the field.
 pub const LANE: &str = "lane";
 /// How often the node was written.
 pub const VERSION: &str = "version";

@@ -214,6 +214,15 @@ impl IdRange {
         }
     }
 
+    /// The ids that lie in both ranges.
+    #[must_use]
+    pub fn intersection(self, other: IdRange) -> IdRange {
+        IdRange {
+            first: self.first.max(other.first),
+            last: self.last.min(other.last),
+        }
+    }
+
     /// Whether the range contains `id`.
     pub fn contains(self, id: EventId) -> bool {
         (self.first..=self.last).contains(&id.0)

@@ -20,7 +20,7 @@ use super::TimestampError;
 /// assert_eq!(utc, paris);
 /// assert_eq!(paris.to_string(), "2024-01-01T00:00:00.000Z");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u128);
 
 pub(super) const NANOS_PER_MILLI: u128 = 1_000_000;
@@ -79,6 +79,11 @@ impl Timestamp {
         }
     }
 
+    /// Whole nanoseconds since the epoch.
+    pub const fn nanos(self) -> u128 {
+        self.0
+    }
+
     /// Whole milliseconds since the epoch.
     pub const fn millis(self) -> u64 {
         (self.0 / NANOS_PER_MILLI) as u64
@@ -108,6 +113,20 @@ impl Timestamp {
             Ok(nanos) => Duration::from_nanos(nanos),
             Err(_) => Duration::MAX,
         }
+    }
+}
+
+/// An instant in full: RFC 3339 in UTC with as many digits as it takes, such as
+/// `2024-01-01T00:00:00Z` or `2024-01-01T00:00:00.000000001Z`. [`Timestamp::parse`] reads the same
+/// instant from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exact(pub Timestamp);
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = i128::try_from(self.0.0).map_err(|_| fmt::Error)?;
+        let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
+        f.write_str(&at.format(&Rfc3339).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -163,5 +182,19 @@ mod tests {
     fn an_instant_is_shown_in_utc_with_milliseconds() {
         let at = Timestamp::parse("2024-02-29T23:30:00.0019+02:00").unwrap();
         assert_eq!(at.to_string(), "2024-02-29T21:30:00.001Z");
+    }
+
+    #[test]
+    fn an_exact_instant_has_the_digits_that_it_takes() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2024-02-29T21:30:00.5Z",
+            "2024-02-29T21:30:00.123Z",
+            "2024-02-29T21:30:00.000000001Z",
+            "9999-12-31T23:59:59.999999999Z",
+        ] {
+            let at = Timestamp::parse(text).unwrap();
+            assert_eq!(Exact(at).to_string(), text);
+        }
     }
 }

@@ -23,6 +23,19 @@ impl Format {
     }
 }
 
+/// Checks that this request accepts JSON, for a response that has no other format.
+///
+/// # Errors
+///
+/// 406, as a [`Problem`], if the request excludes JSON.
+pub fn accepts_json(request: &Request) -> Result<(), Problem> {
+    let ranges = weighted(request, header::ACCEPT);
+    if !ranges.iter().any(is_range) || weight_of_json(&ranges) > 0 {
+        return Ok(());
+    }
+    Err(Problem::only_json())
+}
+
 /// JSON, unless another format is named with at least the weight that JSON has.
 fn choose(ranges: &[Weighted]) -> Option<Format> {
     if !ranges.iter().any(is_range) {

@@ -6,6 +6,7 @@ use lambda_http::aws_lambda_events::apigw::{
 use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
 
+use super::Route;
 use crate::event::Timestamp;
 
 /// The context of a request.
@@ -14,6 +15,8 @@ pub struct RequestContext {
     /// The path that the client used, stage prefix included, with one slash at its start and none
     /// at its end.
     pub path: String,
+    /// The route that the request came by.
+    pub route: Route,
     /// The path parameter `id`, on the route that has one.
     pub id: Option<String>,
     /// The authenticated caller: an IAM ARN, or a JWT's subject.
@@ -31,6 +34,7 @@ impl RequestContext {
     pub fn of(request: &Request) -> RequestContext {
         let mut context = RequestContext {
             path: request.raw_http_path().to_owned(),
+            route: Route::of(request),
             id: path_parameter(request, "id"),
             ..RequestContext::default()
         };

@@ -29,6 +29,8 @@ pub enum ErrorCode {
     PageTooLarge,
     /// 422: the number of the page lies beyond what one request examines.
     PageOutOfReach,
+    /// 422: the filters of a histogram cannot be used together.
+    FiltersNotCombinable,
     /// 500: a fault of the service.
     InternalError,
     /// 503: try again.
@@ -37,7 +39,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [ErrorCode; 15] = [
+    pub const ALL: [ErrorCode; 16] = [
         ErrorCode::InvalidRequest,
         ErrorCode::InvalidParameter,
         ErrorCode::InvalidJson,
@@ -51,6 +53,7 @@ impl ErrorCode {
         ErrorCode::IdempotencyKeyReused,
         ErrorCode::PageTooLarge,
         ErrorCode::PageOutOfReach,
+        ErrorCode::FiltersNotCombinable,
         ErrorCode::InternalError,
         ErrorCode::TemporarilyUnavailable,
     ];
@@ -71,6 +74,7 @@ impl ErrorCode {
             ErrorCode::IdempotencyKeyReused => "idempotency_key_reused",
             ErrorCode::PageTooLarge => "page_too_large",
             ErrorCode::PageOutOfReach => "page_out_of_reach",
+            ErrorCode::FiltersNotCombinable => "filters_not_combinable",
             ErrorCode::InternalError => "internal_error",
             ErrorCode::TemporarilyUnavailable => "temporarily_unavailable",
         }

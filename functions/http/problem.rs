@@ -113,6 +113,17 @@ impl Problem {
         )
     }
 
+    /// 406: the caller does not accept JSON, in which alone this response exists.
+    pub fn only_json() -> Problem {
+        let message = "The Accept header excludes JSON, the only type of this response; accept \
+            application/json.";
+        Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            ErrorCode::NotAcceptable,
+            message,
+        )
+    }
+
     /// 413: the body is too large. It has `bytes`, and at most `max_bytes` are accepted.
     pub fn too_large(bytes: usize, max_bytes: usize) -> Problem {
         let message = format!("The body is {bytes} bytes long; at most {max_bytes} are accepted.");
@@ -194,6 +205,17 @@ impl Problem {
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::PageOutOfReach,
+            message,
+        )
+    }
+
+    /// 422: no index counts the events that several filters leave.
+    pub fn filters_not_combinable() -> Problem {
+        let message = "A histogram takes one filter, because no index counts the events that \
+            several leave; use only one of user_id, event_type and src_service.";
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::FiltersNotCombinable,
             message,
         )
     }

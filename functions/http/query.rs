@@ -69,7 +69,7 @@ impl PerPage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Instant {
     pub text: String,
-    at: Timestamp,
+    pub at: Timestamp,
     /// The same instant in nanoseconds since 1970, negative before.
     unix_nanos: i128,
 }
@@ -140,12 +140,7 @@ impl ListQuery {
     /// A 400 [`Problem`] that names every parameter that is repeated or out of range, and up to ten
     /// that are unknown.
     pub fn parse(parameters: &QueryMap, raw: Option<&str>) -> Result<ListQuery, Problem> {
-        let mut reader = Reader {
-            parameters,
-            has_replacements: !has_encoded_replacement(raw),
-            problems: Vec::new(),
-        };
-        reader.reject_unknown();
+        let mut reader = Reader::new(parameters, raw, &name::ALL);
         let query = ListQuery {
             filters: reader.filters(),
             from: reader.read(name::FROM, instant),
@@ -163,9 +158,7 @@ impl ListQuery {
         if let Some(problem) = reversed(query.from(), query.to()) {
             reader.problem(name::FROM, problem);
         }
-        if !reader.problems.is_empty() {
-            return Err(Problem::bad_parameters(reader.problems));
-        }
+        reader.finish()?;
         Ok(query)
     }
 
@@ -246,26 +239,54 @@ fn has_encoded_replacement(raw: Option<&str>) -> bool {
     }
 }
 
-struct Reader<'a> {
+/// Reads parameters, and gathers what is wrong with them.
+pub(super) struct Reader<'a> {
     parameters: &'a QueryMap,
     /// Whether a U+FFFD among the values stands for bytes that could not be decoded.
     has_replacements: bool,
     problems: Vec<FieldProblem>,
 }
 
-impl Reader<'_> {
-    fn reject_unknown(&mut self) {
+impl<'a> Reader<'a> {
+    /// Reads a query string with parameters of these names. `raw` is the text that was sent.
+    pub fn new(parameters: &'a QueryMap, raw: Option<&str>, known: &[&str]) -> Reader<'a> {
+        let mut reader = Reader {
+            parameters,
+            has_replacements: !has_encoded_replacement(raw),
+            problems: Vec::new(),
+        };
+        reader.reject_unknown(known);
+        reader
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    ///
+    /// A 400 [`Problem`] with everything that was wrong.
+    pub fn finish(self) -> Result<(), Problem> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::bad_parameters(self.problems))
+    }
+
+    fn reject_unknown(&mut self, known: &[&str]) {
         let names = self.parameters.iter().map(|(name, _)| name);
-        let mut unknown: Vec<&str> = names.filter(|name| !name::ALL.contains(name)).collect();
+        let mut unknown: Vec<&str> = names.filter(|name| !known.contains(name)).collect();
+        let known = match known {
+            [] => "none".to_owned(),
+            known => known.join(", "),
+        };
         unknown.sort_unstable();
         unknown.dedup();
         for field in unknown.into_iter().take(MAX_UNKNOWN) {
-            let known = name::ALL.join(", ");
             self.problem(field, format!("is not a parameter; there are {known}"));
         }
     }
 
-    fn filters(&mut self) -> Vec<FieldValue> {
+    /// The values of the parameters that are fields.
+    pub fn filters(&mut self) -> Vec<FieldValue> {
         let mut filters = Vec::new();
         for field in Field::ALL {
             let value = self.read(field.name(), |text| {
@@ -276,7 +297,8 @@ impl Reader<'_> {
         filters
     }
 
-    fn read<T>(&mut self, field: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    /// The value of a parameter, if it is there and can be read.
+    pub fn read<T>(&mut self, field: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let values = self.parameters.all(field)?;
         let value = match values.as_slice() {
             [text] if self.has_replacements && text.contains(char::REPLACEMENT_CHARACTER) => {
@@ -294,7 +316,8 @@ impl Reader<'_> {
         }
     }
 
-    fn problem(&mut self, field: &str, problem: String) {
+    /// Notes what is wrong with a parameter.
+    pub fn problem(&mut self, field: &str, problem: String) {
         self.problems.push(FieldProblem {
             field: field.to_owned(),
             problem,
@@ -340,11 +363,11 @@ fn per_page(text: &str) -> Result<PerPage, String> {
     }
 }
 
-fn is_digits(text: &str) -> bool {
+pub(super) fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn instant(text: &str) -> Result<Instant, String> {
+pub(super) fn instant(text: &str) -> Result<Instant, String> {
     if text.len() > MAX_INSTANT_BYTES {
         return Err(format!("must be at most {MAX_INSTANT_BYTES} bytes long"));
     }

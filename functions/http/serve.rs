@@ -105,14 +105,10 @@ struct Line {
 
 impl Line {
     fn new(request: &Request, context: &RequestContext) -> Line {
-        let route = match context.id {
-            Some(_) => "/events/{id}",
-            None => "/events",
-        };
         Line {
             request_id: context.request_id.clone(),
             method: request.method().to_string(),
-            route,
+            route: context.route.as_str(),
             bytes_in: request.body().len(),
         }
     }

@@ -110,7 +110,13 @@ DEFAULT = deployed()
 
 def test_by_default_every_route_wants_a_signature():
     routes = of_type(DEFAULT, "AWS::ApiGatewayV2::Route")
-    assert {route["RouteKey"] for route in routes.values()} == {"POST /events", "GET /events", "GET /events/{id}"}
+    assert {route["RouteKey"] for route in routes.values()} == {
+        "POST /events",
+        "GET /events",
+        "GET /events/{id}",
+        "GET /events/histogram",
+        "GET /events/facets",
+    }
     assert {route["AuthorizationType"] for route in routes.values()} == {"AWS_IAM"}
     assert not of_type(DEFAULT, "AWS::ApiGatewayV2::Authorizer")
 

@@ -71,7 +71,7 @@ fn cargo_lambda_watch_has_the_templates_routes() {
 async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
     let app = App::start().await;
     let routes = of_the_template();
-    assert_eq!(routes.len(), 3);
+    assert_eq!(routes.len(), 5);
     for method in [
         Method::GET,
         Method::PUT,
@@ -79,7 +79,16 @@ async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
         Method::DELETE,
         Method::PATCH,
     ] {
-        for path in ["/events", "/events/{id}", "/events/{id}/x", "/event", "/"] {
+        for path in [
+            "/events",
+            "/events/{id}",
+            "/events/histogram",
+            "/events/facets",
+            "/events/{id}/x",
+            "/events/{id}/histogram",
+            "/event",
+            "/",
+        ] {
             let request = app.request(method.clone(), &path.replace("{id}", "1"));
             let response = app.send(request).await;
             // Handlers set it in every response.

@@ -47,6 +47,14 @@ impl<S: Storage> Storage for Noted<S> {
         self.storage.node(lane, prefix).await
     }
 
+    async fn node_or_earlier(
+        &self,
+        lane: LaneId,
+        prefix: Prefix,
+    ) -> Result<Option<Entry>, Self::Error> {
+        self.node(lane, prefix).await
+    }
+
     async fn swap(&self, lane: LaneId, prefix: Prefix, entry: &Entry) -> Result<Swap, S::Error> {
         self.storage.swap(lane, prefix, entry).await
     }

@@ -47,21 +47,22 @@ impl Gateway {
         axum::Router::new().fallback(respond).with_state(self)
     }
 
-    /// The first route that a request matches.
+    /// The route that a request matches. A route without a parameter comes before one with a
+    /// parameter, as in API Gateway:
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>.
     fn route(&self, method: &str, path: &str) -> Option<Matched<'_>> {
-        for (route, function) in &self.routes {
-            if route.method != method {
-                continue;
-            }
-            if let Some(parameters) = match_path(&route.path, path) {
-                return Some(Matched {
-                    route,
-                    function,
-                    parameters,
-                });
-            }
-        }
-        None
+        let of_method = self
+            .routes
+            .iter()
+            .filter(|(route, _)| route.method == method);
+        let matched = of_method.filter_map(|(route, function)| {
+            Some(Matched {
+                route,
+                function,
+                parameters: match_path(&route.path, path)?,
+            })
+        });
+        matched.min_by_key(|matched| matched.parameters.len())
     }
 }
 
