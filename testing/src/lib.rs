@@ -58,7 +58,9 @@ pub use faulty::Faulty;
 #[cfg(feature = "service")]
 pub use ledger::{Claim, Ledger, Planned};
 #[cfg(feature = "service")]
-pub use requests::{get_request, list_request, post_request, settings, stores, usage};
+pub use requests::{
+    get_request, histogram_request, list_request, post_request, settings, stores, usage,
+};
 #[cfg(feature = "service")]
 pub use response::{Response, ids};
 #[cfg(feature = "service")]

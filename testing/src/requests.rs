@@ -45,6 +45,11 @@ pub fn list_request(query: &str) -> Request<Body> {
     Request::new(Body::Empty).with_query_string_parameters(parameters)
 }
 
+/// `GET /events/histogram` with a query.
+pub fn histogram_request(query: &str) -> Request<Body> {
+    list_request(query).with_raw_http_path("/events/histogram")
+}
+
 /// `GET /events/{id}`.
 pub fn get_request(id: impl ToString) -> Request<Body> {
     let parameters = HashMap::from([("id".to_owned(), id.to_string())]);

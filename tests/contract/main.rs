@@ -17,6 +17,7 @@ mod cases;
 mod create;
 mod filter;
 mod get;
+mod histogram;
 mod idempotency;
 mod list;
 mod paging;

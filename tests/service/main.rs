@@ -9,6 +9,7 @@
 
 mod counting;
 mod create;
+mod facets;
 mod formats;
 mod gateway;
 mod large;

@@ -10,6 +10,7 @@
 mod bounded;
 mod cost;
 mod filters;
+mod histogram;
 mod index;
 mod racing;
 mod stored;

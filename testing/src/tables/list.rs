@@ -10,11 +10,11 @@ use audit_log::event::{EventId, Timestamp};
 use audit_log::list_events::ListEvents;
 use audit_log::store::{EventKey, EventStore};
 use lambda_http::Body;
-use lambda_http::http::Response;
+use lambda_http::http::{Request, Response};
 use serde_json::Value;
 
 use super::{Tables, is_of_user};
-use crate::{get_request, ids, list_request, usage};
+use crate::{get_request, histogram_request, ids, list_request, usage};
 
 /// How many events a page has in [`Tables::check`].
 const PER_PAGE: usize = 7;
@@ -25,7 +25,13 @@ impl Tables {
     /// Queries at the same time must have the same `now`.
     pub async fn get(&self, query: &str, now: Timestamp) -> (Value, Usage) {
         *self.now.lock().unwrap() = now;
-        ask(&self.lists, query).await
+        ask(&self.lists, list_request(query)).await
+    }
+
+    /// `GET /events/histogram?query` at `now`, from the same function.
+    pub async fn histogram(&self, query: &str, now: Timestamp) -> (Value, Usage) {
+        *self.now.lock().unwrap() = now;
+        ask(&self.lists, histogram_request(query)).await
     }
 
     /// The same from a function that has just been started.
@@ -93,11 +99,11 @@ pub async fn list(
         counts: counts.clone(),
         effects,
     });
-    ask(&function, query).await
+    ask(&function, list_request(query)).await
 }
 
-async fn ask(function: &ListEvents, query: &str) -> (Value, Usage) {
-    let response = function.handle(list_request(query)).await;
+async fn ask(function: &ListEvents, request: Request<Body>) -> (Value, Usage) {
+    let response = function.handle(request).await;
     assert_eq!(response.status(), 200, "{response:?}");
     let list = serde_json::from_slice(response.body()).unwrap();
     (list, usage(&response))

@@ -157,7 +157,7 @@ mod tests {
                 path: "/events".into()
             }]
         );
-        assert_eq!(template.functions["ListEventsFunction"].routes.len(), 2);
+        assert_eq!(template.functions["ListEventsFunction"].routes.len(), 4);
         let tables: Vec<&str> = template
             .tables
             .iter()
