@@ -398,6 +398,11 @@ async fn rebuild_reports_and_repairs_each_difference() {
         (list.ids().len(), &list.json()["total"]),
         (1, &serde_json::json!(1101))
     );
+    // Nothing indexed the events, so the values are those that rebuild has found.
+    let facets = process.app.get("/events/facets").await.json();
+    let types = facets["event_type"].as_array().unwrap();
+    assert!(types.contains(&serde_json::json!("test")), "{facets}");
+    assert!(types.len() > 1, "{facets}");
 }
 
 #[tokio::test]

@@ -167,6 +167,49 @@ async fn location_and_links_have_the_prefix_that_the_client_used() {
     );
 }
 
+/// Makes a payload one of `/events/{id}`, with `id` at the end of its path.
+fn of_one_event(payload: &mut Value, id: &str) {
+    payload["pathParameters"] = json!({ "id": id });
+    payload["requestContext"]["routeKey"] = json!("GET /events/{id}");
+    payload["requestContext"]["resourcePath"] = json!("/events/{id}");
+}
+
+#[tokio::test]
+async fn a_route_is_known_by_its_key_whatever_the_path() {
+    let functions = Functions::start().await;
+    let facets = json!({"event_type": [], "src_service": []});
+
+    // An HTTP API whose stage is a part of the path.
+    let mut staged = payload("facets.json");
+    staged["rawPath"] = json!("/prod/events/facets");
+    assert_eq!(functions.invoke(&staged).await.2, facets);
+    of_one_event(&mut staged, "facets");
+    assert_eq!(functions.invoke(&staged).await.0, 404);
+
+    // A REST API.
+    let mut rest = payload("list-events-rest.json");
+    rest["queryStringParameters"] = Value::Null;
+    rest["multiValueQueryStringParameters"] = Value::Null;
+    rest["path"] = json!("/events/facets");
+    rest["requestContext"]["path"] = json!("/prod/events/facets");
+    rest["requestContext"]["resourcePath"] = json!("/events/facets");
+    assert_eq!(functions.invoke(&rest).await.2, facets);
+    of_one_event(&mut rest, "facets");
+    assert_eq!(functions.invoke(&rest).await.0, 404);
+
+    // cargo lambda watch, which names no route.
+    let mut watched = payload("histogram.json");
+    watched["requestContext"]["routeKey"] = json!("$default");
+    let (_, _, histogram) = functions.invoke(&watched).await;
+    assert_eq!(histogram["buckets"].as_array().unwrap().len(), 24);
+    watched["pathParameters"] = json!({"id": "histogram"});
+    assert_eq!(functions.invoke(&watched).await.0, 404);
+    watched["pathParameters"] = json!({});
+    watched["rawPath"] = json!("/events");
+    watched["rawQueryString"] = json!("");
+    assert_eq!(functions.invoke(&watched).await.2["events"], json!([]));
+}
+
 #[tokio::test]
 async fn an_answer_has_the_members_that_its_kind_of_api_takes() {
     let functions = Functions::start().await;

@@ -15,11 +15,15 @@ use audit_log::list_events::ListEvents;
 use audit_log::store::EventKey;
 use audit_log_cli::serve::engine::Address;
 use audit_log_testing::tables::{SHARDS, events, list, sample, stream_batch};
-use audit_log_testing::{Tables, event, get_request, post_request, read_file, settings, stores};
+use audit_log_testing::{
+    Tables, event, get_request, histogram_request, list_request, post_request, read_file, settings,
+    stores,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use lambda_http::RequestExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -206,7 +210,14 @@ async fn each_role_allows_exactly_what_its_function_uses() {
         counts,
         effects: effects(now),
     });
-    let response = function.handle(get_request(filled[0].id)).await;
-    assert_eq!(response.status(), 200, "{response:?}");
+    let range = "from=2024-01-01T00:00:00Z&to=2024-01-02T00:00:00Z";
+    for request in [
+        get_request(filled[0].id),
+        histogram_request(range),
+        list_request("").with_raw_http_path("/events/facets"),
+    ] {
+        let response = function.handle(request).await;
+        assert_eq!(response.status(), 200, "{response:?}");
+    }
     assert_eq!(witness.take(), allowed("ListEventsTables"));
 }
