@@ -92,23 +92,22 @@ impl Count {
             .iter()
             .map(|partition| self.leaf(partition, range));
         let leaves = try_join_all(leaves).await?;
-        let mut counted = Vec::new();
+        let mut large = Vec::new();
         for (partition, leaf) in partitions.iter().zip(leaves) {
             match leaf {
                 Some(leaf) => add_ids(&mut counts, buckets, &leaf.keys),
-                None => {
-                    counted.extend(buckets.iter().enumerate().map(|bucket| (partition, bucket)))
-                }
+                None => large.push(partition),
             }
         }
 
-        let queries = counted
-            .into_iter()
-            .map(|(partition, (position, bucket))| async move {
+        let buckets_of = |partition| {
+            let buckets = buckets.iter().enumerate();
+            buckets.map(move |(position, bucket)| async move {
                 let count = self.count_partition(partition, *bucket).await?;
                 Ok::<_, Error>((position, count))
-            });
-        let queries: Vec<_> = queries.collect();
+            })
+        };
+        let queries: Vec<_> = large.into_iter().flat_map(buckets_of).collect();
         let queries = iter(queries).buffer_unordered(COUNTS_AT_ONCE);
         for (position, count) in queries.try_collect::<Vec<_>>().await? {
             counts[position] += count;

@@ -8,6 +8,7 @@ use lambda_http::{Body, Request, RequestExt};
 
 use super::{ListEvents, problem};
 use crate::count::FACET_FIELDS;
+use crate::event::Field;
 use crate::http::{Problem, accepts_json, json_response, no_parameters};
 
 impl ListEvents {
@@ -18,7 +19,7 @@ impl ListEvents {
 
         let reads = FACET_FIELDS.map(|field| self.counts.facets(field));
         let values = try_join_all(reads).await.map_err(problem)?;
-        let names = FACET_FIELDS.map(|field| field.name());
+        let names = FACET_FIELDS.map(Field::name);
         let facets: BTreeMap<_, _> = names.into_iter().zip(values).collect();
         let body = serde_json::to_string(&facets);
         let body = body.map_err(|error| Problem::internal(error.to_string()))?;
