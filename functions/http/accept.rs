@@ -47,7 +47,7 @@ fn choose(ranges: &[Weighted]) -> Option<Format> {
         let csv = named(ranges, CSV).unwrap_or(0);
         return Some(match ndjson.max(csv) {
             best if best < json => Format::Json,
-            best if best == ndjson => Format::NdJson,
+            best if best == ndjson => Format::Ndjson,
             _ => Format::Csv,
         });
     }
@@ -56,7 +56,7 @@ fn choose(ranges: &[Weighted]) -> Option<Format> {
     let csv = weight_of(ranges, CSV);
     match ndjson.max(csv) {
         0 => None,
-        best if best == ndjson => Some(Format::NdJson),
+        best if best == ndjson => Some(Format::Ndjson),
         _ => Some(Format::Csv),
     }
 }
@@ -154,10 +154,10 @@ mod tests {
             ("text/csv;q=0.5, application/x-ndjson;q=0.4", Format::Csv),
             ("text/*", Format::Csv),
             ("text/*, application/pdf", Format::Csv),
-            ("application/x-ndjson", Format::NdJson),
-            ("application/x-ndjson, */*;q=0.1", Format::NdJson),
-            ("text/csv, application/x-ndjson", Format::NdJson),
-            ("application/json;q=0, */*", Format::NdJson),
+            ("application/x-ndjson", Format::Ndjson),
+            ("application/x-ndjson, */*;q=0.1", Format::Ndjson),
+            ("text/csv, application/x-ndjson", Format::Ndjson),
+            ("application/json;q=0, */*", Format::Ndjson),
             (
                 "application/json;q=0, application/x-ndjson;q=0, */*",
                 Format::Csv,

@@ -15,7 +15,7 @@ pub enum Format {
     /// One JSON object. The list has members around its events.
     Json,
     /// One event a line.
-    NdJson,
+    Ndjson,
     /// RFC 4180: a header line, and one row for each event.
     Csv,
 }
@@ -48,7 +48,7 @@ impl Format {
     pub const fn content_type(self) -> &'static str {
         match self {
             Format::Json => "application/json",
-            Format::NdJson => "application/x-ndjson",
+            Format::Ndjson => "application/x-ndjson",
             Format::Csv => "text/csv; charset=utf-8; header=present",
         }
     }
@@ -58,7 +58,7 @@ impl Format {
     pub fn max_bytes(self, event: &str) -> usize {
         match self {
             Format::Json => json::max_bytes(event),
-            Format::NdJson => ndjson::max_bytes(event),
+            Format::Ndjson => ndjson::max_bytes(event),
             Format::Csv => csv::max_bytes(event),
         }
     }
@@ -71,7 +71,7 @@ impl Format {
     pub fn event(self, event: StoredEvent) -> Result<String, UnreadableEvent> {
         match self {
             Format::Json => Ok(event.json),
-            Format::NdJson => Ok(ndjson::lines(&[event])),
+            Format::Ndjson => Ok(ndjson::lines(&[event])),
             Format::Csv => csv::table(&[event]),
         }
     }
@@ -84,7 +84,7 @@ impl Format {
     pub fn list(self, page: ListPage<'_>) -> Result<String, UnreadableEvent> {
         match self {
             Format::Json => Ok(json::list(page)),
-            Format::NdJson => Ok(ndjson::lines(page.events)),
+            Format::Ndjson => Ok(ndjson::lines(page.events)),
             Format::Csv => csv::table(page.events),
         }
     }
