@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, timezone
 import schemathesis
 from hypothesis import strategies as st
 
-MAX_SHORT_TEXT_BYTES = 256
-SHORT_TEXTS = ("user_id", "event_type", "src_service")
+MAX_BYTES = {"user_id": 512, "event_type": 256, "src_service": 256}
+IDEMPOTENCY_KEY = "Idempotency-Key"
+NDJSON = "application/x-ndjson"
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # A schema has no clock, and an event must not be more than 24 hours ahead of the service's.
@@ -37,25 +38,55 @@ def in_time(timestamp):
         return True  # The schema can tell about these.
 
 
+def is_too_long(text, most):
+    return isinstance(text, str) and len(text) <= most < len(text.encode("utf-8", "surrogatepass"))
+
+
+def is_reversed(query):
+    try:
+        start, end = (datetime.fromisoformat(query[name].upper()) for name in ("from", "to"))
+        return start >= end
+    except (KeyError, AttributeError, ValueError, TypeError, OverflowError):
+        return False  # The schema can tell about these.
+
+
+def is_batch(case):
+    return case.media_type == NDJSON or isinstance(case.body, list)
+
+
+def is_negative(case):
+    return case.meta is not None and case.meta.generation.mode.is_negative
+
+
+@schemathesis.serializer(NDJSON)
+def ndjson(context, value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
+
 @schemathesis.hook
 def filter_case(context, case):
     """Drops what the schema calls valid and the service rightly does not: few enough characters that are too many
-    bytes, and a time before 1970 or ahead of the clock, which schemathesis may make from the pattern alone."""
+    bytes, a time before 1970 or ahead of the clock, which schemathesis may make from the pattern alone, a range of
+    time that ends before it begins, and a batch with a key in the header."""
     body = case.body if isinstance(case.body, dict) else {}
     query = case.query if isinstance(case.query, dict) else {}
-    texts = [source.get(name) for source in (body, query) for name in SHORT_TEXTS]
     too_long = any(
-        isinstance(text, str) and len(text) <= MAX_SHORT_TEXT_BYTES < len(text.encode("utf-8", "surrogatepass"))
-        for text in texts
+        is_too_long(values.get(name), most) for values in (body, query) for name, most in MAX_BYTES.items()
     )
     timestamp = body.get("timestamp")
-    in_order = not case.path.endswith("/histogram") or is_histogram(query)
-    return not too_long and in_order and (not isinstance(timestamp, str) or in_time(timestamp))
+    if is_batch(case) and IDEMPOTENCY_KEY in (case.headers or {}):
+        return False
+    # A text that is not NDJSON is still read as lines, each with a result of its own.
+    if case.media_type == NDJSON and is_negative(case):
+        return False
+    if is_reversed(query) or (case.path.endswith("/histogram") and not is_histogram(query)):
+        return False
+    return not too_long and (not isinstance(timestamp, str) or in_time(timestamp))
 
 
 def is_histogram(query):
     """Whether `from` is earlier than `to`, and there is one filter at most."""
-    if sum(name in query for name in SHORT_TEXTS) > 1:
+    if sum(name in query for name in MAX_BYTES) > 1:
         return False
     try:
         begin, end = (datetime.fromisoformat(query[name].upper()) for name in ("from", "to"))
@@ -65,13 +96,25 @@ def is_histogram(query):
 
 
 @schemathesis.hook
+def before_add_examples(context, examples):
+    """Sends the examples of batches without the example of a key, which a batch does not take."""
+    for case in examples:
+        if is_batch(case) and case.headers:
+            case.headers.pop(IDEMPOTENCY_KEY, None)
+
+
+@schemathesis.hook
 def map_case(context, case):
     """Gives another document another key, of the same length. Requests that differ in one field alone would
-    otherwise share a key, and all but the first be refused before their field mattered. Short keys still repeat."""
-    key = (case.headers or {}).get("Idempotency-Key")
+    otherwise share a key, and all but the first be refused before their field mattered. Short keys still repeat.
+
+    NDJSON gets lines, because a schema cannot say that a text has some."""
+    if case.media_type == NDJSON and isinstance(case.body, str):
+        case.body = json.dumps({"text": case.body}) + "\n"
+    key = (case.headers or {}).get(IDEMPOTENCY_KEY)
     if isinstance(key, str) and re.fullmatch(r"[!-~]{9,255}", key):
         digest = hashlib.sha256(json.dumps(case.body, default=repr, sort_keys=True).encode()).hexdigest()
-        case.headers["Idempotency-Key"] = key[:-8] + digest[:8]
+        case.headers[IDEMPOTENCY_KEY] = key[:-8] + digest[:8]
     return case
 
 
