@@ -26,6 +26,8 @@ fn array(documents: &[String]) -> String {
     format!("[{}]", documents.join(","))
 }
 
+/// As in fluent/fluent-bit#680, kubernetes/kubernetes#45919, cloudevents/spec#910 and
+/// cloudevents/sdk-javascript#440.
 #[tokio::test]
 async fn an_array_and_lines_record_each_event_in_the_order_sent() {
     let app = App::open().await;

@@ -81,6 +81,8 @@ async fn any_declared_form_of_json_is_taken() {
     for content_type in [
         "application/json",
         "application/json; charset=UTF-8",
+        "application/json;charset=UTF-8",
+        "APPLICATION/JSON",
         "application/cloudevents+json",
     ] {
         let request = app

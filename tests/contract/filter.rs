@@ -51,6 +51,10 @@ fn combinations() -> Vec<(String, [Option<&'static str>; 3])> {
     all
 }
 
+/// As in gravitational/teleport#8155, cryptomator/hub#286, growthbook/growthbook#1906,
+/// growthbook/growthbook#2801, OctopusDeploy/Issues#701, Chocobozzz/PeerTube#3505, codidact/qpixel#1639,
+/// coder/coder#4077, tgreaves/compunet-reborn#128, craftersoftware/craftercms#533, philterd/philter#95
+/// and Tr3kkR/Yuzu#2767.
 #[tokio::test]
 async fn each_filter_and_all_together_list_exactly_what_matches() {
     let app = App::open().await;
@@ -94,6 +98,9 @@ async fn each_filter_and_all_together_list_exactly_what_matches() {
     }
 }
 
+/// As in Azure/azure-docs-powershell-azuread#755, microsoftgraph/microsoft-graph-docs#13684 and
+/// obot-platform/obot#3758 (case), and in hashicorp/vault-plugin-auth-jwt#379, wasp-lang/wasp#4698 and
+/// permissionlesstech/bitchat#214 (composed and decomposed).
 #[tokio::test]
 async fn values_are_compared_byte_by_byte() {
     let app = App::open().await;
@@ -114,6 +121,8 @@ async fn values_are_compared_byte_by_byte() {
     }
 }
 
+/// As in camunda/camunda#42901, open-mercato/open-mercato#4732, getsentry/sentry#35797,
+/// getsentry/sentry#3431 and getnora-io/nora#985.
 #[tokio::test]
 async fn an_event_without_a_user_is_recorded_and_listed() {
     let app = App::open().await;
@@ -132,11 +141,14 @@ async fn an_event_without_a_user_is_recorded_and_listed() {
     assert_eq!(list.json()["total"], 2);
 }
 
+/// As in privacyidea/privacyidea#355.
 #[tokio::test]
 async fn a_user_id_may_have_512_bytes() {
     let app = App::open().await;
-    // Names of service accounts in Kubernetes have up to 339 bytes.
-    for user in ["s".repeat(339), "é".repeat(256)] {
+    // The longest name that a service account of Kubernetes has is 339 bytes long.
+    let (namespace, name) = ("n".repeat(63), "s".repeat(253));
+    let account = format!("system:serviceaccount:{namespace}:{name}");
+    for user in [account, "é".repeat(256)] {
         let id = app
             .record(document(&app, 1, &format!("\"{user}\""), "t", "s"))
             .await;
@@ -145,6 +157,8 @@ async fn a_user_id_may_have_512_bytes() {
     }
 }
 
+/// As in IATA-Cargo/ONE-Record#420, TheHive-Project/TheHive#1230, cockroachdb/docs#15349,
+/// highlight/highlight#4808 and near/queryapi#849.
 #[tokio::test]
 async fn the_oldest_come_first_and_a_walk_goes_on_at_the_end() {
     let app = App::open().await;
@@ -169,6 +183,8 @@ async fn the_oldest_come_first_and_a_walk_goes_on_at_the_end() {
     assert_eq!(error["fields"][0]["field"], "order", "{error}");
 }
 
+/// As in gravitational/teleport#7249, apache/cloudstack-primate#705 and
+/// hortonworks/cloudbreak#8483.
 #[tokio::test]
 async fn a_large_page_without_a_total_comes_shorter() {
     let app = App::open().await;

@@ -22,6 +22,7 @@ async fn send(app: &App, method: Method, path: &str, headers: &[(&str, &str)]) -
     app.send(request).await
 }
 
+/// As in aws/aws-sam-cli#323, aws/aws-sam-cli#400 and aws/aws-sam-cli#3864.
 #[tokio::test]
 async fn a_page_of_the_allowed_origin_may_call_the_api() {
     let app = with_origin(Some(ORIGIN)).await;
@@ -80,7 +81,7 @@ async fn without_an_origin_a_preflight_has_no_route() {
     assert_eq!(response.status, 404);
 }
 
-/// Such as Go's `http.Post`.
+/// Case 54 of the trial, with clients such as Go's `http.Post`.
 #[tokio::test]
 async fn who_sends_all_before_reading_still_sees_the_413() {
     let app = App::start().await;

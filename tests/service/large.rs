@@ -39,6 +39,7 @@ async fn more_than_1_mb_a_shard_is_counted_and_listed_whole() {
     assert_eq!(app.get("/events?per_page=50").await.ids(), ids[..50]);
 }
 
+/// As in rmyndharis/OpenWA#766 and gravitational/teleport#35161.
 #[tokio::test]
 async fn a_page_over_6_mb_comes_shorter_by_cursor_and_continues() {
     let app = App::start().await;

@@ -280,6 +280,7 @@ fn with_repeated(name: &str, values: &[&str]) -> [Value; 2] {
     [http, rest]
 }
 
+/// As in aws/aws-lambda-rust-runtime#852.
 #[tokio::test]
 async fn a_header_that_comes_twice_alike_is_one_in_each_payload() {
     let functions = Functions::start().await;

@@ -1,5 +1,5 @@
-//! Compressed requests, as in fluent/fluent-bit#6401, fluent/fluentd#4410 and
-//! dougmoscrop/serverless-http#194.
+//! Compressed requests, as in fluent/fluent-bit#6401, fluent/fluentd#4410,
+//! dougmoscrop/serverless-http#194 and CCRI-POPROX/poprox-recommender#159.
 
 use std::io::Write;
 
@@ -50,7 +50,7 @@ async fn a_gzipped_event_is_recorded_as_what_it_contains() {
     }
 }
 
-/// A gateway has decompressed the body, and left the header.
+/// As in dougmoscrop/serverless-http#194: a gateway has decompressed the body, and left the header.
 #[tokio::test]
 async fn a_body_that_is_not_gzip_in_spite_of_its_header_is_taken() {
     let app = App::open().await;

@@ -1,4 +1,6 @@
-//! Events as NDJSON and CSV.
+//! Events as NDJSON and CSV, as in FlowFuse/flowfuse#3992, gravitee-io/issues#4664,
+//! strapi/strapi#27427, OpenAEV-Platform/openaev#6675, gameguild-gg/gameguild#171,
+//! mintlify/docs#2778, docker/docs#25679 and noobaa/noobaa-core#3568.
 
 use audit_log_testing::{App, Response};
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use audit_log_testing::App;
 
 use super::{problem, refused};
 
-/// As in dotCMS/core#37249, NEventStore/NEventStore.Persistence.MongoDB#50 and
-/// ultrajson/ultrajson#458.
+/// As in dotCMS/core#37249, NEventStore/NEventStore.Persistence.MongoDB#50, ultrajson/ultrajson#458,
+/// UKGovernmentBEIS/inspect_ai#4586 and Liquid4All/ifstruct#3.
 #[tokio::test]
 async fn a_number_that_breaks_readers_is_refused_by_its_path() {
     let app = App::open().await;
@@ -41,19 +41,21 @@ async fn all_numbers_that_break_readers_are_named_at_once() {
     assert_eq!(paths, ["app_data.a", "app_data.b[0]"]);
 }
 
-/// As in kurrent-io/KurrentDB#1541 and datalust/seq-tickets#1699.
+/// As in kurrent-io/KurrentDB#1541, datalust/seq-tickets#1699 and tableau/tableau-log-viewer#104.
 #[tokio::test]
 async fn every_other_number_comes_back_as_it_is_spelled() {
     let app = App::open().await;
     let longest = "8".repeat(128);
-    let data =
-        format!("[{longest},1e-400,1.7976931348623157e308,12345678901234567890,1.10,1E+2,-0]");
+    let data = format!(
+        "[{longest},0.123456789012345678901234567890,1e-400,1.7976931348623157e308,12345678901234567890,1.10,1E+2,-0]"
+    );
     let id = app.record(app.event("1", 0, &data)).await;
     let event = app.get(&format!("/events/{id}")).await;
     assert!(event.text.contains(&data), "{}", event.text);
 }
 
-/// As in OneDrive/apidoctor#121 and pbi-tools/pbi-tools#284: the readers of .NET stop at 64 levels.
+/// As in OneDrive/apidoctor#121, pbi-tools/pbi-tools#284 and microsoft/semantic-kernel#4991: the
+/// readers of .NET stop at 64 levels.
 #[tokio::test]
 async fn a_page_is_never_nested_deeper_than_64_levels() {
     let app = App::open().await;

@@ -83,7 +83,7 @@ async fn a_syntax_error_is_named_by_its_position() {
     }
 }
 
-/// As in Badgerati/Pode#1604, axodotdev/axoasset#87 and DaveGamble/cJSON#184.
+/// As in Badgerati/Pode#1604, axodotdev/axoasset#87, DaveGamble/cJSON#184 and CenterEdge/Yardarm#130.
 #[tokio::test]
 async fn a_byte_order_mark_is_skipped_and_not_recorded() {
     let app = App::open().await;
@@ -121,8 +121,8 @@ async fn utf_16_is_named() {
     }
 }
 
-/// As in 531 of 3,053 sample records of panther-labs/panther-analysis, in CloudEvents
-/// (openedx/openedx-events#77), and in the records of Slack and Google Workspace.
+/// As in 531 of 3,053 sample records of panther-labs/panther-analysis, such as those of Slack and
+/// Google Workspace.
 #[tokio::test]
 async fn a_record_with_its_own_id_learns_where_to_put_it() {
     let app = App::open().await;
@@ -154,8 +154,9 @@ async fn a_record_with_its_own_id_learns_where_to_put_it() {
     assert_eq!((sent.status, again.status), (201, 200));
 }
 
-/// As in apache/rocketmq-dashboard#566 and graylog-labs/graylog2-web-interface#557. An empty list
-/// would state that nothing happened.
+/// As in apache/rocketmq-dashboard#566, graylog-labs/graylog2-web-interface#557,
+/// denoland/deploy_feedback#449, obot-platform/obot#3772, chrisleekr/binance-trading-bot#779 and
+/// openchoreo/openchoreo#4717. An empty list would state that nothing happened.
 #[tokio::test]
 async fn a_range_that_ends_before_it_begins_is_refused() {
     let app = App::open().await;
@@ -184,4 +185,66 @@ async fn a_range_that_ends_before_it_begins_is_refused() {
         (empty.status, empty.json()["total"].as_u64()),
         (200, Some(0))
     );
+}
+
+/// As in intuitem/ciso-assistant-community#4701, markmhendrickson/neotoma#2062 and
+/// MISP/MISP#434, where an unknown filter is ignored and everything is listed. jQuery adds `_`.
+#[tokio::test]
+async fn an_unknown_parameter_is_refused_with_those_that_exist() {
+    let app = App::open().await;
+    for (parameter, name) in [
+        ("Page=2", "Page"),
+        ("user_id%5B%5D=1", "user_id[]"),
+        ("limit=10", "limit"),
+        ("_=1700000000", "_"),
+        ("q=delete", "q"),
+        ("sort=asc", "sort"),
+        ("format=csv", "format"),
+        ("User_id=1", "User_id"),
+    ] {
+        let response = app.get(&format!("/events?{parameter}")).await;
+        assert_eq!(response.error(), (400, "invalid_parameter".to_owned()));
+        let body = response.json();
+        assert_eq!(body["fields"][0]["field"], name, "{body}");
+        let sentence = body["error"].as_str().unwrap();
+        for known in [
+            "user_id",
+            "event_type",
+            "src_service",
+            "from",
+            "to",
+            "page",
+            "order",
+        ] {
+            assert!(sentence.contains(known), "{sentence}");
+        }
+    }
+}
+
+/// As in gotify/server#687, saml7n/parbaked#564, CoreBunch/Instatic#306, thomiceli/opengist#773,
+/// benjaminbear/docker-ddns-server#49, LeanerCloud/CUDly#369 and milvus-io/milvus#3922, where monitors
+/// ask for other routes. The gateway answers these, and not a function.
+#[tokio::test]
+async fn a_route_that_does_not_exist_is_a_404_of_the_gateway() {
+    let app = App::open().await;
+    for (method, path) in [
+        (Method::HEAD, "/events"),
+        (Method::GET, "/"),
+        (Method::GET, "/health"),
+        (Method::POST, "/events/"),
+        (Method::PUT, "/events"),
+        (
+            Method::DELETE,
+            "/events/018cc251-f400-7000-8000-000000000000",
+        ),
+    ] {
+        let request = app.request(method.clone(), path);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let response = app.send(request.body(app.event("1", 0, "{}"))).await;
+        assert_eq!(response.status, 404, "{method} {path}: {response:?}");
+        if method != Method::HEAD {
+            assert_eq!(response.text, r#"{"message":"Not Found"}"#);
+        }
+    }
+    assert_eq!(app.total().await, 0);
 }

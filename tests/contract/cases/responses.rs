@@ -17,6 +17,9 @@ async fn list_with(app: &App, headers: &[(&str, &str)], parameters: &str) -> Res
     app.get_with(headers, &path).await
 }
 
+/// As in brefphp/bref#1661, quiltdata/quilt#1588, adobe/spacecat-api-service#2045,
+/// adobe/helix-html2md-service#776, pytorch/test-infra#197, stac-utils/stac-server#190 and
+/// serverless/serverless#4593.
 #[tokio::test]
 async fn a_list_is_compressed_for_who_accepts_gzip() {
     let app = filled().await;

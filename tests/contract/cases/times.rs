@@ -93,8 +93,8 @@ async fn an_offset_without_a_colon_is_named() {
     }
 }
 
-/// As in weaviate/java-client#605 and cloudevents/sdk-java#249: `OffsetDateTime.toString()` leaves
-/// out seconds that are zero.
+/// As in weaviate/java-client#605, cloudevents/sdk-java#249, plokhotnyuk/jsoniter-scala#1106 and
+/// brick/date-time#110: `OffsetDateTime.toString()` leaves out seconds that are zero.
 #[tokio::test]
 async fn missing_seconds_are_named() {
     let app = App::open().await;
@@ -155,6 +155,8 @@ async fn a_number_is_told_the_text_to_send() {
     }
 }
 
+/// As in kernel/cli#199 and dbt-labs/docs.getdbt.com#9522 (a date without a time), and in
+/// ohmage/server#626.
 #[tokio::test]
 async fn every_other_kind_of_wrong_time_has_its_own_sentence() {
     let app = App::open().await;
