@@ -13,6 +13,7 @@ mod facets;
 mod formats;
 mod gateway;
 mod large;
+mod manners;
 mod metrics;
 mod payloads;
 mod permissions;

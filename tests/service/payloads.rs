@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use audit_log_cli::serve::functions::Function;
 use audit_log_cli::serve::template::Template;
-use audit_log_testing::{App, payload, read_file, repo_path};
+use audit_log_testing::{App, event, payload, read_file, repo_path};
 use serde_json::{Map, Value, json};
 
 /// The functions as the template declares them, on one engine.
@@ -327,4 +327,86 @@ async fn an_error_carries_the_request_id_that_the_client_sees() {
     assert_eq!(body["request_id"], "JKJaXmPLvHcESHA=");
     let fields = body["fields"].as_array().unwrap();
     assert_eq!(fields.len(), 5, "{body}");
+}
+
+/// A list of the events of one user, as HTTP APIs and as REST APIs pass the request on. An HTTP API
+/// leaves the query as it was sent, and a REST API decodes it.
+fn lists_of_user(encoded: &str, decoded: &str) -> [Value; 2] {
+    let mut http = payload("list-events-by-user.json");
+    http["rawQueryString"] = json!(format!("user_id={encoded}"));
+    http["queryStringParameters"] = json!({"user_id": decoded});
+    let mut rest = payload("list-events-rest.json");
+    rest["queryStringParameters"] = json!({"user_id": decoded});
+    rest["multiValueQueryStringParameters"] = json!({"user_id": [decoded]});
+    [http, rest]
+}
+
+/// As in aws/aws-cdk#19827, aws/serverless-application-model#301,
+/// aws/serverless-java-container#146, apex/gateway#40 and aws/aws-lambda-rust-runtime#543.
+#[tokio::test]
+async fn plus_and_percent_are_decoded_once_in_each_payload() {
+    let functions = Functions::start().await;
+    for (encoded, decoded) in [
+        ("jon%2Btag%40x.org", "jon+tag@x.org"),
+        ("jon%20tag%40x.org", "jon tag@x.org"),
+        ("a%26b%3Dc%2520d", "a&b=c%20d"),
+        ("a%252Bb", "a%2Bb"),
+    ] {
+        let id = functions
+            .app
+            .record(event(decoded, "2024-01-01T00:00:00Z"))
+            .await;
+        for payload in lists_of_user(encoded, decoded) {
+            let (status, headers, list) = functions.invoke(&payload).await;
+            assert_eq!(status, 200, "{list}");
+            assert_eq!(list["total"], 1, "{decoded}: {list}");
+            assert_eq!(list["events"][0]["id"], id.as_str());
+            let link = headers["link"].as_str().unwrap();
+            assert!(link.contains(&format!("user_id={encoded}&")), "{link}");
+        }
+    }
+}
+
+/// As in aws/aws-lambda-rust-runtime#387 and hanabu/lambda-web#22.
+#[tokio::test]
+async fn null_in_a_payload_is_the_same_as_absent() {
+    let functions = Functions::start().await;
+    functions.invoke(&payload("create-event.json")).await;
+    let with_nulls = |file: &str, members: &[&str]| {
+        let mut payload = payload(file);
+        for member in members {
+            payload[member] = Value::Null;
+        }
+        payload
+    };
+    let rest = [
+        "headers",
+        "multiValueHeaders",
+        "queryStringParameters",
+        "multiValueQueryStringParameters",
+    ];
+    let http = ["headers", "body", "rawQueryString", "queryStringParameters"];
+    for payload in [
+        with_nulls("list-events-rest.json", &rest),
+        with_nulls("list-events.json", &http),
+    ] {
+        let (status, _, list) = functions.invoke(&payload).await;
+        assert_eq!((status, &list["total"]), (200, &json!(1)), "{list}");
+    }
+    // Without headers there is no type, and without a body no event.
+    for (payload, expected) in [
+        (with_nulls("create-event.json", &["headers"]), 415),
+        (with_nulls("create-event-rest.json", &rest), 415),
+        (with_nulls("create-event.json", &["body"]), 400),
+        (with_nulls("create-event-rest.json", &["body"]), 400),
+    ] {
+        let (status, _, body) = functions.invoke(&payload).await;
+        assert_eq!(status, expected, "{body}");
+    }
+    // A REST API may pass on only one of the two forms of the headers.
+    for member in ["headers", "multiValueHeaders"] {
+        let payload = with_nulls("create-event-rest.json", &[member]);
+        let (status, _, body) = functions.invoke(&payload).await;
+        assert!(matches!(status, 200 | 201), "{member}: {body}");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use audit_log::event::Timestamp;
 use audit_log_testing::tables::{events, stream_batch};
-use audit_log_testing::{App, RuntimeApi, Tables, ids, payload};
+use audit_log_testing::{App, RuntimeApi, Tables, ids, payload, payload_with};
 use serde_json::{Value, json};
 
 /// The status and the body of the response to a payload of API Gateway.
@@ -36,6 +36,33 @@ async fn the_binaries_handle_payloads_through_the_lambda_runtime() {
         (&json!(200), &json!(1))
     );
     assert_eq!(listed["body"]["events"][0]["id"], created["body"]["id"]);
+}
+
+/// As in ministackorg/ministack#1035, aws/aws-lambda-rust-runtime#461 and
+/// aws/aws-lambda-rust-runtime#515, where such a query ends the process.
+#[tokio::test]
+async fn a_query_that_no_url_can_have_is_refused_without_a_crash() {
+    let app = App::start().await;
+    let mut api = RuntimeApi::start().await;
+    let mut list = api.spawn(env!("CARGO_BIN_EXE_list-events"), &app.service().dynamodb);
+    let by_user = |query: Value| {
+        payload_with("list-events-by-user.json", |payload| {
+            payload["rawQueryString"] = query;
+        })
+    };
+    for wrong in ["user_id=a b", "user_id=a\tb", "user_id=<a"] {
+        let response = request(&mut api, by_user(json!(wrong))).await;
+        assert_eq!(response["status"], 400, "{wrong}: {response}");
+        assert_eq!(response["body"]["code"], "invalid_request");
+    }
+    // A quotation mark can be read, although it should be encoded.
+    let quoted = request(&mut api, by_user(json!("user_id=\"a\""))).await;
+    assert_eq!(quoted["status"], 200, "{quoted}");
+    for absent in [json!(""), Value::Null] {
+        let response = request(&mut api, by_user(absent)).await;
+        assert_eq!(response["status"], 200, "{response}");
+    }
+    assert_eq!(list.try_wait().unwrap(), None, "the process has ended");
 }
 
 #[tokio::test]

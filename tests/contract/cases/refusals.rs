@@ -238,9 +238,12 @@ async fn a_route_that_does_not_exist_is_a_404_of_the_gateway() {
             "/events/018cc251-f400-7000-8000-000000000000",
         ),
     ] {
-        let request = app.request(method.clone(), path);
-        let request = request.header(CONTENT_TYPE, "application/json");
-        let response = app.send(request.body(app.event("1", 0, "{}"))).await;
+        let mut request = app.request(method.clone(), path);
+        if matches!(method, Method::POST | Method::PUT) {
+            request = request.header(CONTENT_TYPE, "application/json");
+            request = request.body(app.event("1", 0, "{}"));
+        }
+        let response = app.send(request).await;
         assert_eq!(response.status, 404, "{method} {path}: {response:?}");
         if method != Method::HEAD {
             assert_eq!(response.text, r#"{"message":"Not Found"}"#);
