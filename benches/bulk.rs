@@ -4,6 +4,7 @@
 //! The events happened within a year, so each is late and enters the count index before it is
 //! acknowledged. That is what takes the time, and what events of a batch share.
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,

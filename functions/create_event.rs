@@ -121,7 +121,7 @@ impl CreateEvent {
         context: &RequestContext,
     ) -> Result<RecordedEvent, Problem> {
         let now = self.effects.now();
-        let event = NewEvent::parse(&text, now)?;
+        let event = NewEvent::parse(text, now)?;
         let recorded = Recorded {
             at: now.to_string(),
             by: context.caller.clone(),

@@ -546,7 +546,7 @@ async fn an_index_whose_batches_meet_faults_ends_exact() {
     // Each other user is one more read for a batch, and nothing new.
     let mut others = 0..;
     events.retain(|event| {
-        is_of_user(&event, "1")
+        is_of_user(event, "1")
             || others
                 .next()
                 .is_some_and(|other: u32| other.is_multiple_of(10))

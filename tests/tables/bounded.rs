@@ -225,7 +225,7 @@ async fn a_total_that_left_something_out_says_so() {
         let delivered = EventId::lowest_at(now().saturating_sub(LAG));
         let delivered = load
             .iter()
-            .filter(|event| event.id < delivered && (all == there || is_of_user(&event, "1")));
+            .filter(|event| event.id < delivered && (all == there || is_of_user(event, "1")));
         let least = if all == there {
             OLD_EVENTS
         } else {
@@ -290,7 +290,7 @@ async fn a_range_on_either_side_of_now_is_counted_exactly() {
             let within = |event: &&&EventKey| {
                 first <= event.id
                     && event.id < end
-                    && user.is_none_or(|user| is_of_user(&event, user))
+                    && user.is_none_or(|user| is_of_user(event, user))
             };
             let expected: Vec<String> = all
                 .iter()

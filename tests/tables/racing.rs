@@ -187,7 +187,7 @@ async fn run(seed: u64) -> (usize, usize) {
         .await;
         for (plan, (id, uncounted)) in plans.iter().zip(recorded) {
             let recorded = Recorded {
-                key: of_user(id, &plan.user),
+                key: of_user(id, plan.user),
                 due: shifted(now, rng.random_range(0..=MAX_LAG_MILLIS) as i64),
                 uncounted,
             };

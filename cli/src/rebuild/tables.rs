@@ -113,6 +113,7 @@ async fn describe(client: &Client, table: &str) -> Result<TableDescription, Fail
 /// The filters of a log, as the GSIs of its events table show.
 fn filters_of(table: &TableDescription) -> Filters {
     let indexes = table.global_secondary_indexes().iter();
-    let keys = indexes.flat_map(|index| index.key_schema());
-    Filters::of_partition_keys(keys.map(|key| key.attribute_name()))
+    let keys =
+        indexes.flat_map(aws_sdk_dynamodb::types::GlobalSecondaryIndexDescription::key_schema);
+    Filters::of_partition_keys(keys.map(aws_sdk_dynamodb::types::KeySchemaElement::attribute_name))
 }

@@ -141,6 +141,6 @@ pub fn events_from(start: Timestamp, count: usize, span: Duration) -> Vec<EventK
 /// An event of user 1's that makes the indexer count the events of the user.
 pub fn sample(events: &[EventKey]) -> &EventKey {
     let sampled =
-        |event: &&EventKey| is_of_user(&event, "1") && (event.id.to_bits() >> 4).is_multiple_of(32);
+        |event: &&EventKey| is_of_user(event, "1") && (event.id.to_bits() >> 4).is_multiple_of(32);
     events.iter().find(sampled).unwrap()
 }

@@ -54,7 +54,7 @@ impl Tables {
     pub async fn check(&self, events: &[EventKey], now: Timestamp) {
         let all: BTreeSet<EventId> = events.iter().map(|event| event.id).collect();
         self.check_pages("", &all, now).await;
-        let events_of_1 = events.iter().filter(|event| is_of_user(&event, "1"));
+        let events_of_1 = events.iter().filter(|event| is_of_user(event, "1"));
         let ids_of_1: BTreeSet<EventId> = events_of_1.map(|event| event.id).collect();
         self.check_pages("&user_id=1", &ids_of_1, now).await;
     }

@@ -120,7 +120,10 @@ async fn next_ends_once_and_after_the_last_event() {
             let path = format!("/events?{}&{parameters}", app.stretch());
             let by_link = app.follow(&path).await;
             assert_eq!(by_link.len(), pages, "{path}");
-            let mut by_link: Vec<String> = by_link.iter().flat_map(|page| page.ids()).collect();
+            let mut by_link: Vec<String> = by_link
+                .iter()
+                .flat_map(audit_log_testing::Response::ids)
+                .collect();
 
             let mut page = app.list(&parameters).await;
             let mut by_cursor = page.ids();
@@ -161,7 +164,11 @@ async fn a_link_resolves_against_the_url_of_its_request() {
         assert!(target.starts_with('/'), "{target}");
         let resolved = url.join(&target).unwrap();
         let (_, rest) = resolved.as_str().split_once(app.url()).unwrap();
-        assert_eq!(app.get(rest).await.ids(), [id.clone()], "{rel}: {resolved}");
+        assert_eq!(
+            app.get(rest).await.ids(),
+            [id.as_str()],
+            "{rel}: {resolved}"
+        );
     }
     let created = app.post(app.event(user, 2, "{}")).await;
     let location = url.join(created.header("location").unwrap()).unwrap();
