@@ -50,14 +50,11 @@ async fn a_query_that_no_url_can_have_is_refused_without_a_crash() {
             payload["rawQueryString"] = query;
         })
     };
-    for wrong in ["user_id=a b", "user_id=a\tb", "user_id=<a"] {
+    for wrong in ["user_id=a b", "user_id=a\tb", "user_id=<a", "user_id=\"a\""] {
         let response = request(&mut api, by_user(json!(wrong))).await;
         assert_eq!(response["status"], 400, "{wrong}: {response}");
         assert_eq!(response["body"]["code"], "invalid_request");
     }
-    // A quotation mark can be read, although it should be encoded.
-    let quoted = request(&mut api, by_user(json!("user_id=\"a\""))).await;
-    assert_eq!(quoted["status"], 200, "{quoted}");
     for absent in [json!(""), Value::Null] {
         let response = request(&mut api, by_user(absent)).await;
         assert_eq!(response["status"], 200, "{response}");
