@@ -144,7 +144,8 @@ async fn next_ends_once_and_after_the_last_event() {
 /// Redocly/redocly-cli#2885: a target is relative (RFC 8288 §3.1), and any URL library resolves it.
 #[tokio::test]
 async fn a_link_resolves_against_the_url_of_its_request() {
-    let app = App::open().await;
+    // The emulator that stands for AWS leaves a part of its own path out of the request.
+    let app = App::start().await;
     let user = "jon+tag@x.org";
     let older = app.record(app.event(user, 0, "{}")).await;
     let newer = app.record(app.event(user, 1, "{}")).await;
