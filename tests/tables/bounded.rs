@@ -59,7 +59,17 @@ async fn check_costs(tables: &Tables, condition: &str) {
                     beyond <= most,
                     "{condition}, {query}: {beyond} units beyond the page, {usage:?}"
                 );
-                assert!(usage.rounds <= rounds, "{condition}, {query}: {usage:?}");
+                // DynamoDB Local can begin to answer the calls of a round one after another, which
+                // looks like more rounds.
+                let slack = if std::env::var("AUDIT_LOG_TEST_DYNAMODB").is_ok() {
+                    2
+                } else {
+                    0
+                };
+                assert!(
+                    usage.rounds <= rounds + slack,
+                    "{condition}, {query}: {usage:?}"
+                );
             }
         }
     }
