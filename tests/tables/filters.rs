@@ -141,6 +141,10 @@ async fn a_busy_type_gets_a_trie_and_then_costs_no_more() {
 
 #[tokio::test]
 async fn several_filters_examine_1_mb_of_an_index_a_request() {
+    // DynamoDB Local applies the limit of 1 MB to what the filter leaves, and not to what it reads.
+    if std::env::var("AUDIT_LOG_TEST_DYNAMODB").is_ok() {
+        return;
+    }
     let tables = Tables::start().await;
     let now = at(LATER);
     let mut events = typed(events(12_000, MONTH));
@@ -167,10 +171,10 @@ async fn several_filters_examine_1_mb_of_an_index_a_request() {
     loop {
         let query = format!("event_type=login&src_service=rare&per_page=10{cursor}");
         let (list, usage) = tables.get(&query, now).await;
-        // DynamoDB Local charges for all attributes of an item, also those that the index lacks.
-        let is_charged_right = std::env::var("AUDIT_LOG_TEST_DYNAMODB").is_err();
-        let is_cheap = usage.read.total() <= 150.0 || !is_charged_right;
-        assert!(is_cheap && usage.rounds <= 2, "{usage:?}");
+        assert!(
+            usage.read.total() <= 150.0 && usage.rounds <= 2,
+            "{usage:?}"
+        );
         shown.extend(ids(&list));
         pages += 1;
         let Some(next) = list["next_cursor"].as_str() else {
