@@ -108,6 +108,7 @@ impl ListEvents {
 
         let total = total.map(|total| at_least(total, events_shown(&query, &page)));
         let total_pages = total.map(|total| total.events.div_ceil(query.per_page().get()));
+        let next_cursor = page.next_cursor();
         let links = ListLinks {
             context,
             query: &query,
@@ -116,7 +117,7 @@ impl ListEvents {
                 PageEnd::Unexamined { .. } => None,
                 _ => total_pages,
             },
-            next: page.next_cursor(),
+            next: next_cursor,
         };
         let link_header = links.header().map(|links| (header::LINK, links));
         let body = format.list(ListPage {
@@ -124,7 +125,7 @@ impl ListEvents {
             events: &page.events,
             total,
             total_pages,
-            next_cursor: page.next_cursor(),
+            next_cursor,
         })?;
         Ok(response(
             StatusCode::OK,
@@ -134,15 +135,20 @@ impl ListEvents {
         ))
     }
 
-    /// Decides which index is read: that of the first filter that has a GSI.
+    /// The scope to read: that of the first filter that has a GSI.
+    fn scope(&self, filters: &[FieldValue]) -> Result<Scope, Problem> {
+        let has_gsi = |value: &&FieldValue| self.store.filters().contains(value.field());
+        match (filters.iter().find(has_gsi), filters.first()) {
+            (Some(chosen), _) => Ok(Scope::With(chosen.clone())),
+            (None, Some(filter)) => Err(Problem::not_indexed(filter.field())),
+            (None, None) => Ok(Scope::Everyone),
+        }
+    }
+
+    /// The list that a query asks for.
     fn wanted<'a>(&self, query: &'a ListQuery, format: Format) -> Result<Wanted<'a>, Problem> {
         let filters = query.filters();
-        let has_gsi = |value: &&FieldValue| self.store.filters().contains(value.field());
-        let scope = match (filters.iter().find(has_gsi), filters.first()) {
-            (Some(chosen), _) => Scope::With(chosen.clone()),
-            (None, Some(filter)) => return Err(Problem::not_indexed(filter.field())),
-            (None, None) => Scope::Everyone,
-        };
+        let scope = self.scope(filters)?;
         let is_other = |filter: &&FieldValue| scope != Scope::With((*filter).clone());
         let others = filters.iter().filter(is_other).cloned().collect();
         Ok(Wanted {

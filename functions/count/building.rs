@@ -4,7 +4,7 @@
 //! partition without new events is completed, too. Shards are not listed, because every batch looks
 //! at all of them.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::CountsTable;
 use super::item::{Item, string};
@@ -20,19 +20,7 @@ fn list_key(field: Field) -> AttributeValue {
 impl CountsTable {
     /// Some partitions in the GSI of a field that are listed, `limit` at most.
     pub(super) async fn building(&self, field: Field, limit: i32) -> Result<Vec<Partition>, Error> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#node = :node")
-            .expression_attribute_names("#node", NODE)
-            .expression_attribute_values(":node", list_key(field))
-            .limit(limit)
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let output = Box::pin(query.send())
-            .await
-            .map_err(|error| Error::from_sdk("Query", &error))?;
-        let items = output.items.unwrap_or_default();
+        let items = self.query(list_key(field), limit).await?;
         let listed = items
             .iter()
             .filter_map(|item| listed_partition(field, item));
@@ -44,16 +32,7 @@ impl CountsTable {
         let Some(item) = list_item(partition) else {
             return Ok(());
         };
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        match Box::pin(put.send()).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::from_sdk("PutItem", &error)),
-        }
+        self.put(item).await
     }
 
     /// Takes a partition off the list, because its trie is ready or abandoned.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{StreamExt, iter};
 
 use super::CountsTable;
@@ -94,19 +94,7 @@ impl CountsTable {
     ///
     /// [`Error`], when DynamoDB does not respond or rejects the request.
     pub async fn facets(&self, field: Field) -> Result<Vec<String>, Error> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#node = :node")
-            .expression_attribute_names("#node", NODE)
-            .expression_attribute_values(":node", facets_key(field))
-            .limit(MAX_FACET_VALUES)
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let output = Box::pin(query.send())
-            .await
-            .map_err(|error| Error::from_sdk("Query", &error))?;
-        let items = output.items.unwrap_or_default();
+        let items = self.query(facets_key(field), MAX_FACET_VALUES).await?;
         let values = items.iter().filter_map(|item| string(item, LANE));
         Ok(values.map(str::to_owned).collect())
     }
@@ -117,16 +105,7 @@ impl CountsTable {
             (NODE.to_owned(), facets_key(value.field())),
             (LANE.to_owned(), AttributeValue::S(value.to_string())),
         ]);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        match Box::pin(put.send()).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::from_sdk("PutItem", &error)),
-        }
+        self.put(item).await
     }
 }
 

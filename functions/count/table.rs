@@ -1,9 +1,11 @@
 //! The `counts` table.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use futures_util::stream::{StreamExt, iter};
 
 use super::item::{Item, entry_of};
+use super::schema::NODE;
 use super::trie::{Entry, Prefix};
 use crate::config::Settings;
 use crate::store::{Error, MAX_BATCH_KEYS, Partition, batch_get};
@@ -25,6 +27,37 @@ impl CountsTable {
         CountsTable {
             client,
             table: settings.counts_table.clone(),
+        }
+    }
+
+    /// The first items with this partition key, `limit` at most.
+    pub(super) async fn query(&self, node: AttributeValue, limit: i32) -> Result<Vec<Item>, Error> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#node = :node")
+            .expression_attribute_names("#node", NODE)
+            .expression_attribute_values(":node", node)
+            .limit(limit)
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        match Box::pin(query.send()).await {
+            Ok(output) => Ok(output.items.unwrap_or_default()),
+            Err(error) => Err(Error::from_sdk("Query", &error)),
+        }
+    }
+
+    /// Puts an item, whether or not it is there.
+    pub(super) async fn put(&self, item: Item) -> Result<(), Error> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        match Box::pin(put.send()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::from_sdk("PutItem", &error)),
         }
     }
 

@@ -3,7 +3,7 @@
 use lambda_http::Request;
 use lambda_http::http::header;
 
-use super::weights::{Weight, Weighted, weighted};
+use super::weights::{Weight, Weighted, named, weighted};
 use super::{Format, Problem};
 
 const JSON: &str = "application/json";
@@ -43,8 +43,8 @@ fn choose(ranges: &[Weighted]) -> Option<Format> {
     }
     let json = weight_of_json(ranges);
     if json > 0 {
-        let ndjson = named(ranges, NDJSON).unwrap_or(0);
-        let csv = named(ranges, CSV).unwrap_or(0);
+        let ndjson = named(ranges, &[NDJSON]).unwrap_or(0);
+        let csv = named(ranges, &[CSV]).unwrap_or(0);
         return Some(match ndjson.max(csv) {
             best if best < json => Format::Json,
             best if best == ndjson => Format::Ndjson,
@@ -69,7 +69,7 @@ fn is_range(element: &Weighted) -> bool {
 /// JSON can be asked for as `application/json`, by the name of a form of it (RFC 6839 §3.1), or as
 /// the page that a browser wants.
 fn weight_of_json(ranges: &[Weighted]) -> Weight {
-    if let Some(weight) = named(ranges, JSON) {
+    if let Some(weight) = named(ranges, &[JSON]) {
         return weight;
     }
     let forms = ranges.iter().filter(|range| is_form_of_json(&range.value));
@@ -88,17 +88,11 @@ fn weight_of(ranges: &[Weighted], media_type: &str) -> Weight {
     let (kind, _) = media_type.split_once('/').unwrap_or_default();
     let wildcard = format!("{kind}/*");
     for range in [media_type, &wildcard, "*/*", "*"] {
-        if let Some(weight) = named(ranges, range) {
+        if let Some(weight) = named(ranges, &[range]) {
             return weight;
         }
     }
     0
-}
-
-/// The weight of a range that is in the list. If it is there several times, the largest.
-fn named(ranges: &[Weighted], name: &str) -> Option<Weight> {
-    let same = ranges.iter().filter(|range| range.value == name);
-    same.map(|range| range.weight).max()
 }
 
 #[cfg(test)]

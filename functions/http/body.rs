@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use lambda_http::http::{HeaderName, header};
 use lambda_http::{Body, Request};
 
+use super::weights::unquoted_parts;
 use super::{ErrorCode, Problem, content_encoding, unicode};
 use crate::event::{IdempotencyKey, IdempotencyKeyError};
 
@@ -29,11 +30,8 @@ pub(super) fn content_type(request: &Request) -> Result<ContentType, Problem> {
         let message = "The request has no Content-Type; send application/json.";
         return Err(Problem::not_json(message));
     };
-    if is_json(content_type) {
-        return Ok(ContentType::Json);
-    }
-    if is_ndjson(content_type) {
-        return Ok(ContentType::Ndjson);
+    if let Some(form) = form_of(content_type) {
+        return Ok(form);
     }
     let message = "The Content-Type is not JSON in UTF-8; send application/json, or \
         application/x-ndjson for a batch.";
@@ -96,27 +94,29 @@ fn content_length(request: &Request) -> Option<usize> {
 
 /// The Content-Type, if the request has one.
 fn content_type_header(request: &Request) -> Result<Option<&str>, Problem> {
-    single(request, &header::CONTENT_TYPE, split_unquoted)
-        .map_err(|message| Problem::bad_request(ErrorCode::InvalidRequest, message))
+    single(request, &header::CONTENT_TYPE, |text| {
+        unquoted_parts(text, ',').collect()
+    })
+    .map_err(|message| Problem::bad_request(ErrorCode::InvalidRequest, message))
 }
 
-/// Whether a Content-Type (RFC 9110 §8.3) is `application/json`, or a `+json` form (RFC 6839 §3.1),
-/// in UTF-8.
-fn is_json(content_type: &str) -> bool {
+/// The form that a Content-Type (RFC 9110 §8.3) declares, if it is one of ours in UTF-8.
+fn form_of(content_type: &str) -> Option<ContentType> {
     let lower_case = content_type.to_ascii_lowercase();
     let mut parts = lower_case.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    is_json_essence(essence) && parts.all(is_json_parameter)
+    if !parts.all(is_utf_8_parameter) {
+        return None;
+    }
+    match essence {
+        "application/x-ndjson" => Some(ContentType::Ndjson),
+        _ if is_json(essence) => Some(ContentType::Json),
+        _ => None,
+    }
 }
 
-/// Whether a Content-Type is `application/x-ndjson` in UTF-8.
-fn is_ndjson(content_type: &str) -> bool {
-    let lower_case = content_type.to_ascii_lowercase();
-    let mut parts = lower_case.split(';').map(str::trim);
-    parts.next() == Some("application/x-ndjson") && parts.all(is_json_parameter)
-}
-
-fn is_json_essence(essence: &str) -> bool {
+/// Whether a type is `application/json`, or a `+json` form (RFC 6839 §3.1).
+fn is_json(essence: &str) -> bool {
     let Some((kind, subtype)) = essence.split_once('/') else {
         return false;
     };
@@ -130,7 +130,7 @@ fn is_json_essence(essence: &str) -> bool {
 }
 
 /// Whether a parameter of a Content-Type agrees with UTF-8. Any other than a charset does.
-fn is_json_parameter(parameter: &str) -> bool {
+fn is_utf_8_parameter(parameter: &str) -> bool {
     match parameter.split_once('=') {
         Some(("charset", charset)) => matches!(charset.trim_matches('"'), "utf-8" | "utf8"),
         _ => true,
@@ -183,17 +183,6 @@ fn single<'a>(
     ))
 }
 
-/// Splits a text at its commas. A comma within quotes is part of a parameter (RFC 9110 §5.6.6), and
-/// does not separate two values.
-fn split_unquoted(text: &str) -> Vec<&str> {
-    let mut quoted = false;
-    let separates = |character: char| {
-        quoted ^= character == '"';
-        character == ',' && !quoted
-    };
-    text.split(separates).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +198,8 @@ mod tests {
             "application/cloudevents+json",
             "application/vnd.api+json; charset=utf8",
         ] {
-            assert!(is_json(content_type), "{content_type}");
+            let form = form_of(content_type);
+            assert!(matches!(form, Some(ContentType::Json)), "{content_type}");
         }
         for content_type in [
             "",
@@ -223,7 +213,7 @@ mod tests {
             "application/xml",
             "application/x-www-form-urlencoded",
         ] {
-            assert!(!is_json(content_type), "{content_type}");
+            assert!(form_of(content_type).is_none(), "{content_type}");
         }
     }
 

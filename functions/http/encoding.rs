@@ -9,7 +9,7 @@ use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Body, Request, RequestExt};
 
 use super::response::MAX_EVENTS_BYTES;
-use super::weights::{Weight, Weighted, weighted};
+use super::weights::{Weighted, named, weighted};
 
 /// The largest body that is never compressed. It fits into one packet, or nearly so.
 const MAX_PLAIN_BYTES: usize = 1024;
@@ -50,14 +50,6 @@ fn prefers_gzip(codings: &[Weighted]) -> bool {
     let plain = named(codings, &["identity"]);
     let gzip = gzip.unwrap_or(0);
     gzip > 0 && gzip >= plain.unwrap_or(0)
-}
-
-/// The largest weight of these names.
-fn named(codings: &[Weighted], names: &[&str]) -> Option<Weight> {
-    let same = codings
-        .iter()
-        .filter(|coding| names.contains(&coding.value.as_str()));
-    same.map(|coding| coding.weight).max()
 }
 
 /// The compressed text, or `None` if it would be too large as base64. Text that is as good as

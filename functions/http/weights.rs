@@ -24,6 +24,14 @@ pub(super) fn weighted(request: &Request, name: HeaderName) -> Vec<Weighted> {
     texts.flat_map(parse).collect()
 }
 
+/// The weight of an element that has one of these names. If there are several, the largest.
+pub(super) fn named(list: &[Weighted], names: &[&str]) -> Option<Weight> {
+    let same = list
+        .iter()
+        .filter(|element| names.contains(&element.value.as_str()));
+    same.map(|element| element.weight).max()
+}
+
 pub(super) fn parse(list: &str) -> Vec<Weighted> {
     let elements = unquoted_parts(list, ',').map(element);
     elements
@@ -56,8 +64,8 @@ fn weight(parameter: &str) -> Option<Weight> {
     Some(digits.fold(0, |sum, digit| sum * 10 + Weight::from(digit & 0x0f)))
 }
 
-/// The parts of a text between separators that are not within quotes.
-fn unquoted_parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
+/// The parts of a text between separators that are not within quotes (RFC 9110 §5.6.6).
+pub(super) fn unquoted_parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |character| {
         quoted ^= character == '"';

@@ -8,7 +8,6 @@ use super::{ListEvents, problem};
 use crate::count::Histogram;
 use crate::event::{Buckets, Exact};
 use crate::http::{HistogramQuery, Problem, accepts_json, json_response};
-use crate::store::Scope;
 
 /// The body of the response.
 #[derive(Serialize)]
@@ -30,11 +29,7 @@ impl ListEvents {
         accepts_json(request)?;
         let parameters = request.query_string_parameters();
         let query = HistogramQuery::parse(&parameters, request.uri().query())?;
-        let scope = match query.filter {
-            None => Scope::Everyone,
-            Some(value) if self.store.filters().contains(value.field()) => Scope::With(value),
-            Some(value) => return Err(Problem::not_indexed(value.field())),
-        };
+        let scope = self.scope(query.filter.as_slice())?;
 
         let now = self.effects.now();
         let index = self.count.index(&scope).await.map_err(problem)?;

@@ -2,11 +2,10 @@
 
 use audit_log_testing::{App, Response, event_with};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::verbatim::{json_text, space, string_text};
+use super::verbatim::{json_text, runner, space, string_text};
 
 const CSV: &str = "text/csv";
 const NDJSON: &str = "application/x-ndjson";
@@ -42,11 +41,7 @@ fn rows(text: &str) -> Vec<Vec<String>> {
 fn any_document_has_its_values_in_every_format() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let app = runtime.block_on(App::start());
-    let mut runner = TestRunner::new(Config {
-        cases: 150,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = runner();
     // A prefix in front of a string, so that it is not empty, and begins as a formula may.
     let prefix = prop::sample::select(vec![
         "x", "=", "+", "-", "@", "\\t", "\\r", "'", "\\\"", ",",

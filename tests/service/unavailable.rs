@@ -89,12 +89,15 @@ async fn post_under_a_key(tables: &Tables) -> Response<Body> {
     post_from(tables, Effects::system(), Some("k")).await
 }
 
-async fn post_from(
+async fn post_from(tables: &Tables, effects: Effects, key: Option<&str>) -> Response<Body> {
+    create(tables, effects, post_request(key, event("1", AT))).await
+}
+
+async fn create(
     (store, counts): &Tables,
     effects: Effects,
-    key: Option<&str>,
+    request: Request<Body>,
 ) -> Response<Body> {
-    let request = post_request(key, event("1", AT));
     CreateEvent::new(Deps {
         store: store.clone(),
         counts: counts.clone(),
@@ -133,21 +136,14 @@ fn check(response: &http::Response<Body>, status: u16, code: &str, sentence: &st
     );
 }
 
-/// The error of each event of a batch.
+/// A batch of two events, which has so much time left.
 async fn post_batch(tables: &Tables, effects: Effects, left: Duration) -> Response<Body> {
-    let (store, counts) = tables;
     let deadline = effects.now().saturating_add(left).millis();
     let body = format!("[{},{}]", event("1", AT), event("2", AT));
     let mut context = lambda_http::Context::default();
     context.deadline = deadline;
     let request = post_request(None, body).with_lambda_context(context);
-    CreateEvent::new(Deps {
-        store: store.clone(),
-        counts: counts.clone(),
-        effects,
-    })
-    .handle(request)
-    .await
+    create(tables, effects, request).await
 }
 
 #[tokio::test]

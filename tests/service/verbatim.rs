@@ -49,15 +49,20 @@ pub(super) fn space() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["", "", " ", "\n  ", "\t", "\r\n"])
 }
 
+/// Each case is several requests, so there are fewer than usual.
+pub(super) fn runner() -> TestRunner {
+    TestRunner::new(Config {
+        cases: 150,
+        failure_persistence: None,
+        ..Config::default()
+    })
+}
+
 #[test]
 fn any_json_comes_back_byte_for_byte() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let app = runtime.block_on(App::start());
-    let mut runner = TestRunner::new(Config {
-        cases: 150,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = runner();
     let strategy = (json_text(), json_text(), json_text(), space());
     let outcome = runner.run(&strategy, |(invariant_data, app_data, extra, space)| {
         let members = format!(

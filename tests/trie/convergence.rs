@@ -78,6 +78,26 @@ fn batches(rng: &mut StdRng, keys: &[u128]) -> Vec<(LaneId, Vec<u128>)> {
     batches
 }
 
+/// Adds the keys of one of three appliers, which are numbered from 1, batch by batch. `begun` gets
+/// what may be there, and `there` what certainly is.
+pub(super) async fn add_third(
+    storage: &Memory,
+    arriving: &[u128],
+    applier: usize,
+    begun: &RefCell<Vec<u128>>,
+    there: &RefCell<Vec<u128>>,
+) {
+    for keys in arriving.chunks(9).skip(applier - 1).step_by(3) {
+        for lane in 0..LANES {
+            let of_lane = keys.iter().copied().filter(|key| lane_of(*key) == lane);
+            let keys: Vec<u128> = of_lane.collect();
+            begun.borrow_mut().extend(&keys);
+            Trie::new(storage, lane).apply(&keys).await.unwrap();
+            there.borrow_mut().extend(&keys);
+        }
+    }
+}
+
 pub(crate) async fn roots(storage: &impl Storage<Error = Fault>) -> Vec<(LaneId, Node)> {
     let level = storage.level(Prefix::ROOT).await.unwrap();
     level
@@ -230,14 +250,7 @@ proptest! {
                     assert!((least..=most).contains(&rank), "{key:032x} has {least} to {most} before it, not {rank}");
                 }
             } else {
-                for keys in arriving.chunks(9).skip(task - 1).step_by(3) {
-                    for lane in 0..LANES {
-                        let keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
-                        begun.borrow_mut().extend(&keys);
-                        Trie::new(storage, lane).apply(&keys).await.unwrap();
-                        there.borrow_mut().extend(&keys);
-                    }
-                }
+                add_third(storage, arriving, task, begun, there).await;
             }
         }));
     }

@@ -143,14 +143,6 @@ impl Storage for Implicit {
         unreachable!("readers read levels")
     }
 
-    async fn node_or_earlier(
-        &self,
-        lane: LaneId,
-        prefix: Prefix,
-    ) -> Result<Option<Entry>, Self::Error> {
-        self.node(lane, prefix).await
-    }
-
     async fn swap(&self, _: LaneId, _: Prefix, _: &Entry) -> Result<Swap, Fault> {
         unreachable!("readers do not write")
     }

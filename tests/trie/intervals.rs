@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::convergence::{LANES, cases, keys, lane_of, roots};
+use crate::convergence::{LANES, add_third, cases, keys, lane_of, roots};
 use crate::implicit::Implicit;
 
 /// A storage that notes how often each level was read.
@@ -45,14 +45,6 @@ impl<S: Storage> Storage for Noted<S> {
 
     async fn node(&self, lane: LaneId, prefix: Prefix) -> Result<Option<Entry>, S::Error> {
         self.storage.node(lane, prefix).await
-    }
-
-    async fn node_or_earlier(
-        &self,
-        lane: LaneId,
-        prefix: Prefix,
-    ) -> Result<Option<Entry>, Self::Error> {
-        self.node(lane, prefix).await
     }
 
     async fn swap(&self, lane: LaneId, prefix: Prefix, entry: &Entry) -> Result<Swap, S::Error> {
@@ -153,14 +145,7 @@ proptest! {
                     }
                 }
             } else {
-                for keys in arriving.chunks(9).skip(task - 1).step_by(3) {
-                    for lane in 0..LANES {
-                        let keys: Vec<u128> = keys.iter().copied().filter(|key| lane_of(*key) == lane).collect();
-                        begun.borrow_mut().extend(&keys);
-                        Trie::new(storage, lane).apply(&keys).await.unwrap();
-                        there.borrow_mut().extend(&keys);
-                    }
-                }
+                add_third(storage, arriving, task, begun, there).await;
             }
         }));
     }

@@ -64,12 +64,15 @@ pub trait Storage: Sync {
     ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
 
     /// The node of one trie at `prefix`, or an earlier version of it, or none although there is one.
-    /// This is enough for an applier, and DynamoDB charges half for it.
+    /// This is enough for an applier, and DynamoDB charges half for it. A storage without such a
+    /// read gives the node.
     fn node_or_earlier(
         &self,
         lane: LaneId,
         prefix: Prefix,
-    ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Entry>, Self::Error>> + Send {
+        self.node(lane, prefix)
+    }
 
     /// Stores `entry` under the next version, if the stored one still has `entry`'s version.
     fn swap(
