@@ -381,6 +381,7 @@ impl Bench {
             ("EVENTS_TABLE", "EventsTable"),
             ("KEYS_TABLE", "KeysTable"),
             ("COUNTS_TABLE", "CountsTable"),
+            ("TREE_TABLE", "TreeTable"),
             ("SHARDS", function.shards),
             ("FILTERS", "event_type,src_service"),
         ]);

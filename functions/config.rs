@@ -10,6 +10,8 @@ pub const EVENTS_TABLE: &str = "EVENTS_TABLE";
 pub const KEYS_TABLE: &str = "KEYS_TABLE";
 /// The name of the table that holds the count index.
 pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
+/// The name of the table that holds the transparency log.
+pub const TREE_TABLE: &str = "TREE_TABLE";
 /// The number of shards of the events table, 1 to 16: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
 /// The fields besides `user_id` by which lists can be filtered: see [`Filters`].
@@ -124,6 +126,8 @@ pub struct Settings {
     pub keys_table: String,
     /// From [`COUNTS_TABLE`].
     pub counts_table: String,
+    /// From [`TREE_TABLE`].
+    pub tree_table: String,
     /// From [`SHARDS`].
     pub shards: Shards,
     /// From [`FILTERS`].
@@ -160,6 +164,7 @@ impl Settings {
     ///     "EVENTS_TABLE" => Some("events".to_owned()),
     ///     "KEYS_TABLE" => Some("keys".to_owned()),
     ///     "COUNTS_TABLE" => Some("counts".to_owned()),
+    ///     "TREE_TABLE" => Some("tree".to_owned()),
     ///     "SHARDS" => Some("4".to_owned()),
     ///     "FILTERS" => Some("event_type".to_owned()),
     ///     _ => None,
@@ -179,6 +184,7 @@ impl Settings {
             events_table: read(EVENTS_TABLE)?,
             keys_table: read(KEYS_TABLE)?,
             counts_table: read(COUNTS_TABLE)?,
+            tree_table: read(TREE_TABLE)?,
             shards: read(SHARDS)?.parse()?,
             filters: read(FILTERS)?.parse()?,
         })
@@ -205,6 +211,7 @@ mod tests {
                 EVENTS_TABLE => Some(table.to_owned()),
                 KEYS_TABLE => Some("keys".to_owned()),
                 COUNTS_TABLE => Some("counts".to_owned()),
+                TREE_TABLE => Some("tree".to_owned()),
                 SHARDS => Some(shards.to_owned()),
                 FILTERS => Some(filters.to_owned()),
                 _ => None,

@@ -8,6 +8,7 @@ use crate::dynamodb::{client, connect};
 use crate::effects::Effects;
 use crate::store::EventStore;
 use crate::telemetry::{Metrics, log_to_standard_output};
+use crate::tree::TreeTable;
 
 /// The dependencies of a handler.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Deps {
     pub store: EventStore,
     /// The count index.
     pub counts: CountsTable,
+    /// The transparency log.
+    pub tree: TreeTable,
     /// The clock, random numbers and metrics.
     pub effects: Effects,
 }
@@ -26,7 +29,8 @@ impl Deps {
     pub fn new(client: Client, settings: &Settings) -> Deps {
         Deps {
             store: EventStore::new(client.clone(), settings),
-            counts: CountsTable::new(client, settings),
+            counts: CountsTable::new(client.clone(), settings),
+            tree: TreeTable::new(client, settings),
             effects: Effects::system(),
         }
     }

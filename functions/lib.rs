@@ -12,6 +12,7 @@
 //! | [`index_events`] | the stream of the events table |
 //! | [`event`] | a document, its id and its timestamp: parsing and rules, no I/O |
 //! | [`store`] | the events and keys tables: append, get, list |
+//! | [`tree`] | the transparency log: its entries, hashes, tiles and signed checkpoints, and their table |
 //! | [`count`] | totals, and from a page number to an id: the live window, and the count index in the counts table |
 //! | [`http`] | API Gateway payloads, query parameters, links, and problems, which are errors as callers see them |
 //! | [`config`] | settings from the environment |
@@ -38,7 +39,7 @@
 //! - The message for the caller and the cause for the logs are two texts.
 //! - The count index can be late, and it is never wrong. Where it is not ready, events are counted
 //!   from the table.
-//! - Only `store`, the counts table of `count`, `dynamodb` and `deps` name the AWS SDK. Only the
+//! - Only `store`, the tables of `count` and `tree`, `dynamodb` and `deps` name the AWS SDK. Only the
 //!   handlers and `http` name HTTP.
 //! - The clock and random numbers are parameters. Clippy's `disallowed-methods` holds this.
 //! - Each environment variable is read in one place, [`config`].
@@ -56,3 +57,4 @@ pub mod limits;
 pub mod list_events;
 pub mod store;
 pub mod telemetry;
+pub mod tree;

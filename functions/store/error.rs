@@ -20,7 +20,7 @@ pub enum Error {
     /// table.
     #[error("an item of the {table} table has no usable \"{attribute}\"")]
     Corrupt {
-        /// The table: `events`, `keys` or `counts`.
+        /// The table: `events`, `keys`, `counts` or `tree`.
         table: &'static str,
         /// The name of the attribute.
         attribute: &'static str,

@@ -58,9 +58,7 @@ pub use faulty::Faulty;
 #[cfg(feature = "service")]
 pub use ledger::{Claim, Ledger, Planned};
 #[cfg(feature = "service")]
-pub use requests::{
-    get_request, histogram_request, list_request, post_request, settings, stores, usage,
-};
+pub use requests::{get_request, histogram_request, list_request, post_request, settings, usage};
 #[cfg(feature = "service")]
 pub use response::{Response, ids};
 #[cfg(feature = "service")]

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use audit_log::config::Settings;
-use audit_log::count::CountsTable;
 use audit_log::dynamodb::Usage;
 use audit_log::event::Filters;
-use audit_log::store::EventStore;
-use aws_sdk_dynamodb::Client;
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::http::{Request, Response};
 use lambda_http::{Body, RequestExt};
@@ -18,16 +15,10 @@ pub fn settings(shards: u8) -> Settings {
         events_table: "EventsTable".to_owned(),
         keys_table: "KeysTable".to_owned(),
         counts_table: "CountsTable".to_owned(),
+        tree_table: "TreeTable".to_owned(),
         shards: shards.to_string().parse().unwrap(),
         filters: Filters::ALL,
     }
-}
-
-/// The tables as a function with these settings sees them.
-pub fn stores(client: &Client, settings: &Settings) -> (EventStore, CountsTable) {
-    let store = EventStore::new(client.clone(), settings);
-    let counts = CountsTable::new(client.clone(), settings);
-    (store, counts)
 }
 
 /// `POST /events` with a JSON document, and perhaps under an `Idempotency-Key`.

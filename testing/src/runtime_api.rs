@@ -116,6 +116,7 @@ impl RuntimeApi {
             ("EVENTS_TABLE", "EventsTable"),
             ("KEYS_TABLE", "KeysTable"),
             ("COUNTS_TABLE", "CountsTable"),
+            ("TREE_TABLE", "TreeTable"),
             ("SHARDS", "2"),
             ("FILTERS", "event_type,src_service"),
         ];

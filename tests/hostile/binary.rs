@@ -45,6 +45,7 @@ impl Binary {
             ("EVENTS_TABLE", "events"),
             ("KEYS_TABLE", "keys"),
             ("COUNTS_TABLE", "counts"),
+            ("TREE_TABLE", "tree"),
             ("SHARDS", "1"),
             ("FILTERS", "event_type,src_service"),
             ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),

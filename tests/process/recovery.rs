@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use audit_log::config::Settings;
 use audit_log::create_event::CreateEvent;
 use audit_log::deps::Deps;
-use audit_log::effects::Effects;
 use audit_log::list_events::ListEvents;
 use audit_log_cli::serve::engine::Address;
-use audit_log_testing::{event, ids, list_request, post_request, settings, stores};
+use audit_log_testing::{event, ids, list_request, post_request, settings};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
@@ -195,12 +194,8 @@ async fn a_restored_table_has_every_event_and_gets_a_new_count_index() {
         counts_table: "RestoredCounts".to_owned(),
         ..settings(2)
     };
-    let (store, counts) = stores(&client, &settings);
-    let list = ListEvents::new(Deps {
-        store: store.clone(),
-        counts: counts.clone(),
-        effects: Effects::system(),
-    });
+    let deps = Deps::new(client.clone(), &settings);
+    let list = ListEvents::new(deps.clone());
     let listed = async || {
         let response = list.handle(list_request("per_page=1000")).await;
         let list: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
@@ -209,11 +204,7 @@ async fn a_restored_table_has_every_event_and_gets_a_new_count_index() {
     };
     let original = process.ids().await;
     assert_eq!(listed().await, original[LOST..]);
-    let create = CreateEvent::new(Deps {
-        store,
-        counts,
-        effects: Effects::system(),
-    });
+    let create = CreateEvent::new(deps);
     for number in 0..EVENTS + LOST {
         let key = format!("key-{number}");
         let response = create

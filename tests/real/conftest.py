@@ -50,6 +50,7 @@ def function_environment(binary, runtime_api, dynamodb_url):
         "EVENTS_TABLE": "EventsTable",
         "KEYS_TABLE": "KeysTable",
         "COUNTS_TABLE": "CountsTable",
+        "TREE_TABLE": "TreeTable",
         "SHARDS": "2",
         "FILTERS": "event_type,src_service",
         "POWERTOOLS_SERVICE_NAME": "audit-log",

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::limits::LIVE_WINDOW;
@@ -515,11 +514,7 @@ async fn events_that_stay_unprocessed_are_a_503_and_no_shorter_list() {
     tables.write(&event).await;
     let faulty = Faulty::start(&tables.dynamodb, 1).await;
     let through = Tables::at(faulty.address.clone()).await;
-    let function = ListEvents::new(Deps {
-        store: through.store.clone(),
-        counts: through.counts.clone(),
-        effects: Effects::system(),
-    });
+    let function = ListEvents::new(through.deps());
     let list = async || function.handle(list_request("user_id=1")).await;
     assert_eq!(list().await.status(), 200);
     // Of one key, all but one is none.

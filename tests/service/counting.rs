@@ -4,10 +4,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log_testing::tables::{events_from, list, write};
-use audit_log_testing::{App, event, ids, settings, stores};
+use audit_log_testing::{App, event, ids, settings};
 
 const WRITERS: u32 = 20;
 const EVENTS_OF_A_WRITER: u32 = 9;
@@ -118,9 +119,9 @@ async fn after_each_201_the_event_counts_and_pages_are_exact() {
     let later = Effects::system()
         .now()
         .saturating_add(Duration::from_secs(60));
-    let (store, counts) = stores(&app.service().client, &settings(2));
+    let deps = Deps::new(app.service().client.clone(), &settings(2));
     for page in 1..=all.len().div_ceil(50) {
-        let (list, _) = list(&store, &counts, &format!("per_page=50&page={page}"), later).await;
+        let (list, _) = list(&deps, &format!("per_page=50&page={page}"), later).await;
         assert_eq!(list["total"], all.len());
         assert_eq!(ids(&list), all.chunks(50).nth(page - 1).unwrap());
     }

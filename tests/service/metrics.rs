@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use audit_log::index_events::IndexEvents;
@@ -88,11 +87,7 @@ async fn what_happens_is_counted_and_content_is_not_in_it() {
             Some("idempotency_key_reused")
         )]
     );
-    let list = ListEvents::new(Deps {
-        store: tables.store.clone(),
-        counts: tables.counts.clone(),
-        effects: lines.effects(),
-    });
+    let list = ListEvents::new(tables.deps().with_effects(lines.effects()));
     list.handle(list_request("")).await;
     assert_eq!(lines.take(), [], "a page is no event");
 

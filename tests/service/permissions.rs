@@ -17,7 +17,6 @@ use audit_log_cli::serve::engine::Address;
 use audit_log_testing::tables::{SHARDS, events, list, sample, stream_batch};
 use audit_log_testing::{
     Tables, event, get_request, histogram_request, list_request, post_request, read_file, settings,
-    stores,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -147,7 +146,7 @@ async fn each_role_allows_exactly_what_its_function_uses() {
     let tables = Tables::start().await;
     let witness = Witness::new(&tables.dynamodb);
     let client = witness.serve(&tables.dynamodb).await.client().await;
-    let (store, counts) = stores(&client, &settings(SHARDS));
+    let deps = Deps::new(client.clone(), &settings(SHARDS));
 
     let start = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
     let now = start.saturating_add(Duration::from_secs(3600));
@@ -159,11 +158,7 @@ async fn each_role_allows_exactly_what_its_function_uses() {
     // The first batch starts the lanes and fills them; the user's follows once the index of users
     // has settled.
     for now in [now, now.saturating_add(SETTLE)] {
-        let index = IndexEvents::new(Deps {
-            store: store.clone(),
-            counts: counts.clone(),
-            effects: effects(now),
-        });
+        let index = IndexEvents::new(deps.clone().with_effects(effects(now)));
         let mut event: EventKey = sample(&filled).clone();
         for (field, value) in [(Field::EventType, "t"), (Field::SrcService, "s")] {
             event.values.push(FieldValue::new(field, value).unwrap());
@@ -176,11 +171,7 @@ async fn each_role_allows_exactly_what_its_function_uses() {
     }
     assert_eq!(witness.take(), allowed("IndexEventsTables"));
 
-    let create = CreateEvent::new(Deps {
-        store: store.clone(),
-        counts: counts.clone(),
-        effects: effects(now),
-    });
+    let create = CreateEvent::new(deps.clone().with_effects(effects(now)));
     for (at, status) in [
         ("2024-01-01T01:00:00Z", 201),
         ("2024-01-01T00:10:00Z", 201),
@@ -203,13 +194,9 @@ async fn each_role_allows_exactly_what_its_function_uses() {
         "page=100",
         "user_id=1&page=50",
     ] {
-        list(&store, &counts, query, now).await;
+        list(&deps, query, now).await;
     }
-    let function = ListEvents::new(Deps {
-        store,
-        counts,
-        effects: effects(now),
-    });
+    let function = ListEvents::new(deps.clone().with_effects(effects(now)));
     let range = "from=2024-01-01T00:00:00Z&to=2024-01-02T00:00:00Z";
     for request in [
         get_request(filled[0].id),

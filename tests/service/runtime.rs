@@ -103,40 +103,19 @@ async fn index_events_killed_during_a_batch_counts_each_event_once() {
 #[tokio::test]
 async fn a_function_that_lacks_a_setting_says_which() {
     let api = RuntimeApi::start().await;
-    for (environment, named) in [
-        (vec![("SHARDS", "4")], "EVENTS_TABLE"),
-        (vec![("EVENTS_TABLE", "t"), ("SHARDS", "4")], "KEYS_TABLE"),
-        (
-            vec![("EVENTS_TABLE", "t"), ("KEYS_TABLE", "k"), ("SHARDS", "4")],
-            "COUNTS_TABLE",
-        ),
-        (
-            vec![
-                ("EVENTS_TABLE", "t"),
-                ("KEYS_TABLE", "k"),
-                ("COUNTS_TABLE", "c"),
-            ],
-            "SHARDS",
-        ),
-        (
-            vec![
-                ("EVENTS_TABLE", "t"),
-                ("KEYS_TABLE", "k"),
-                ("COUNTS_TABLE", "c"),
-                ("SHARDS", "17"),
-            ],
-            "SHARDS",
-        ),
-        (
-            vec![
-                ("EVENTS_TABLE", "t"),
-                ("KEYS_TABLE", "k"),
-                ("COUNTS_TABLE", "c"),
-                ("SHARDS", "4"),
-            ],
-            "FILTERS",
-        ),
-    ] {
+    let all = [
+        ("EVENTS_TABLE", "events"),
+        ("KEYS_TABLE", "keys"),
+        ("COUNTS_TABLE", "counts"),
+        ("TREE_TABLE", "tree"),
+        ("SHARDS", "4"),
+        ("FILTERS", "none"),
+    ];
+    let wrong = [("SHARDS", "17"), ("FILTERS", "user_id")];
+    let without = all.iter().map(|(name, _)| (*name, ""));
+    for (named, value) in without.chain(wrong) {
+        let environment =
+            all.map(|(name, usual)| (name, if name == named { value } else { usual }));
         for binary in [
             env!("CARGO_BIN_EXE_create-event"),
             env!("CARGO_BIN_EXE_list-events"),

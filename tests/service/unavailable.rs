@@ -5,16 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use audit_log::config::Settings;
-use audit_log::count::CountsTable;
 use audit_log::create_event::CreateEvent;
 use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::http::{Purpose, serve};
 use audit_log::list_events::ListEvents;
-use audit_log::store::EventStore;
 use audit_log_cli::serve::engine::Address;
-use audit_log_testing::{event, list_request, post_request, settings, stores};
+use audit_log_testing::{event, list_request, post_request, settings};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use lambda_http::http::{Request, Response};
@@ -23,19 +21,17 @@ use tokio::net::TcpListener;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 
-type Tables = (EventStore, CountsTable);
-
 /// The tables in a DynamoDB that answers the n-th request with `answer(n)`.
 async fn scripted(
     response: impl Fn(usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
-) -> Tables {
+) -> Deps {
     scripted_by_operation(move |_, request| response(request)).await
 }
 
 /// The same, where the answer depends on the operation, such as `GetItem`, too.
 async fn scripted_by_operation(
     response: impl Fn(&str, usize) -> (StatusCode, &'static str) + Send + Sync + 'static,
-) -> Tables {
+) -> Deps {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let requests = Arc::new(AtomicUsize::new(0));
     let address = listener.local_addr().unwrap();
@@ -51,13 +47,11 @@ async fn scripted_by_operation(
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     let client = Address::new(format!("http://{address}")).client().await;
-    stores(
-        &client,
-        &Settings {
-            events_table: "secret-name".to_owned(),
-            ..settings(2)
-        },
-    )
+    let settings = Settings {
+        events_table: "secret-name".to_owned(),
+        ..settings(2)
+    };
+    Deps::new(client, &settings)
 }
 
 const BROKEN: (StatusCode, &str) = (
@@ -81,40 +75,26 @@ const EMPTY: (StatusCode, &str) = (StatusCode::OK, "");
 const NOT_KNOWN: &str = "not known whether the event was recorded";
 const NOT_RECORDED: &str = "this request recorded nothing";
 
-async fn post(tables: &Tables) -> Response<Body> {
+async fn post(tables: &Deps) -> Response<Body> {
     post_from(tables, Effects::system(), None).await
 }
 
-async fn post_under_a_key(tables: &Tables) -> Response<Body> {
+async fn post_under_a_key(tables: &Deps) -> Response<Body> {
     post_from(tables, Effects::system(), Some("k")).await
 }
 
-async fn post_from(tables: &Tables, effects: Effects, key: Option<&str>) -> Response<Body> {
+async fn post_from(tables: &Deps, effects: Effects, key: Option<&str>) -> Response<Body> {
     create(tables, effects, post_request(key, event("1", AT))).await
 }
 
-async fn create(
-    (store, counts): &Tables,
-    effects: Effects,
-    request: Request<Body>,
-) -> Response<Body> {
-    CreateEvent::new(Deps {
-        store: store.clone(),
-        counts: counts.clone(),
-        effects,
-    })
-    .handle(request)
-    .await
+async fn create(deps: &Deps, effects: Effects, request: Request<Body>) -> Response<Body> {
+    CreateEvent::new(deps.clone().with_effects(effects))
+        .handle(request)
+        .await
 }
 
-async fn get((store, counts): &Tables) -> Response<Body> {
-    ListEvents::new(Deps {
-        store: store.clone(),
-        counts: counts.clone(),
-        effects: Effects::system(),
-    })
-    .handle(list_request(""))
-    .await
+async fn get(deps: &Deps) -> Response<Body> {
+    ListEvents::new(deps.clone()).handle(list_request("")).await
 }
 
 /// Checks status and code, and that the sentence says this, and gives nothing of the inside away.
@@ -137,7 +117,7 @@ fn check(response: &http::Response<Body>, status: u16, code: &str, sentence: &st
 }
 
 /// A batch of two events, which has so much time left.
-async fn post_batch(tables: &Tables, effects: Effects, left: Duration) -> Response<Body> {
+async fn post_batch(tables: &Deps, effects: Effects, left: Duration) -> Response<Body> {
     let deadline = effects.now().saturating_add(left).millis();
     let body = format!("[{},{}]", event("1", AT), event("2", AT));
     let mut context = lambda_http::Context::default();
@@ -197,14 +177,9 @@ async fn a_panic_is_our_500_with_an_unknown_outcome() {
         "internal_error",
         NOT_KNOWN,
     );
-    let (store, counts) = tables;
-    let get = ListEvents::new(Deps {
-        store,
-        counts,
-        effects: panics_within(),
-    })
-    .handle(list_request(""))
-    .await;
+    let get = ListEvents::new(tables.with_effects(panics_within()))
+        .handle(list_request(""))
+        .await;
     check(&get, 500, "internal_error", "report it with the request_id");
 }
 

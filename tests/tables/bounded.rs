@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use audit_log::count::Indexer;
+use audit_log::deps::Deps;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::store::EventKey;
 use audit_log_testing::tables::{
     LAG, OLD_EVENTS, SHARDS, events, events_from, is_of_user, list, of_user,
 };
-use audit_log_testing::{Tables, ids, settings, stores};
+use audit_log_testing::{Tables, ids, settings};
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The read units that a list may cost beyond its page.
@@ -95,7 +96,7 @@ async fn a_list_costs_its_page_and_a_little_at_every_rate() {
 #[tokio::test]
 async fn sixteen_shards_share_one_budget() {
     let tables = Tables::start().await;
-    let (store, counts) = stores(&tables.client, &settings(16));
+    let deps = Deps::new(tables.client.clone(), &settings(16));
     let load: Vec<EventKey> = (0..6400_u64)
         .map(|number| {
             let at = now().saturating_sub(Duration::from_millis(3 * number));
@@ -106,7 +107,7 @@ async fn sixteen_shards_share_one_budget() {
         })
         .collect();
     tables.write_of(&load, 2 << 10).await;
-    let indexer = Indexer::new(store.clone(), counts.clone());
+    let indexer = Indexer::new(deps.store.clone(), deps.counts.clone());
     for batch in load.chunks(1000) {
         let added = indexer.add(batch, now()).await;
         indexer
@@ -114,7 +115,7 @@ async fn sixteen_shards_share_one_budget() {
             .await
             .unwrap();
     }
-    let page = list(&store, &counts, "per_page=10&total=false", now())
+    let page = list(&deps, "per_page=10&total=false", now())
         .await
         .1
         .read
@@ -123,7 +124,7 @@ async fn sixteen_shards_share_one_budget() {
         ("per_page=10", MAX_TOTAL_UNITS),
         ("per_page=10&page=2", MAX_PLACE_UNITS),
     ] {
-        let (list, usage) = list(&store, &counts, query, now()).await;
+        let (list, usage) = list(&deps, query, now()).await;
         assert_eq!(
             (&list["total_exact"], ids(&list).len()),
             (&false.into(), 10)
@@ -343,7 +344,7 @@ async fn a_lower_number_of_shards_still_lists_every_shard() {
     assert!((0..SHARDS).all(|shard| of_shard(shard) > 200));
     tables.write(&old).await;
     tables.index(now()).await;
-    let (store, counts) = stores(&tables.client, &settings(1));
+    let deps = Deps::new(tables.client.clone(), &settings(1));
     let newest: Vec<String> = old.iter().rev().map(|event| event.id.to_string()).collect();
     for (query, shown) in [
         ("per_page=50", &newest[..50]),
@@ -354,7 +355,7 @@ async fn a_lower_number_of_shards_still_lists_every_shard() {
             &newest[100..150],
         ),
     ] {
-        let (list, _) = list(&store, &counts, query, now()).await;
+        let (list, _) = list(&deps, query, now()).await;
         assert_eq!(ids(&list), shown, "{query}");
         assert!(
             list["total"].is_null() || list["total"] == 600,
@@ -362,7 +363,7 @@ async fn a_lower_number_of_shards_still_lists_every_shard() {
             list["total"]
         );
     }
-    let indexer = Indexer::new(store, counts);
+    let indexer = Indexer::new(deps.store, deps.counts);
     assert_eq!(
         indexer.shards().await.unwrap().len(),
         usize::from(SHARDS),

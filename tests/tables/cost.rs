@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use audit_log::create_event::CreateEvent;
-use audit_log::deps::Deps;
 use audit_log::dynamodb::{Units, Usage};
-use audit_log::effects::Effects;
 use audit_log::event::{EventId, Field, FieldValue, Timestamp};
 use audit_log::limits::{LATE, SETTLE};
 use audit_log_testing::tables::{events, of_user, user, with};
@@ -180,11 +178,7 @@ async fn late_events_of_a_batch_cost_little_more_than_on_time() {
 #[tokio::test]
 async fn a_refused_document_costs_nothing() {
     let tables = Tables::start().await;
-    let create = CreateEvent::new(Deps {
-        store: tables.store.clone(),
-        counts: tables.counts.clone(),
-        effects: Effects::system(),
-    });
+    let create = CreateEvent::new(tables.deps());
     let request = Request::builder()
         .header("content-type", "application/json")
         .body("{}".into())

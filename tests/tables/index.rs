@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use audit_log::count::{Indexer, trie};
+use audit_log::deps::Deps;
 use audit_log::dynamodb::Usage;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::index_events::{BatchResponse, StreamBatch};
@@ -11,7 +12,7 @@ use audit_log::store::{EventKey, Partition};
 use audit_log_testing::tables::{
     SHARDS, events, events_from, is_of_user, list, of_user, sample, user,
 };
-use audit_log_testing::{Tables, ids, settings, stores};
+use audit_log_testing::{Tables, ids, settings};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{StreamExt, iter};
@@ -225,12 +226,12 @@ async fn a_log_with_more_shards_is_complete_at_once() {
     tables.write(&old).await;
     tables.index(now).await;
     let raise = at("2024-02-01T00:00:00Z");
-    let (store, counts) = stores(&tables.client, &settings(4));
+    let deps = Deps::new(tables.client.clone(), &settings(4));
     let new = (0..600).map(|number| {
         let id = EventId::new(
             raise.saturating_add(Duration::from_secs(number)),
             number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
-            store.shards().get(),
+            deps.store.shards().get(),
         );
         of_user(id, "1")
     });
@@ -245,7 +246,7 @@ async fn a_log_with_more_shards_is_complete_at_once() {
         ids
     };
     let check = async |expected: &[String], page: usize| {
-        let (list, usage) = list(&store, &counts, &format!("per_page=100&page={page}"), now).await;
+        let (list, usage) = list(&deps, &format!("per_page=100&page={page}"), now).await;
         assert_eq!(
             (&list["total"], ids(&list)),
             (
@@ -265,7 +266,7 @@ async fn a_log_with_more_shards_is_complete_at_once() {
     );
 
     tables.write(&new).await;
-    let indexer = Indexer::new(store.clone(), counts.clone());
+    let indexer = Indexer::new(deps.store.clone(), deps.counts.clone());
     let (in_old_shards, in_new): (Vec<EventKey>, Vec<EventKey>) = new
         .iter()
         .cloned()

@@ -101,9 +101,9 @@ async fn record(tables: &Tables, plan: &Plan) -> (EventId, bool) {
         .with_random(move || random)
         .with_metrics(metrics);
     let create = CreateEvent::new(Deps {
-        store: tables.store.clone(),
         counts,
         effects,
+        ..tables.deps()
     });
     // So large that a burst exceeds the budget of a total.
     let filling = format!("\"{}\"", "x".repeat(6000));

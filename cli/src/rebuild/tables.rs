@@ -46,6 +46,8 @@ impl Tables {
             events_table,
             keys_table,
             counts_table,
+            // A rebuild does not touch the transparency log.
+            tree_table: String::new(),
             shards: shards.parse()?,
             filters,
         };

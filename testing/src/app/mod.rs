@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use audit_log::create_event::CreateEvent;
 use audit_log::deps::Deps;
-use audit_log::effects::Effects;
 use audit_log::list_events::ListEvents;
 use audit_log_cli::{Options, Service};
 use reqwest::{Body, Method, RequestBuilder};
 
-use crate::{Response, options, settings, storage, stores};
+use crate::{Response, options, settings, storage};
 use caller::Caller;
 
 /// The longest pause before a request is sent again that was one too many.
@@ -163,21 +162,13 @@ impl App {
 
     /// The function that records, on the tables of this service, with this many shards.
     pub fn create_event(&self, shards: u8) -> CreateEvent {
-        let (store, counts) = stores(&self.service().client, &settings(shards));
-        CreateEvent::new(Deps {
-            store,
-            counts,
-            effects: Effects::system(),
-        })
+        let deps = Deps::new(self.service().client.clone(), &settings(shards));
+        CreateEvent::new(deps)
     }
 
     /// The function that lists, on the tables of this service, with this many shards.
     pub fn list_events(&self, shards: u8) -> ListEvents {
-        let (store, counts) = stores(&self.service().client, &settings(shards));
-        ListEvents::new(Deps {
-            store,
-            counts,
-            effects: Effects::system(),
-        })
+        let deps = Deps::new(self.service().client.clone(), &settings(shards));
+        ListEvents::new(deps)
     }
 }

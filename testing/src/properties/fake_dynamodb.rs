@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use audit_log::config::Settings;
-use audit_log::count::CountsTable;
+use audit_log::deps::Deps;
 use audit_log::dynamodb::client_from;
 use audit_log::event::Filters;
-use audit_log::store::EventStore;
 use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -29,7 +28,7 @@ pub struct FakeDynamoDb {
 
 impl FakeDynamoDb {
     /// The tables as the handlers see them.
-    pub fn tables(&self) -> (EventStore, CountsTable) {
+    pub fn deps(&self) -> Deps {
         let connector = SharedHttpConnector::new(self.clone());
         let config = Builder::new()
             .region(Region::from_static("us-east-1"))
@@ -40,13 +39,11 @@ impl FakeDynamoDb {
             events_table: EVENTS_TABLE.to_owned(),
             keys_table: "keys".to_owned(),
             counts_table: "counts".to_owned(),
+            tree_table: "tree".to_owned(),
             shards: "1".parse().unwrap(),
             filters: Filters::ALL,
         };
-        (
-            EventStore::new(client.clone(), &settings),
-            CountsTable::new(client, &settings),
-        )
+        Deps::new(client, &settings)
     }
 
     /// The events that were written since the last call.

@@ -1,7 +1,6 @@
 //! The handlers behind API Gateway's payloads, on a store that always responds.
 
 use audit_log::create_event::CreateEvent;
-use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::http::{Payload, invoke};
 use audit_log::list_events::ListEvents;
@@ -31,13 +30,12 @@ struct Functions {
 thread_local! {
     static FUNCTIONS: Functions = {
         let dynamodb = FakeDynamoDb::default();
-        let (store, counts) = dynamodb.tables();
-        let effects = Effects::system().with_clock(now);
+        let deps = dynamodb.deps().with_effects(Effects::system().with_clock(now));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         Functions {
             runtime,
-            create: CreateEvent::new(Deps { store: store.clone(), counts: counts.clone(), effects: effects.clone() }),
-            list: ListEvents::new(Deps { store, counts, effects }),
+            create: CreateEvent::new(deps.clone()),
+            list: ListEvents::new(deps),
             dynamodb,
         }
     };

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use audit_log::count::CountsTable;
 use audit_log::deps::Deps;
 use audit_log::dynamodb::Usage;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::list_events::ListEvents;
-use audit_log::store::{EventKey, EventStore};
+use audit_log::store::EventKey;
 use lambda_http::Body;
 use lambda_http::http::{Request, Response};
 use serde_json::Value;
@@ -36,17 +35,13 @@ impl Tables {
 
     /// The same from a function that has just been started.
     pub async fn get_cold(&self, query: &str, now: Timestamp) -> (Value, Usage) {
-        list(&self.store, &self.counts, query, now).await
+        list(&self.deps(), query, now).await
     }
 
     /// `GET /events/{id}`.
     pub async fn get_one(&self, id: EventId) -> Response<Body> {
         let effects = Effects::system();
-        let function = ListEvents::new(Deps {
-            store: self.store.clone(),
-            counts: self.counts.clone(),
-            effects,
-        });
+        let function = ListEvents::new(self.deps().with_effects(effects));
         function.handle(get_request(id)).await
     }
 
@@ -87,18 +82,9 @@ impl Tables {
 }
 
 /// `GET /events?query` from these tables at `now`, and what it used.
-pub async fn list(
-    store: &EventStore,
-    counts: &CountsTable,
-    query: &str,
-    now: Timestamp,
-) -> (Value, Usage) {
+pub async fn list(deps: &Deps, query: &str, now: Timestamp) -> (Value, Usage) {
     let effects = Effects::system().with_clock(move || now);
-    let function = ListEvents::new(Deps {
-        store: store.clone(),
-        counts: counts.clone(),
-        effects,
-    });
+    let function = ListEvents::new(deps.clone().with_effects(effects));
     ask(&function, list_request(query)).await
 }
 

@@ -16,12 +16,13 @@ use audit_log::effects::Effects;
 use audit_log::event::{Filters, Timestamp};
 use audit_log::list_events::ListEvents;
 use audit_log::store::EventStore;
+use audit_log::tree::TreeTable;
 use audit_log_cli::serve::engine::Address;
 use audit_log_cli::serve::tables::{Table, create_tables};
 use audit_log_cli::serve::template::{FILTERS, Parameters, Template};
 use aws_sdk_dynamodb::Client;
 
-use crate::{repo_path, settings, start_engine, stores};
+use crate::{repo_path, settings, start_engine};
 
 pub use fill::{LAG, OLD_EVENTS, events, events_from, sample, write};
 pub use index::stream_batch;
@@ -41,6 +42,8 @@ pub struct Tables {
     pub store: EventStore,
     /// The count index.
     pub counts: CountsTable,
+    /// The transparency log.
+    pub tree: TreeTable,
     /// What keeps the count index.
     pub indexer: Indexer,
     lists: ListEvents,
@@ -82,21 +85,24 @@ impl Tables {
             filters,
             ..settings(SHARDS)
         };
-        let (store, counts) = stores(&client, &settings);
+        let deps = Deps::new(client.clone(), &settings);
+        let Deps {
+            store,
+            counts,
+            tree,
+            ..
+        } = deps.clone();
         let indexer = Indexer::new(store.clone(), counts.clone());
         let now = Arc::new(Mutex::new(Timestamp::EPOCH));
         let clock = now.clone();
         let effects = Effects::system().with_clock(move || *clock.lock().unwrap());
-        let lists = ListEvents::new(Deps {
-            store: store.clone(),
-            counts: counts.clone(),
-            effects,
-        });
+        let lists = ListEvents::new(deps.with_effects(effects));
         Tables {
             dynamodb,
             client,
             store,
             counts,
+            tree,
             indexer,
             lists,
             now,
@@ -108,6 +114,7 @@ impl Tables {
         Deps {
             store: self.store.clone(),
             counts: self.counts.clone(),
+            tree: self.tree.clone(),
             effects: Effects::system(),
         }
     }

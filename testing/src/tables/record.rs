@@ -1,7 +1,6 @@
 //! Events that get into the tables through the function that records them.
 
 use audit_log::create_event::CreateEvent;
-use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::event::Timestamp;
 use lambda_http::Body;
@@ -29,11 +28,7 @@ impl Tables {
         document: String,
         effects: Effects,
     ) -> Response<Body> {
-        let function = CreateEvent::new(Deps {
-            store: self.store.clone(),
-            counts: self.counts.clone(),
-            effects,
-        });
+        let function = CreateEvent::new(self.deps().with_effects(effects));
         function.handle(post_request(key, document)).await
     }
 }
