@@ -1,11 +1,12 @@
-"""Compares the policies of a stack's tables and functions with template.yaml. Exits with 1 if one differs.
+"""Compares the policies of a stack's tables, key and functions with template.yaml. Exits with 1 if one differs.
 
     python .github/table_policies.py audit-log-prod
 
-It compares the policy of each table. For each role, it compares the trust policy, the names and documents of the inline
-policies, and the attached managed policies with the documents of their default versions. CloudFormation's drift
-detection sees neither a table's resource policy nor an AWS::IAM::Policy. A deployment does not restore either, unless
-the template's own text changed. The program needs the AWS CLI, and the Python that has the SAM CLI.
+It compares the policy of each table and of the key that signs the log. For each role, it compares the trust policy, the
+names and documents of the inline policies, and the attached managed policies with the documents of their default
+versions. CloudFormation's drift detection sees neither a table's resource policy nor an AWS::IAM::Policy. A deployment
+does not restore either, unless the template's own text changed. The program needs the AWS CLI, and the Python that has
+the SAM CLI.
 """
 
 import functools
@@ -60,6 +61,8 @@ class Stack:
                 return f"{prefix}:iam::{at['AWS::AccountId']}:role/{name}"
             case "AWS::Logs::LogGroup":
                 return f"{prefix}:logs:{place}:log-group:{name}:*"
+            case "AWS::KMS::Key":
+                return f"{prefix}:kms:{place}:key/{name}"
             case "AWS::SQS::Queue":
                 # The physical ID is the queue's URL.
                 return f"{prefix}:sqs:{place}:{name.rpartition('/')[2]}"
@@ -110,6 +113,9 @@ class Stack:
                 case "AWS::DynamoDB::Table" if "ResourcePolicy" in properties:
                     wanted = self.resolve(properties["ResourcePolicy"]["PolicyDocument"])
                     yield f"the policy of {self.physical[name]}", wanted, functools.partial(self.of_table, name)
+                case "AWS::KMS::Key":
+                    wanted = self.resolve(properties["KeyPolicy"])
+                    yield f"the policy of the key {self.physical[name]}", wanted, functools.partial(self.of_key, name)
                 case "AWS::IAM::ManagedPolicy":
                     wanted = self.resolve(properties["PolicyDocument"])
                     arn = self.physical[name]
@@ -142,6 +148,11 @@ class Stack:
 
     def of_table(self, table):
         response = self.ask("dynamodb", "get-resource-policy", "--resource-arn", self.arn(table))
+        return response and json.loads(response["Policy"])
+
+    def of_key(self, key):
+        # KMS has one policy for each key, of this name.
+        response = self.ask("kms", "get-key-policy", "--key-id", self.physical[key], "--policy-name", "default")
         return response and json.loads(response["Policy"])
 
     def trust(self, role):

@@ -15,7 +15,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("AUDIT_LOG_CACHE", pathlib.Path.home() / ".cache" / "audit-log"))
 # The output of `sam build`.
 BUILD = pathlib.Path(os.environ.get("AUDIT_LOG_BUILD", ROOT / ".aws-sam" / "build"))
-FUNCTIONS = {"create-event": "CreateEvent", "list-events": "ListEvents", "index-events": "IndexEvents"}
+FUNCTIONS = {
+    "create-event": "CreateEvent",
+    "list-events": "ListEvents",
+    "index-events": "IndexEvents",
+    "seal-events": "SealEvents",
+}
 
 
 def free_port():

@@ -116,6 +116,10 @@ def test_by_default_every_route_wants_a_signature():
         "GET /events/{id}",
         "GET /events/histogram",
         "GET /events/facets",
+        "GET /events/feed",
+        "GET /events/{id}/proof",
+        "GET /log/checkpoint",
+        "GET /log/{path+}",
     }
     assert {route["AuthorizationType"] for route in routes.values()} == {"AWS_IAM"}
     assert not of_type(DEFAULT, "AWS::ApiGatewayV2::Authorizer")
@@ -167,10 +171,14 @@ def test_every_route_leads_to_a_function_that_the_api_may_invoke():
         integration = integrations[re.fullmatch(r"integrations/\$\{(\w+)}", route["Target"]["Fn::Sub"])[1]]
         assert integration["PayloadFormatVersion"] == "2.0"
         function = integration["IntegrationUri"]["Fn::GetAtt"][0]
-        (permission,) = [one for one in permissions if one["FunctionName"] == {"Ref": function}]
         method, path = route["RouteKey"].split(" ")
-        pattern = permission["SourceArn"]["Fn::Sub"].split("${Api}")[1]
-        assert re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), f"/$default/{method}{path}"), route
+        patterns = [
+            one["SourceArn"]["Fn::Sub"].split("${Api}")[1]
+            for one in permissions
+            if one["FunctionName"] == {"Ref": function}
+        ]
+        matching = [re.escape(pattern).replace(r"\*", ".*") for pattern in patterns]
+        assert sum(bool(re.fullmatch(one, f"/$default/{method}{path}")) for one in matching) == 1, route
 
 
 def test_nothing_calls_from_another_origin_unless_one_is_named():
@@ -279,7 +287,7 @@ RUN = {
 
 def test_each_function_has_a_role_of_its_own_and_only_that():
     functions = of_type(DEFAULT, "AWS::Lambda::Function")
-    assert set(functions) == {"CreateEventFunction", "ListEventsFunction", "IndexEventsFunction"}
+    assert set(functions) == {"CreateEventFunction", "ListEventsFunction", "IndexEventsFunction", "SealEventsFunction"}
     roles = of_type(DEFAULT, "AWS::IAM::Role")
     assert {function["Role"]["Fn::GetAtt"][0] for function in functions.values()} == set(roles)
     for role in roles.values():
@@ -287,7 +295,7 @@ def test_each_function_has_a_role_of_its_own_and_only_that():
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
     for name, policy in of_type(DEFAULT, "AWS::IAM::Policy").items():
-        assert policy["Roles"] == [{"Ref": name.replace("Tables", "Role")}]
+        assert policy["Roles"] == [{"Ref": re.sub("Tables|Key", "Role", name)}]
 
 
 def test_roles_allow_what_is_listed_and_nothing_else():
@@ -301,9 +309,13 @@ def test_roles_allow_what_is_listed_and_nothing_else():
             if policy == "tables":
                 for resource in as_list(statement["Resource"]):
                     assert json.dumps(resource).count("*") == 0, f"{name}: {resource}"
+
+
+@pytest.mark.parametrize(("role", "queue"), [("IndexEventsRole", "IndexFailures"), ("SealEventsRole", "SealFailures")])
+def test_a_reader_of_the_stream_has_a_queue_for_what_it_gives_up(role, queue):
     stream = {
         tuple(as_list(statement["Action"])): statement["Resource"]
-        for policy, statement in statements(DEFAULT, "IndexEventsRole")
+        for policy, statement in statements(DEFAULT, role)
         if policy == "stream"
     }
     assert stream == {
@@ -312,7 +324,7 @@ def test_roles_allow_what_is_listed_and_nothing_else():
         },
         # All streams of the table, because their names are not known beforehand.
         ("dynamodb:ListStreams",): {"Fn::Sub": "${EventsTable.Arn}/stream/*"},
-        ("sqs:SendMessage",): arn("IndexFailures"),
+        ("sqs:SendMessage",): arn(queue),
     }
 
 
@@ -326,8 +338,12 @@ def test_an_own_key_encrypts_the_tables_through_dynamodb_alone():
     assert statement["Condition"] == {"StringEquals": {"kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"}}}
 
 
-@pytest.mark.parametrize("table", ["EventsTable", "KeysTable"])
-def test_events_and_keys_are_only_added_and_by_one_role(table):
+# The tables whose items are never changed, and the one function that adds items.
+WRITERS = {"EventsTable": "CreateEvent", "KeysTable": "CreateEvent", "TreeTable": "SealEvents"}
+
+
+@pytest.mark.parametrize(("table", "writer"), WRITERS.items())
+def test_events_keys_and_the_log_are_only_added_and_by_one_role(table, writer):
     never, add, _ = DEFAULT[table]["Properties"]["ResourcePolicy"]["PolicyDocument"]["Statement"]
     assert (never["Effect"], never["Principal"], never["Resource"]) == ("Deny", "*", "*")
     assert "Condition" not in never
@@ -341,7 +357,7 @@ def test_events_and_keys_are_only_added_and_by_one_role(table):
     ]
     assert (add["Effect"], add["Principal"]) == ("Deny", "*")
     assert set(add["Action"]) == {"dynamodb:PutItem", "dynamodb:PartiQLInsert"}
-    assert add["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": arn("CreateEventRole")}}
+    assert add["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": arn(f"{writer}Role")}}
     writers = [
         name
         for name in of_type(DEFAULT, "AWS::IAM::Role")
@@ -349,7 +365,7 @@ def test_events_and_keys_are_only_added_and_by_one_role(table):
         if arn(table) in as_list(statement["Resource"])
         and any(re.search("Put|Write|Insert|Update|Delete", action) for action in as_list(statement["Action"]))
     ]
-    assert writers == ["CreateEventRole"]
+    assert writers == [f"{writer}Role"]
 
 
 ADMINISTRATION = {
@@ -362,7 +378,7 @@ ADMINISTRATION = {
 ADMIN = "arn:aws:iam::111122223333:role/deploy"
 
 
-@pytest.mark.parametrize("table", ["EventsTable", "KeysTable"])
+@pytest.mark.parametrize("table", WRITERS)
 @pytest.mark.parametrize(
     ("parameters", "exempt"),
     [
@@ -401,19 +417,115 @@ def test_the_administrator_is_one_principal(arn, accepted):
     assert bool(re.fullmatch(source()["Parameters"]["AdminArn"]["AllowedPattern"], arn)) == accepted
 
 
-def test_events_and_keys_are_put_by_one_function_only():
-    name = DEFAULT["CreateEventFunction"]["Properties"]["FunctionName"]["Fn::Sub"]
+@pytest.mark.parametrize(
+    ("role", "action", "resource"),
+    [
+        ("CreateEvent", "dynamodb:PutItem", [arn("EventsTable"), arn("KeysTable")]),
+        ("SealEvents", "dynamodb:PutItem", arn("TreeTable")),
+        ("SealEvents", "kms:Sign", arn("LogKey")),
+    ],
+)
+def test_one_function_alone_puts_or_signs(role, action, resource):
+    name = DEFAULT[f"{role}Function"]["Properties"]["FunctionName"]["Fn::Sub"]
     function = {"Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:" + name}
-    puts = [
+    allowed = [
         statement
-        for _, statement in statements(DEFAULT, "CreateEventRole")
-        if "dynamodb:PutItem" in as_list(statement["Action"]) and arn("CountsTable") != statement["Resource"]
+        for _, statement in statements(DEFAULT, f"{role}Role")
+        if action in as_list(statement["Action"]) and arn("CountsTable") != statement["Resource"]
     ]
-    assert [one.get("Condition") for one in puts] == [{"ArnEquals": {"lambda:SourceFunctionArn": function}}]
-    assert puts[0]["Resource"] == [arn("EventsTable"), arn("KeysTable")]
-    # An engine that is not AWS's does not know the key.
-    elsewhere = statements(deployed(DynamoDbUrl="http://127.0.0.1:8000"), "CreateEventRole")
+    assert [one.get("Condition") for one in allowed] == [{"ArnEquals": {"lambda:SourceFunctionArn": function}}]
+    assert allowed[0]["Resource"] == resource
+    # An engine that is not AWS's does not know the key of the condition.
+    engine = "http://127.0.0.1:8000"
+    elsewhere = statements(deployed(DynamoDbUrl=engine, KmsUrl=engine), f"{role}Role")
     assert not any("Condition" in statement for _, statement in elsewhere)
+
+
+ACCOUNT_ROOT = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+
+
+def statements_of_the_key(**parameters):
+    """The statements of the policy of the key that signs the log, by their names."""
+    policy = deployed(**parameters)["LogKey"]["Properties"]["KeyPolicy"]
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
+
+
+def test_the_key_of_the_log_signs_with_ed25519_and_is_kept():
+    key = DEFAULT["LogKey"]
+    properties = key["Properties"]
+    assert (properties["KeySpec"], properties["KeyUsage"]) == ("ECC_NIST_EDWARDS25519", "SIGN_VERIFY")
+    assert properties["PendingWindowInDays"] == 30
+    assert key["DeletionPolicy"] == key["UpdateReplacePolicy"] == "Retain"
+    assert DEFAULT["SealEventsFunction"]["Properties"]["Environment"]["Variables"]["LOG_KEY"] == arn("LogKey")
+
+
+@pytest.mark.parametrize("parameters", [{}, {"AdminArn": ADMIN}])
+def test_the_key_of_the_log_signs_for_one_role_and_one_kind_of_signature(parameters):
+    of_key = statements_of_the_key(**parameters)
+    # A statement that allows all actions, or grants, could let anyone sign.
+    assert all(one["Effect"] == "Allow" and one["Principal"] == ACCOUNT_ROOT for one in of_key.values())
+    actions = [action for one in of_key.values() for action in as_list(one["Action"])]
+    assert not any("*" in action for action in actions)
+    assert "kms:CreateGrant" not in actions
+    (signs,) = [one for one in of_key.values() if "kms:Sign" in as_list(one["Action"])]
+    assert signs["Action"] == "kms:Sign"
+    assert signs["Condition"] == {
+        "ArnEquals": {"aws:PrincipalArn": arn("SealEventsRole")},
+        "StringEquals": {"kms:MessageType": "RAW", "kms:SigningAlgorithm": "ED25519_SHA_512"},
+    }
+    of_roles = [
+        (name, action)
+        for name in of_type(DEFAULT, "AWS::IAM::Role")
+        for _, statement in statements(DEFAULT, name)
+        for action in as_list(statement["Action"])
+        if action.startswith("kms:")
+    ]
+    assert of_roles == [("SealEventsRole", "kms:GetPublicKey"), ("SealEventsRole", "kms:Sign")]
+
+
+def test_the_administrator_changes_the_key_of_the_log():
+    for parameters, condition in ({}, None), ({"AdminArn": ADMIN}, {"ArnEquals": {"aws:PrincipalArn": ADMIN}}):
+        of_key = statements_of_the_key(**parameters)
+        (changes,) = [one for one in of_key.values() if "kms:PutKeyPolicy" in one["Action"]]
+        assert changes.get("Condition") == condition
+        assert {"kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"} <= set(changes["Action"])
+        # Without these, nobody could repair the policy.
+        assert "Condition" not in of_key["TheAccountReadsTheKey"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "origin"),
+    [
+        ({}, {"Fn::Sub": "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/log"}),
+        ({"LogOrigin": "audit.example.com/log"}, "audit.example.com/log"),
+    ],
+)
+def test_the_log_is_named_after_its_api_unless_it_has_moved(parameters, origin):
+    variables = deployed(**parameters)["SealEventsFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["LOG_ORIGIN"] == origin
+    # The URL of the log is its name.
+    assert source()["Outputs"]["LogUrl"]["Value"] == {
+        "Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/log"
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "url"),
+    [
+        ({}, {"Fn::Sub": "https://kms.${AWS::Region}.${AWS::URLSuffix}"}),
+        ({"KmsUrl": "http://127.0.0.1:4566"}, "http://127.0.0.1:4566"),
+    ],
+)
+def test_the_log_is_signed_by_the_regions_kms_unless_another_is_named(parameters, url):
+    functions = of_type(deployed(**parameters), "AWS::Lambda::Function")
+    assert functions["SealEventsFunction"]["Environment"]["Variables"]["AWS_ENDPOINT_URL_KMS"] == url
+
+
+@pytest.mark.parametrize(
+    ("origin", "accepted"), [("", True), ("audit.example.com/log", True), ("a b", False), ("a+b", False), ("ü", False)]
+)
+def test_the_name_of_a_log_is_one_that_a_checkpoint_can_have(origin, accepted):
+    assert bool(re.fullmatch(source()["Parameters"]["LogOrigin"]["AllowedPattern"], origin)) == accepted
 
 
 def test_the_alarm_topic_hears_of_each_call_that_puts_the_record_at_risk():
@@ -423,21 +535,33 @@ def test_the_alarm_topic_hears_of_each_call_that_puts_the_record_at_risk():
     assert [target["Arn"] for target in rule["Targets"]] == [topic]
     assert rule.get("State", "ENABLED") == "ENABLED"
     detail = rule["EventPattern"]["detail"]
-    heard = {f"dynamodb:{name}" for name in detail["eventName"]}
-    # An attempt to let items expire is reported too, although the first statement denies it to everyone.
-    assert heard == ADMINISTRATION | {"dynamodb:UpdateTimeToLive"}
-    by_name, by_arn = (one["requestParameters"] for one in detail["$or"])
-    tables = ["EventsTable", "KeysTable"]
-    assert all({"Ref": table} in by_name["tableName"] and arn(table) in by_name["tableName"] for table in tables)
-    assert by_arn == {"resourceArn": [arn(table) for table in tables]}
+    # An attempt to let items expire is reported too, although the first statement denies it to everyone. So is a grant
+    # for the key.
+    of_tables = {name.removeprefix("dynamodb:") for name in ADMINISTRATION} | {"UpdateTimeToLive"}
+    of_the_key = {"CreateGrant", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion"}
+    assert set(detail["eventName"]) == of_tables | of_the_key
+    assert rule["EventPattern"]["source"] == ["aws.dynamodb", "aws.kms"]
+    assert detail["eventSource"] == ["dynamodb.amazonaws.com", "kms.amazonaws.com"]
+    by_name, by_arn, by_key = (one["requestParameters"] for one in detail["$or"])
+    assert by_name == {"tableName": [one for table in WRITERS for one in ({"Ref": table}, arn(table))]}
+    assert by_arn == {"resourceArn": [arn(table) for table in WRITERS]}
+    assert by_key == {"keyId": [{"Ref": "LogKey"}, arn("LogKey")]}
     # A call that was refused is reported too.
     assert "errorCode" not in detail
     assert "| `RecordAtRiskRule` |" in section("operations.md", "Respond to alarms")
 
 
 def test_the_policy_of_keys_is_that_of_events_word_for_word():
-    of_events, of_keys = (DEFAULT[table]["Properties"]["ResourcePolicy"] for table in ("EventsTable", "KeysTable"))
+    of_events, of_keys, of_the_log = (json.dumps(DEFAULT[table]["Properties"]["ResourcePolicy"]) for table in WRITERS)
     assert of_keys == of_events
+    # That of the log has other names.
+    for events, log in (
+        ("NobodyChangesOrDeletesEvents", "NobodyChangesOrDeletesTheLog"),
+        ("OnlyCreateEventAddsEvents", "OnlySealEventsAddsToTheLog"),
+        ("CreateEventRole", "SealEventsRole"),
+    ):
+        of_events = of_events.replace(events, log)
+    assert of_the_log == of_events
 
 
 def table_policies():
@@ -481,17 +605,19 @@ class Account:
             f"arn:aws:dynamodb:eu-west-1:111122223333:table/{self.names[name]}": resolve(
                 resources[name]["ResourcePolicy"]["PolicyDocument"]
             )
-            for name in ("EventsTable", "KeysTable")
+            for name in WRITERS
         }
+        self.key = {self.names["LogKey"]: resolve(resources["LogKey"]["KeyPolicy"])}
         self.run_policy, self.default = {"v3": resolve(resources["RunPolicy"]["PolicyDocument"])}, "v3"
         self.trust, self.inline, self.attached = {}, {}, {}
-        for name in ("CreateEvent", "ListEvents", "IndexEvents"):
+        for name in ("CreateEvent", "ListEvents", "IndexEvents", "SealEvents"):
             role = self.names[f"{name}Role"]
             self.trust[role] = resolve(resources[f"{name}Role"]["AssumeRolePolicyDocument"])
             self.inline[role] = {"tables": resolve(resources[f"{name}Tables"]["PolicyDocument"])}
             self.attached[role] = [RUN_POLICY]
-        (stream,) = resources["IndexEventsRole"]["Policies"]
-        self.inline[role]["stream"] = resolve(stream["PolicyDocument"])
+            for policy in resources[f"{name}Role"].get("Policies", []):
+                self.inline[role][policy["PolicyName"]] = resolve(policy["PolicyDocument"])
+        self.inline[role]["key"] = resolve(resources["SealEventsKey"]["PolicyDocument"])
 
     def ask(self, *arguments):
         service, call, *options = arguments
@@ -508,6 +634,10 @@ class Account:
                 return {"Table": {"LatestStreamArn": STREAM}}
             case "dynamodb", "get-resource-policy":
                 document = self.tables[option["--resource-arn"]]
+                return document and {"Policy": json.dumps(document)}
+            case "kms", "get-key-policy":
+                assert option["--policy-name"] == "default"
+                document = self.key[option["--key-id"]]
                 return document and {"Policy": json.dumps(document)}
             case "iam", "get-role":
                 document = self.trust[role]
@@ -532,6 +662,8 @@ class Account:
         """Each document: its name in a difference, and the place that keeps it."""
         for arn in self.tables:
             yield f"the policy of {arn.partition('/')[2]}", self.tables, arn
+        for name in self.key:
+            yield f"the policy of the key {name}", self.key, name
         yield f"the default version of {RUN_POLICY}", self.run_policy, self.default
         for role, inline in self.inline.items():
             yield f"the trust policy of the role {role}", self.trust, role
@@ -553,8 +685,8 @@ def test_the_policies_in_force_are_compared_with_the_template(parameters):
     account = Account(**parameters)
     assert account.differences() == []
     documents = list(account.documents())
-    # Two tables, RunPolicy, three trust policies, three policies of tables, and one of the stream.
-    assert len(documents) == 10
+    # Three tables, their key, RunPolicy, four trust policies, four policies of tables, two of the stream, one of the key.
+    assert len(documents) == 16
     for name, kept, key in documents:
         wanted = kept[key]
         # Another way to write the same policy.
@@ -576,16 +708,20 @@ def test_the_template_is_compared_as_aws_spells_it(parameters):
     documents = [kept[key] for _, kept, key in Account(**parameters).documents()]
     resolved = json.dumps(documents)
     assert not re.search(r"Fn::|\$\{|\bRef\b|\bnull\b", resolved)
-    assert ("111122223333:root" in resolved) == ("AdminArn" not in parameters)
+    root = '{"aws:PrincipalArn": "arn:aws:iam::111122223333:root"}'
+    assert (root in resolved) == ("AdminArn" not in parameters)
     for arn in (
         "arn:aws:dynamodb:eu-west-1:111122223333:table/audit-log-EventsTable-1/index/user_id-index",
         "arn:aws:logs:eu-west-1:111122223333:log-group:audit-log-FunctionLogs-1:*",
         "arn:aws:sqs:eu-west-1:111122223333:audit-log-IndexFailures-1",
+        "arn:aws:sqs:eu-west-1:111122223333:audit-log-SealFailures-1",
+        "arn:aws:kms:eu-west-1:111122223333:key/audit-log-LogKey-1",
         STREAM,
     ):
         assert f'"{arn}"' in resolved
     assert '{"aws:PrincipalArn": "arn:aws:iam::111122223333:role/audit-log-CreateEventRole-1"}' in resolved
     function = '{"lambda:SourceFunctionArn": "arn:aws:lambda:eu-west-1:111122223333:function:audit-log-create-event"}'
+    assert resolved.count("function:audit-log-seal-events") == (1 if "DynamoDbUrl" in parameters else 2)
     assert (function in resolved) == ("DynamoDbUrl" not in parameters)
     assert ('{"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}' in resolved) == ("KeyArn" in parameters)
 
@@ -629,7 +765,7 @@ def another_version_of_run_policy(account, _):
     return f"the default version of {RUN_POLICY}"
 
 
-@pytest.mark.parametrize("role", ["CreateEventRole", "ListEventsRole", "IndexEventsRole"])
+@pytest.mark.parametrize("role", ["CreateEventRole", "ListEventsRole", "IndexEventsRole", "SealEventsRole"])
 @pytest.mark.parametrize(
     "change",
     [
@@ -649,12 +785,23 @@ def test_what_a_role_is_given_by_hand_is_found(change, role):
     assert difference.startswith(f"{name} differs")
 
 
-def test_a_statement_that_is_added_to_the_policy_of_the_stream_is_found():
+@pytest.mark.parametrize(
+    ("role", "policy"), [("IndexEventsRole", "stream"), ("SealEventsRole", "stream"), ("SealEventsRole", "key")]
+)
+def test_a_statement_that_is_added_to_another_policy_of_a_role_is_found(role, policy):
     account = Account()
-    role = account.names["IndexEventsRole"]
-    account.inline[role]["stream"]["Statement"].append(ANYTHING)
+    role = account.names[role]
+    account.inline[role][policy]["Statement"].append(ANYTHING)
     (difference,) = account.differences()
-    assert difference.startswith(f"the policy stream of the role {role} differs")
+    assert difference.startswith(f"the policy {policy} of the role {role} differs")
+
+
+def test_a_statement_that_lets_someone_sign_is_found():
+    account = Account()
+    ((key, policy),) = account.key.items()
+    policy["Statement"].append({"Effect": "Allow", "Principal": "*", "Action": "kms:Sign", "Resource": "*"})
+    (difference,) = account.differences()
+    assert difference.startswith(f"the policy of the key {key} differs")
 
 
 def spoilt_policies(wanted):
@@ -690,7 +837,7 @@ def test_keys_are_added_by_one_function_and_read_by_none():
 
 def test_tables_survive_mistakes_and_their_stack():
     tables = {name: one for name, one in DEFAULT.items() if one["Type"] == "AWS::DynamoDB::Table"}
-    assert set(tables) == {"EventsTable", "KeysTable", "CountsTable"}
+    assert set(tables) == {"EventsTable", "KeysTable", "CountsTable", "TreeTable"}
     for name, table in tables.items():
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
         properties = table["Properties"]
@@ -704,10 +851,11 @@ def test_tables_survive_mistakes_and_their_stack():
 
 
 @pytest.mark.parametrize("chosen", ["STANDARD", "STANDARD_INFREQUENT_ACCESS"])
-def test_events_and_keys_have_the_chosen_class_and_the_index_has_the_standard_one(chosen):
+def test_events_and_keys_have_the_chosen_class_and_the_others_have_the_standard_one(chosen):
     tables = of_type(deployed(TableClass=chosen), "AWS::DynamoDB::Table")
     classes = {name: table.get("TableClass", "STANDARD") for name, table in tables.items()}
-    assert classes == {"EventsTable": chosen, "KeysTable": chosen, "CountsTable": "STANDARD"}
+    others = {"CountsTable": "STANDARD", "TreeTable": "STANDARD"}
+    assert classes == {"EventsTable": chosen, "KeysTable": chosen, **others}
     assert chosen in source()["Parameters"]["TableClass"]["AllowedValues"]
 
 
@@ -727,23 +875,34 @@ def test_keys_and_indexes_are_those_that_the_code_names():
     of_keys = DEFAULT["KeysTable"]["Properties"]
     assert keys(of_keys["KeySchema"]) == {"HASH": names["KEY"]}
     assert not {"GlobalSecondaryIndexes", "StreamSpecification"} & set(of_keys)
+    names = dict(re.findall(r'pub const (\w+): &str = "([\w-]+)";', (ROOT / "functions/tree/schema.rs").read_text()))
+    of_the_log = DEFAULT["TreeTable"]["Properties"]
+    assert keys(of_the_log["KeySchema"]) == {"HASH": names["PART"], "RANGE": names["AT"]}
+    types = {one["AttributeName"]: one["AttributeType"] for one in of_the_log["AttributeDefinitions"]}
+    assert types == {names["PART"]: "S", names["AT"]: "N"}
+    assert not {"GlobalSecondaryIndexes", "StreamSpecification"} & set(of_the_log)
 
 
-def test_tables_that_are_imported_are_not_replaced_by_the_update_that_follows():
+def test_what_is_imported_is_not_replaced_by_the_update_that_follows():
     """CloudFormation compares the two templates: docs/operations.md."""
     imported = yaml_parse((ROOT / "docs/import.yaml").read_text())
     # An import must not add anything else.
     assert not {"Outputs", "Transform", "Parameters"} & set(imported)
-    assert set(imported["Resources"]) == {"EventsTable", "KeysTable"}
-    for name, table in imported["Resources"].items():
+    assert set(imported["Resources"]) == {*WRITERS, "LogKey"}
+    for name, resource in imported["Resources"].items():
         # CloudFormation does not import a resource without a DeletionPolicy.
-        assert (table["Type"], table["DeletionPolicy"]) == ("AWS::DynamoDB::Table", "Retain")
-        before, after = table["Properties"], DEFAULT[name]["Properties"]
+        assert (resource["Type"], resource["DeletionPolicy"]) == (DEFAULT[name]["Type"], "Retain")
+        before, after = resource["Properties"], DEFAULT[name]["Properties"]
+        # The commands give a restored table these properties. The update sets all others.
+        assert all(after[key] == value for key, value in before.items())
+    for name in WRITERS:
+        before, after = imported["Resources"][name]["Properties"], DEFAULT[name]["Properties"]
         assert "TableName" not in before and "TableName" not in after
         assert before["KeySchema"] == after["KeySchema"]
-        # The commands give the restored table these properties. The update sets all others.
-        assert all(after[key] == value for key, value in before.items())
-        assert {"ResourcePolicy", "SSESpecification", "TableClass"} <= set(after) - set(before)
+        assert {"ResourcePolicy", "SSESpecification"} <= set(after) - set(before)
+    # Another kind of key would be another key.
+    key = imported["Resources"]["LogKey"]["Properties"]
+    assert set(key) == {"KeySpec", "KeyUsage"}
     runbook = (ROOT / "docs/operations.md").read_text()
     (resources,) = re.findall(r"--resources-to-import '(\[.*?])'", runbook, re.DOTALL)
     assert {one["LogicalResourceId"] for one in json.loads(resources)} == set(imported["Resources"])
@@ -775,8 +934,9 @@ def test_the_dashboard_is_in_the_console_of_its_partition(partition, region, con
 
 
 def test_the_name_of_a_function_has_at_most_64_characters():
-    name = DEFAULT["CreateEventFunction"]["Properties"]["FunctionName"]["Fn::Sub"]
-    longest = 64 - len(name.replace("${AWS::StackName}", ""))
+    functions = of_type(DEFAULT, "AWS::Lambda::Function").values()
+    names = [function["FunctionName"]["Fn::Sub"] for function in functions if "FunctionName" in function]
+    longest = min(64 - len(name.replace("${AWS::StackName}", "")) for name in names)
     assert f"so the stack's at most {longest}." in (ROOT / "template.yaml").read_text()
     stages = [stage for name, stage in STAGES.items() if name != "version"]
     assert all(len(stage["global"]["parameters"]["stack_name"]) <= longest for stage in stages)
@@ -803,7 +963,11 @@ def test_the_number_of_shards_is_a_whole_number_from_1_to_16():
 
 def test_create_event_is_updated_after_its_readers():
     needed = set(as_list(DEFAULT["CreateEventFunction"]["DependsOn"]))
-    assert needed == {"CreateEventTables", "ListEventsFunction", "IndexEventsFunction"}
+    assert needed == {"CreateEventTables", "ListEventsFunction", "IndexEventsFunction", "SealEventsFunction"}
+
+
+# The variables of the function that signs the log.
+OF_THE_LOG = {"LOG_ORIGIN", "LOG_KEY"}
 
 
 def test_every_variable_that_is_read_is_set_everywhere():
@@ -811,7 +975,8 @@ def test_every_variable_that_is_read_is_set_everywhere():
     read = set(re.findall(r'const \w+: &str = "([A-Z_]+)"', code))
     # The other variables are Lambda's own.
     wanted = {name for name in read if not name.startswith("AWS_")}
-    assert {"EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE", "SHARDS", "FILTERS", "SSL_CERT_FILE"} <= wanted
+    tables = {"EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE", "TREE_TABLE"}
+    assert tables | OF_THE_LOG | {"SHARDS", "FILTERS", "SSL_CERT_FILE"} <= wanted
     elsewhere = [
         file.relative_to(ROOT)
         for file in (ROOT / "functions").rglob("*.rs")
@@ -819,7 +984,8 @@ def test_every_variable_that_is_read_is_set_everywhere():
     ]
     assert elsewhere == [], "the environment is read in one place"
     for name, function in of_type(DEFAULT, "AWS::Lambda::Function").items():
-        assert {one for one in function["Environment"]["Variables"] if not one.startswith("AWS_")} == wanted, name
+        own = wanted if name == "SealEventsFunction" else wanted - OF_THE_LOG
+        assert {one for one in function["Environment"]["Variables"] if not one.startswith("AWS_")} == own, name
 
 
 def limit(name):
@@ -835,10 +1001,17 @@ def test_timeouts_agree_with_the_limits_of_the_functions():
         "CreateEventFunction": limit("DEFAULT_REQUEST_TIME"),
         "ListEventsFunction": limit("DEFAULT_REQUEST_TIME"),
         "IndexEventsFunction": limit("DEFAULT_BATCH_TIME"),
+        "SealEventsFunction": limit("DEFAULT_BATCH_TIME"),
     }
-    [stream] = of_type(DEFAULT, "AWS::Lambda::EventSourceMapping").values()
     # The rest is for the poll, the timestamps of whole seconds and the work.
-    assert stream["MaximumBatchingWindowInSeconds"] + 5 <= limit("DELIVERY")
+    assert mapping_of("IndexEvents")["MaximumBatchingWindowInSeconds"] + 5 <= limit("DELIVERY")
+
+
+def mapping_of(function):
+    """The event source mapping of a function."""
+    mappings = of_type(DEFAULT, "AWS::Lambda::EventSourceMapping").values()
+    (mapping,) = [one for one in mappings if one["FunctionName"] == {"Ref": f"{function}Function"}]
+    return mapping
 
 
 def test_functions_run_traced_and_log_json():
@@ -860,19 +1033,34 @@ def sizes(**parameters):
 
 
 def test_each_function_has_its_own_size():
-    assert sizes() == {"CreateEvent": (256, None), "ListEvents": (256, None), "IndexEvents": (512, 10)}
+    seal = {"SealEvents": (512, None)}
+    assert sizes() == {"CreateEvent": (256, None), "ListEvents": (256, None), "IndexEvents": (512, 10)} | seal
     sized = sizes(MemorySize=1024, IndexMemorySize=2048, CreateConcurrency=50, ListConcurrency=20, IndexConcurrency=0)
-    assert sized == {"CreateEvent": (1024, 50), "ListEvents": (1024, 20), "IndexEvents": (2048, None)}
+    assert sized == {"CreateEvent": (1024, 50), "ListEvents": (1024, 20), "IndexEvents": (2048, None)} | seal
 
 
-def test_what_the_stream_cannot_deliver_is_kept_apart():
-    (mapping,) = of_type(DEFAULT, "AWS::Lambda::EventSourceMapping").values()
+@pytest.mark.parametrize(("function", "queue"), [("IndexEvents", "IndexFailures"), ("SealEvents", "SealFailures")])
+def test_what_the_stream_cannot_deliver_is_kept_apart(function, queue):
+    mapping = mapping_of(function)
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["EventsTable", "StreamArn"]}
+    # A log that is older than the function begins with the events that the stream still has.
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["BatchSize"] == 1000
     assert mapping["ParallelizationFactor"] == 1
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == arn("IndexFailures")
-    assert mapping["FilterCriteria"]["Filters"] == [{"Pattern": '{"eventName":["INSERT"]}'}]
+    assert mapping["MaximumRecordAgeInSeconds"] == 23 * 3600
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == arn(queue)
+
+
+def test_seal_events_sees_every_change_and_index_events_new_events_only():
+    assert mapping_of("IndexEvents")["FilterCriteria"]["Filters"] == [{"Pattern": '{"eventName":["INSERT"]}'}]
+    assert "FilterCriteria" not in mapping_of("SealEvents")
+
+
+def test_the_stream_has_two_readers_and_no_third():
+    """DynamoDB allows two readers of a shard at a time."""
+    assert len(of_type(DEFAULT, "AWS::Lambda::EventSourceMapping")) == 2
 
 
 def test_every_alarm_is_heard_and_explained():
@@ -917,7 +1105,8 @@ def test_alarms_on_own_metrics_name_them_as_they_are_written():
     own = [one for alarm in ALARMS.values() for one in watched_by(alarm) if one["Namespace"] == namespace]
     names = {metric["MetricName"] for metric in own}
     assert names <= set(OWN_METRICS)
-    assert {"IndexLag", "EventsRecorded", "IndexBatchesFailed", "LateEventsUncounted"} == names
+    of_the_log = {"SealLag", "EventsTampered", "TreeContradicted"}
+    assert {"IndexLag", "EventsRecorded", "IndexBatchesFailed", "LateEventsUncounted"} | of_the_log == names
     # The dimension `service` has the name that the functions read from their environment.
     service = {"Ref": "AWS::StackName"}
     for function in of_type(DEFAULT, "AWS::Lambda::Function").values():
@@ -934,19 +1123,38 @@ def test_the_lag_alarm_comes_before_totals_are_wrong():
     assert (lag["Period"], lag["EvaluationPeriods"], lag["DatapointsToAlarm"]) == (60, 3, 2)
 
 
+def test_an_alarm_says_when_events_are_not_sealed_within_a_minute():
+    lag = ALARMS["SealLagAlarm"]
+    assert (lag["Statistic"], lag["Threshold"], lag["ComparisonOperator"]) == ("Maximum", 60000, "GreaterThanThreshold")
+    assert mapping_of("SealEvents")["MaximumBatchingWindowInSeconds"] * 1000 < lag["Threshold"] / 2
+    # The lag is measured when a batch is sealed, the age also when a batch fails.
+    age = ALARMS["SealAgeAlarm"]
+    assert (age["MetricName"], age["Statistic"]) == ("IteratorAge", "Maximum")
+    assert age["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SealEventsFunction"}}]
+
+
+@pytest.mark.parametrize("name", ["EventsTampered", "TreeContradicted"])
+def test_one_sign_of_tampering_is_enough_for_an_alarm(name):
+    alarm = ALARMS[f"{name}Alarm"]
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == (name, "Sum", 1)
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert alarm["EvaluationPeriods"] == 1
+
+
+@pytest.mark.parametrize(("switch", "name", "metric"), [("Index", "indexed", "IndexLag"), ("Seal", "sealed", "SealLag")])
 @pytest.mark.parametrize(
-    ("recorded", "indexed", "stopped"),
+    ("recorded", "done", "stopped"),
     [(5, None, 1), (5, 0, 1), (5, 1, 0), (None, None, 0), (None, 3, 0), (0, None, 0), (1, 20, 0)],
 )
-def test_the_dead_mans_switch_sees_a_stop_and_nothing_else(recorded, indexed, stopped):
-    alarm = ALARMS["IndexStoppedAlarm"]
+def test_the_dead_mans_switch_sees_a_stop_and_nothing_else(switch, name, metric, recorded, done, stopped):
+    alarm = ALARMS[f"{switch}StoppedAlarm"]
     queries = {query["Id"]: query for query in alarm["Metrics"]}
     statistics = {
         name: (query["MetricStat"]["Metric"]["MetricName"], query["MetricStat"]["Stat"])
         for name, query in queries.items()
         if "MetricStat" in query
     }
-    assert statistics == {"recorded": ("EventsRecorded", "Sum"), "indexed": ("IndexLag", "SampleCount")}
+    assert statistics == {"recorded": ("EventsRecorded", "Sum"), name: (metric, "SampleCount")}
     (shown,) = [query for query in queries.values() if query["ReturnData"]]
     # The functions of CloudWatch that the expression uses. A period without data is None.
     expression = shown["Expression"].replace(" AND ", " and ")
@@ -954,7 +1162,7 @@ def test_the_dead_mans_switch_sees_a_stop_and_nothing_else(recorded, indexed, st
         "FILL": lambda value, filler: filler if value is None else value,
         "IF": lambda condition, yes, no: yes if condition else no,
     }
-    assert eval(expression, functions, {"recorded": recorded, "indexed": indexed}) == stopped
+    assert eval(expression, functions, {"recorded": recorded, name: done}) == stopped
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
     # A count index that works can miss one period, if its last event is indexed in the next, but never two in a row.
     assert alarm["EvaluationPeriods"] >= 2
@@ -972,8 +1180,10 @@ def test_throttles_of_each_table_have_an_alarm():
         ("WriteThrottleEvents", "EventsTable"),
         ("WriteThrottleEvents", "KeysTable"),
         ("WriteThrottleEvents", "CountsTable"),
+        ("WriteThrottleEvents", "TreeTable"),
         ("ReadThrottleEvents", "EventsTable"),
         ("ReadThrottleEvents", "CountsTable"),
+        ("ReadThrottleEvents", "TreeTable"),
     }
 
 
@@ -995,6 +1205,6 @@ def test_the_documented_sam_local_invoke_reaches_the_engine():
     ).get_all():
         environment = EnvironmentVariables(variables=function.environment["Variables"]).resolve()
         assert environment["AWS_ENDPOINT_URL_DYNAMODB"] == url
-        tables = [environment[name] for name in ("EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE")]
-        assert tables == ["EventsTable", "KeysTable", "CountsTable"]
+        tables = [environment[name] for name in ("EVENTS_TABLE", "KEYS_TABLE", "COUNTS_TABLE", "TREE_TABLE")]
+        assert tables == ["EventsTable", "KeysTable", "CountsTable", "TreeTable"]
         assert environment["SHARDS"] == "2"
