@@ -12,6 +12,10 @@ pub const KEYS_TABLE: &str = "KEYS_TABLE";
 pub const COUNTS_TABLE: &str = "COUNTS_TABLE";
 /// The name of the table that holds the transparency log.
 pub const TREE_TABLE: &str = "TREE_TABLE";
+/// The name of the transparency log. Only `seal-events` has it.
+pub const LOG_ORIGIN: &str = "LOG_ORIGIN";
+/// The ARN of the key in KMS that signs the transparency log. Only `seal-events` has it.
+pub const LOG_KEY: &str = "LOG_KEY";
 /// The number of shards of the events table, 1 to 16: see [`Shards`].
 pub const SHARDS: &str = "SHARDS";
 /// The fields besides `user_id` by which lists can be filtered: see [`Filters`].

@@ -31,6 +31,12 @@ pub enum Metric {
     IndexLag,
     /// A batch of the stream, or a part of it, will be redelivered.
     IndexBatchesFailed,
+    /// Milliseconds from the write of the oldest event of a batch until a checkpoint has it.
+    SealLag,
+    /// Events were changed or removed in their table.
+    EventsTampered,
+    /// The transparency log contradicts its checkpoint.
+    TreeContradicted,
 }
 
 impl Metric {
@@ -43,12 +49,15 @@ impl Metric {
             Metric::RequestsRefused => "RequestsRefused",
             Metric::IndexLag => "IndexLag",
             Metric::IndexBatchesFailed => "IndexBatchesFailed",
+            Metric::SealLag => "SealLag",
+            Metric::EventsTampered => "EventsTampered",
+            Metric::TreeContradicted => "TreeContradicted",
         }
     }
 
     const fn unit(self) -> &'static str {
         match self {
-            Metric::IndexLag => "Milliseconds",
+            Metric::IndexLag | Metric::SealLag => "Milliseconds",
             _ => "Count",
         }
     }
