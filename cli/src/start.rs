@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use audit_log::event::Filters;
 use audit_log_cli::serve::engine::{Address, Storage};
+use audit_log_cli::serve::log_key::key_file;
 use audit_log_cli::{Options, Service};
 
 use crate::say;
@@ -19,7 +20,7 @@ pub struct Arguments {
     /// The port of the API. 0 selects a free port.
     #[arg(long, default_value_t = 5001)]
     port: u16,
-    /// The folder that keeps the events.
+    /// The folder that keeps the events, and the key that signs the transparency log.
     #[arg(long, value_name = "DIR", default_value = ".audit-log")]
     data: PathBuf,
     /// Keep the events in memory only.
@@ -68,6 +69,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 fn options(arguments: Arguments) -> Options {
+    // Another engine may outlive this process, so its key must, too.
+    let log_key = (!arguments.memory).then(|| key_file(&arguments.data));
     let storage = match arguments.dynamodb_url {
         Some(url) => Storage::Elsewhere(Address::new(url)),
         None if arguments.memory => Storage::Memory,
@@ -78,6 +81,7 @@ fn options(arguments: Arguments) -> Options {
         port: arguments.port,
         dynamodb_port: arguments.dynamodb_port,
         storage,
+        log_key,
         template: arguments.template,
         filters: arguments.filters,
         allowed_origin: arguments.allowed_origin,

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use audit_log_cli::Options;
 use audit_log_cli::serve::engine::{Address, Engine, Storage};
+use audit_log_cli::serve::log_key::key_file;
 use tokio::net::TcpListener;
 
 use crate::repo_path;
@@ -40,6 +41,7 @@ pub fn options(storage: Storage) -> Options {
         host: Ipv4Addr::LOCALHOST.into(),
         port: 0,
         dynamodb_port: 0,
+        log_key: storage.folder().map(key_file),
         storage,
         template: repo_path("template.yaml"),
         filters: None,

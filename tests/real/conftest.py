@@ -1,5 +1,8 @@
 """Helpers for the tests on real parts: programs that run during a test, and the functions that `sam build` built."""
 
+import base64
+import http.server
+import json
 import os
 import pathlib
 import signal
@@ -9,6 +12,8 @@ import threading
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # The folder for downloads. It is outside the tree and kept between runs.
@@ -60,6 +65,56 @@ def function_environment(binary, runtime_api, dynamodb_url):
         "FILTERS": "event_type,src_service",
         "POWERTOOLS_SERVICE_NAME": "audit-log",
     }
+
+
+class Kms(http.server.ThreadingHTTPServer):
+    """KMS with one key, on this machine."""
+
+    def __init__(self):
+        self.key = Ed25519PrivateKey.generate()
+        super().__init__(("127.0.0.1", 0), KmsRequest)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def environment(self):
+        """The variables that the template sets for seal-events."""
+        return {
+            "AWS_ENDPOINT_URL_KMS": f"http://127.0.0.1:{self.server_port}",
+            "LOG_ORIGIN": "localhost/log",
+            "LOG_KEY": "arn:aws:kms:us-east-1:111122223333:key/1234",
+        }
+
+
+class KmsRequest(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        key, arn = self.server.key, self.server.environment()["LOG_KEY"]
+        assert request["KeyId"] == arn
+        match self.headers["x-amz-target"]:
+            case "TrentService.GetPublicKey":
+                der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+                answer = {"PublicKey": base64.b64encode(der).decode(), "KeySpec": "ECC_NIST_EDWARDS25519"}
+                answer |= {"KeyUsage": "SIGN_VERIFY", "SigningAlgorithms": ["ED25519_SHA_512"]}
+            case "TrentService.Sign":
+                assert (request["SigningAlgorithm"], request["MessageType"]) == ("ED25519_SHA_512", "RAW")
+                signature = key.sign(base64.b64decode(request["Message"]))
+                answer = {"Signature": base64.b64encode(signature).decode(), "SigningAlgorithm": "ED25519_SHA_512"}
+        body = json.dumps({"KeyId": arn, **answer}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.1")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def kms():
+    kms = Kms()
+    yield kms
+    kms.shutdown()
+    kms.server_close()
 
 
 class Programs:

@@ -19,7 +19,7 @@ EMULATOR = (
 EXPECTED = json.loads((ROOT / "testing" / "events.json").read_text())
 
 
-def test_every_file_of_events_is_answered_in_the_emulator(programs, service):
+def test_every_file_of_events_is_answered_in_the_emulator(programs, service, kms):
     local = service()
     EMULATOR.chmod(0o755)
     ports = {}
@@ -33,7 +33,7 @@ def test_every_file_of_events_is_answered_in_the_emulator(programs, service):
             "--runtime-api-address",
             runtime_api,
             bootstrap(binary),
-            env=function_environment(binary, runtime_api, local.dynamodb_url),
+            env=function_environment(binary, runtime_api, local.dynamodb_url) | kms.environment(),
             port=ports[binary],
         )
     assert sorted(EXPECTED) == sorted(file.name for file in (ROOT / "events").iterdir())

@@ -20,5 +20,6 @@ mod permissions;
 mod responses;
 mod routes;
 mod runtime;
+mod streams;
 mod unavailable;
 mod verbatim;

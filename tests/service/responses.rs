@@ -18,7 +18,7 @@ async fn list_function(documents: &[String]) -> (App, Function) {
     }
     let template = Template::read(&repo_path("template.yaml")).unwrap();
     let declared = &template.functions["ListEventsFunction"];
-    let function = Function::new(declared, &app.service().client).unwrap();
+    let function = Function::new(declared, &app.service().client, &app.service().log_key).unwrap();
     (app, function)
 }
 

@@ -56,6 +56,8 @@ fn cargo_lambda_watch_has_the_templates_routes() {
         .as_table()
         .unwrap()
     {
+        // The same parameter, as cargo-lambda spells it.
+        let path = path.replace("{*path}", "{path+}");
         for route in routes.as_array().unwrap() {
             let (method, function) = (
                 route["method"].as_str().unwrap(),
@@ -71,7 +73,7 @@ fn cargo_lambda_watch_has_the_templates_routes() {
 async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
     let app = App::start().await;
     let routes = of_the_template();
-    assert_eq!(routes.len(), 5);
+    assert_eq!(routes.len(), 9);
     for method in [
         Method::GET,
         Method::PUT,
@@ -84,12 +86,19 @@ async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
             "/events/{id}",
             "/events/histogram",
             "/events/facets",
+            "/events/feed",
+            "/events/{id}/proof",
+            "/log/checkpoint",
+            "/log/{path+}",
+            "/log",
+            "/log/",
             "/events/{id}/x",
             "/events/{id}/histogram",
             "/event",
             "/",
         ] {
-            let request = app.request(method.clone(), &path.replace("{id}", "1"));
+            let instance = path.replace("{id}", "1").replace("{path+}", "tile/0/000");
+            let request = app.request(method.clone(), &instance);
             let response = app.send(request).await;
             // Handlers set it in every response.
             let handled = response.header("x-content-type-options").is_some();

@@ -2,6 +2,7 @@
 //! a payload and returns the JSON of a response.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use audit_log::config::{Settings, SettingsError};
@@ -12,11 +13,13 @@ use audit_log::event::Timestamp;
 use audit_log::http::{self, MAX_LAMBDA_PAYLOAD_BYTES};
 use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
+use audit_log::seal_events::SealEvents;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use lambda_http::{Body, Context, LambdaEvent, Request, Response};
 use uuid::Uuid;
 
+use super::log_key::LogKey;
 use super::template;
 
 /// The header with which an endpoint marks the response of a function that failed.
@@ -34,6 +37,7 @@ enum Handler {
     CreateEvent(CreateEvent),
     ListEvents(ListEvents),
     IndexEvents(IndexEvents),
+    SealEvents(SealEvents),
     /// A function that runs elsewhere.
     Elsewhere(Endpoint),
 }
@@ -79,12 +83,17 @@ pub enum InvokeError {
 }
 
 impl Function {
-    /// Sets up the function that `declared` names, with its environment, on `client`.
+    /// Sets up the function that `declared` names, with its environment, on `client`. `key` signs the
+    /// transparency log.
     ///
     /// # Errors
     ///
     /// [`FunctionError`], in one sentence.
-    pub fn new(declared: &template::Function, client: &Client) -> Result<Function, FunctionError> {
+    pub fn new(
+        declared: &template::Function,
+        client: &Client,
+        key: &LogKey,
+    ) -> Result<Function, FunctionError> {
         let environment = &declared.environment;
         let settings = Settings::read(|name| environment.get(name).cloned());
         let settings = settings.map_err(|error| FunctionError::Settings {
@@ -96,6 +105,10 @@ impl Function {
             "create-event" => Handler::CreateEvent(CreateEvent::new(deps)),
             "list-events" => Handler::ListEvents(ListEvents::new(deps)),
             "index-events" => Handler::IndexEvents(IndexEvents::new(deps)),
+            "seal-events" => {
+                let signer = Arc::new(key.clone());
+                Handler::SealEvents(SealEvents::new(deps, key.name().clone(), signer))
+            }
             other => return Err(FunctionError::UnknownBinary(other.to_owned())),
         };
         Ok(Function {
@@ -161,6 +174,11 @@ impl Function {
                 let batch = serde_json::from_str(payload).map_err(|error| failed(&error))?;
                 let deadline = Timestamp::from_millis(context.deadline);
                 let response = handler.handle(batch, deadline).await;
+                serde_json::to_string(&response).map_err(|error| failed(&error))
+            }
+            Handler::SealEvents(handler) => {
+                let batch = serde_json::from_str(payload).map_err(|error| failed(&error))?;
+                let response = handler.handle(batch).await;
                 serde_json::to_string(&response).map_err(|error| failed(&error))
             }
             Handler::Elsewhere(endpoint) => endpoint.post(payload, self.timeout).await,

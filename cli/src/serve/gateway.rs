@@ -74,10 +74,17 @@ struct Matched<'a> {
     parameters: BTreeMap<String, String>,
 }
 
+/// How a greedy parameter ends. It takes the rest of the path: `/log/{path+}`.
+const GREEDY_END: &str = "+}";
+
 /// The parameters with which `path` is an instance of `pattern`, such as `/events/{id}`.
 fn match_path(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
+    let is_greedy = pattern.ends_with(GREEDY_END);
     let pattern: Vec<&str> = pattern.split('/').collect();
-    let path: Vec<&str> = path.split('/').collect();
+    let path: Vec<&str> = match is_greedy {
+        true => path.splitn(pattern.len(), '/').collect(),
+        false => path.split('/').collect(),
+    };
     if pattern.len() != path.len() {
         return None;
     }
@@ -89,6 +96,7 @@ fn match_path(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
         match name {
             Some(_) if found.is_empty() => return None,
             Some(name) => {
+                let name = name.strip_suffix('+').unwrap_or(name);
                 let value = percent_decode_str(found).decode_utf8_lossy().into_owned();
                 parameters.insert(name.to_owned(), value);
             }
@@ -310,6 +318,22 @@ mod tests {
         assert_eq!(match_path("/events/{id}", "/events/a%20b"), id("a b"));
         for path in ["/events/", "/events/a/b", "/event/a", "/events/a/"] {
             assert_eq!(match_path("/events/{id}", path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_greedy_parameter_takes_the_rest_of_a_path() {
+        let rest = |value: &str| Some(BTreeMap::from([("path".to_owned(), value.to_owned())]));
+        for (path, value) in [
+            ("/log/checkpoint", "checkpoint"),
+            ("/log/tile/entries/000.p/1", "tile/entries/000.p/1"),
+            ("/log/tile//0", "tile//0"),
+            ("/log/a%2Fb", "a/b"),
+        ] {
+            assert_eq!(match_path("/log/{path+}", path), rest(value), "{path}");
+        }
+        for path in ["/log", "/log/", "/logs/a", "/events/log/a"] {
+            assert_eq!(match_path("/log/{path+}", path), None, "{path}");
         }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! A request takes the same path as on AWS. [`gateway`] turns it into an API Gateway payload,
 //! [`functions`] passes the payload to the handler, and the handler's DynamoDB client talks HTTP to
-//! [`engine`]. [`stream`] then delivers the recorded event to the count index. Routes, functions,
-//! environments and tables come from `template.yaml`, which [`template`] reads.
+//! [`engine`]. [`stream`] then delivers the recorded event to the count index and to the
+//! transparency log, which [`log_key`] signs. Routes, functions, environments and tables come from
+//! `template.yaml`, which [`template`] reads.
 
 mod cors;
 pub mod engine;
 pub mod functions;
 pub mod gateway;
+pub mod log_key;
 mod records;
 pub mod service;
 pub mod stream;

@@ -36,7 +36,7 @@ pub fn number(record: &Record) -> Option<&str> {
 fn to_json(record: &Record) -> Value {
     let change = record.dynamodb();
     let created = change.and_then(StreamRecord::approximate_creation_date_time);
-    json!({
+    let mut json = json!({
         "eventID": record.event_id(),
         "eventName": record.event_name().map(OperationType::as_str),
         "eventVersion": "1.1",
@@ -45,12 +45,16 @@ fn to_json(record: &Record) -> Value {
         "dynamodb": {
             "ApproximateCreationDateTime": created.map(DateTime::secs),
             "Keys": image(change.and_then(StreamRecord::keys)),
-            "NewImage": image(change.and_then(StreamRecord::new_image)),
             "SequenceNumber": change.and_then(StreamRecord::sequence_number),
             "SizeBytes": change.and_then(StreamRecord::size_bytes),
             "StreamViewType": "NEW_IMAGE",
         },
-    })
+    });
+    // An item that was removed has no new image.
+    if let Some(attributes) = change.and_then(StreamRecord::new_image) {
+        json["dynamodb"]["NewImage"] = image(Some(attributes));
+    }
+    json
 }
 
 /// The attributes of an item that are strings. All attributes of an event are.

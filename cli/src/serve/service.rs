@@ -14,12 +14,18 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::engine::{Address, Engine, EngineError, Storage};
 use super::functions::{Function, FunctionError};
 use super::gateway::Gateway;
+use super::log_key::{LogKey, LogKeyError};
 use super::stream::{Flush, Stream};
 use super::tables::{TableError, create_tables};
-use super::template::{ALLOWED_ORIGIN, FILTERS, Parameters, Template, TemplateError};
+use super::template::{ALLOWED_ORIGIN, FILTERS, Parameters, StreamSource, Template, TemplateError};
 
 /// How long requests in progress may take once the service stops.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The binary of the function that adds events to the count index.
+const INDEX_EVENTS: &str = "index-events";
+/// The binary of the function that adds events to the transparency log.
+const SEAL_EVENTS: &str = "seal-events";
 
 /// The options of a service.
 #[derive(Clone, Debug)]
@@ -32,6 +38,9 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// The place that keeps the events.
     pub storage: Storage,
+    /// The file of the key that signs the transparency log. It is created if it does not exist.
+    /// Without one, the key is in memory only.
+    pub log_key: Option<PathBuf>,
     /// The SAM template.
     pub template: PathBuf,
     /// The fields by which lists can be filtered. Without them, the template's default.
@@ -61,6 +70,9 @@ pub enum StartError {
     /// See [`EngineError`].
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// See [`LogKeyError`].
+    #[error(transparent)]
+    LogKey(#[from] LogKeyError),
     /// See [`TableError`].
     #[error(transparent)]
     Table(#[from] TableError),
@@ -79,7 +91,10 @@ pub struct Service {
     pub dynamodb: Address,
     /// The client that the functions use.
     pub client: Client,
-    flushes: Vec<Flush>,
+    /// The key that signs the transparency log.
+    pub log_key: LogKey,
+    /// The flush of each stream, and the binary of the function that it is delivered to.
+    flushes: Vec<(String, Flush)>,
     streams: JoinSet<()>,
     stop_gateway: watch::Sender<()>,
     stop_engine: watch::Sender<()>,
@@ -104,20 +119,25 @@ impl Service {
         let (dynamodb, engine) = start_engine(options, engine_stopped).await?;
         let client = dynamodb.client().await;
         create_tables(&client, &dynamodb.url, &template.tables).await?;
+        let log_key = match &options.log_key {
+            Some(file) => LogKey::open(file)?,
+            None => LogKey::generate()?,
+        };
 
         // 2. The functions, with the routes and streams that lead to them.
         let mut routes = Vec::new();
         let mut sources = Vec::new();
         for declared in template.functions.values() {
             let function = match &options.lambda_url {
-                Some(url) => Function::elsewhere(declared, url)?,
-                None => Function::new(declared, &client)?,
+                // Only this process has the key.
+                Some(url) if declared.binary != SEAL_EVENTS => Function::elsewhere(declared, url)?,
+                _ => Function::new(declared, &client, &log_key)?,
             };
             for route in &declared.routes {
                 routes.push((route.clone(), function.clone()));
             }
             for source in &declared.streams {
-                sources.push((source.clone(), function.clone()));
+                sources.push((declared.binary.clone(), source.clone(), function.clone()));
             }
         }
 
@@ -133,20 +153,21 @@ impl Service {
         let streams_client = aws_sdk_dynamodbstreams::Client::new(&dynamodb.config().load().await);
         let mut streams = JoinSet::new();
         let mut flushes = Vec::new();
-        for (source, function) in sources {
+        for (binary, source, function) in sources {
             let file = options
                 .storage
                 .folder()
-                .map(|folder| folder.join(format!("{}.position", source.table)));
+                .map(|folder| folder.join(position_file(&source, &binary)));
             let (stream, flush) = Stream::new(streams_client.clone(), function, source, file);
             streams.spawn(stream.run());
-            flushes.push(flush);
+            flushes.push((binary, flush));
         }
 
         Ok(Service {
             address,
             dynamodb,
             client,
+            log_key,
             flushes,
             streams,
             stop_gateway,
@@ -163,7 +184,16 @@ impl Service {
 
     /// Ends once every event that was recorded before is in the count index.
     pub async fn indexed(&self) {
-        for flush in &self.flushes {
+        self.delivered_to(INDEX_EVENTS).await;
+    }
+
+    /// Ends once every event that was recorded before is in the transparency log.
+    pub async fn sealed(&self) {
+        self.delivered_to(SEAL_EVENTS).await;
+    }
+
+    async fn delivered_to(&self, binary: &str) {
+        for (_, flush) in self.flushes.iter().filter(|(name, _)| name == binary) {
             flush.done().await;
         }
     }
@@ -193,6 +223,11 @@ fn parameters(options: &Options) -> Parameters {
         parameters.insert(ALLOWED_ORIGIN.to_owned(), origin.clone());
     }
     parameters
+}
+
+/// The file of a stream's position. Each function that reads a stream has its own.
+fn position_file(source: &StreamSource, binary: &str) -> String {
+    format!("{}.{binary}.position", source.table)
 }
 
 /// Starts the embedded engine, unless the options name another one. Returns the address of the

@@ -157,19 +157,24 @@ mod tests {
                 path: "/events".into()
             }]
         );
-        assert_eq!(template.functions["ListEventsFunction"].routes.len(), 4);
+        assert_eq!(template.functions["ListEventsFunction"].routes.len(), 8);
         let tables: Vec<&str> = template
             .tables
             .iter()
             .map(|table| table.name.as_str())
             .collect();
-        assert_eq!(tables, ["CountsTable", "EventsTable", "KeysTable"]);
-        let stream = StreamSource {
-            table: "EventsTable".into(),
-            batch_size: 1000,
-            window: Duration::from_secs(5),
-        };
-        assert_eq!(template.functions["IndexEventsFunction"].streams, [stream]);
+        assert_eq!(
+            tables,
+            ["CountsTable", "EventsTable", "KeysTable", "TreeTable"]
+        );
+        for (function, seconds) in [("IndexEventsFunction", 5), ("SealEventsFunction", 10)] {
+            let stream = StreamSource {
+                table: "EventsTable".into(),
+                batch_size: 1000,
+                window: Duration::from_secs(seconds),
+            };
+            assert_eq!(template.functions[function].streams, [stream]);
+        }
     }
 
     #[test]
