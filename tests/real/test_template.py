@@ -460,7 +460,7 @@ def test_the_key_of_the_log_signs_with_ed25519_and_is_kept():
 
 
 @pytest.mark.parametrize("parameters", [{}, {"AdminArn": ADMIN}])
-def test_the_key_of_the_log_signs_for_one_role_and_one_kind_of_signature(parameters):
+def test_the_key_signs_for_one_role_and_one_kind_of_signature(parameters):
     of_key = statements_of_the_key(**parameters)
     # A statement that allows all actions, or grants, could let anyone sign.
     assert all(one["Effect"] == "Allow" and one["Principal"] == ACCOUNT_ROOT for one in of_key.values())
@@ -516,7 +516,7 @@ def test_the_log_is_named_after_its_api_unless_it_has_moved(parameters, origin):
         ({"KmsUrl": "http://127.0.0.1:4566"}, "http://127.0.0.1:4566"),
     ],
 )
-def test_the_log_is_signed_by_the_regions_kms_unless_another_is_named(parameters, url):
+def test_the_log_is_signed_by_the_regions_kms_or_a_named_one(parameters, url):
     functions = of_type(deployed(**parameters), "AWS::Lambda::Function")
     assert functions["SealEventsFunction"]["Environment"]["Variables"]["AWS_ENDPOINT_URL_KMS"] == url
 
@@ -788,7 +788,7 @@ def test_what_a_role_is_given_by_hand_is_found(change, role):
 @pytest.mark.parametrize(
     ("role", "policy"), [("IndexEventsRole", "stream"), ("SealEventsRole", "stream"), ("SealEventsRole", "key")]
 )
-def test_a_statement_that_is_added_to_another_policy_of_a_role_is_found(role, policy):
+def test_a_statement_added_to_a_policy_of_a_role_is_found(role, policy):
     account = Account()
     role = account.names[role]
     account.inline[role][policy]["Statement"].append(ANYTHING)
@@ -851,7 +851,7 @@ def test_tables_survive_mistakes_and_their_stack():
 
 
 @pytest.mark.parametrize("chosen", ["STANDARD", "STANDARD_INFREQUENT_ACCESS"])
-def test_events_and_keys_have_the_chosen_class_and_the_others_have_the_standard_one(chosen):
+def test_events_and_keys_alone_have_the_chosen_class(chosen):
     tables = of_type(deployed(TableClass=chosen), "AWS::DynamoDB::Table")
     classes = {name: table.get("TableClass", "STANDARD") for name, table in tables.items()}
     others = {"CountsTable": "STANDARD", "TreeTable": "STANDARD"}
@@ -883,7 +883,7 @@ def test_keys_and_indexes_are_those_that_the_code_names():
     assert not {"GlobalSecondaryIndexes", "StreamSpecification"} & set(of_the_log)
 
 
-def test_what_is_imported_is_not_replaced_by_the_update_that_follows():
+def test_what_is_imported_is_not_replaced_by_the_update():
     """CloudFormation compares the two templates: docs/operations.md."""
     imported = yaml_parse((ROOT / "docs/import.yaml").read_text())
     # An import must not add anything else.
@@ -1053,7 +1053,7 @@ def test_what_the_stream_cannot_deliver_is_kept_apart(function, queue):
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == arn(queue)
 
 
-def test_seal_events_sees_every_change_and_index_events_new_events_only():
+def test_seal_events_sees_changes_and_index_events_does_not():
     assert mapping_of("IndexEvents")["FilterCriteria"]["Filters"] == [{"Pattern": '{"eventName":["INSERT"]}'}]
     assert "FilterCriteria" not in mapping_of("SealEvents")
 
