@@ -12,11 +12,14 @@ use audit_log::event::{Field, FieldValue, Timestamp};
 use audit_log::index_events::IndexEvents;
 use audit_log::limits::SETTLE;
 use audit_log::list_events::ListEvents;
+use audit_log::seal_events::SealEvents;
 use audit_log::store::EventKey;
 use audit_log_cli::serve::engine::Address;
+use audit_log_cli::serve::log_key::LogKey;
 use audit_log_testing::tables::{SHARDS, events, list, sample, stream_batch};
 use audit_log_testing::{
-    Tables, event, get_request, histogram_request, list_request, post_request, read_file, settings,
+    Tables, event, get_request, histogram_request, list_request, payload, post_request, read_file,
+    settings,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -184,6 +187,17 @@ async fn each_role_allows_exactly_what_its_function_uses() {
     assert_eq!(create.handle(request).await.status(), 201);
     assert_eq!(witness.take(), allowed("CreateEventTables"));
 
+    let key = LogKey::generate().unwrap();
+    let name = key.name().clone();
+    let seal = SealEvents::new(deps.clone().with_effects(effects(now)), name, Arc::new(key));
+    // A batch that comes twice is looked up the second time.
+    for _ in 0..2 {
+        let batch = serde_json::from_value(payload("seal-events.json")).unwrap();
+        assert!(seal.handle(batch).await.failures.is_empty());
+    }
+    // seal-events reads the events table for a backfill.
+    assert_eq!(witness.take(), allowed("SealEventsTables"));
+
     for query in [
         "",
         "user_id=1",
@@ -202,9 +216,18 @@ async fn each_role_allows_exactly_what_its_function_uses() {
         get_request(filled[0].id),
         histogram_request(range),
         list_request("").with_raw_http_path("/events/facets"),
+        list_request("after=0").with_raw_http_path("/events/feed"),
+        list_request("").with_raw_http_path("/log/checkpoint"),
+        list_request("").with_raw_http_path("/log/tile/0/000.p/1"),
     ] {
         let response = function.handle(request).await;
         assert_eq!(response.status(), 200, "{response:?}");
     }
+    // An event that is not sealed has no proof, which takes a look at the log.
+    let path = format!("/events/{}/proof", filled[0].id);
+    let response = function
+        .handle(list_request("").with_raw_http_path(&path))
+        .await;
+    assert_eq!(response.status(), 404, "{response:?}");
     assert_eq!(witness.take(), allowed("ListEventsTables"));
 }
