@@ -18,6 +18,7 @@ use crate::http::{
 use crate::limits::{LATE_INDEX_RESERVE, LATE_INDEX_TIME};
 use crate::store::{Appended, AppendedWithKey, Error, EventKey, EventStore, KeyHash, Recorded};
 use crate::telemetry::Metric;
+use crate::tree::{Entry, SALT_BYTES, Salt};
 
 /// How often a new event draws an id before that counts as a fault. Two equal draws of 50 bits in
 /// one nanosecond do not happen twice in a row.
@@ -33,10 +34,10 @@ pub struct CreateEvent {
     effects: Effects,
 }
 
-/// What became of a document, and the event that has it.
+/// What became of a document, and the entry that its event has in the log.
 enum Outcome {
-    Recorded(EventId),
-    Replayed(EventId),
+    Recorded(Entry),
+    Replayed(Entry),
 }
 
 /// An event that is recorded, by this request or before.
@@ -47,10 +48,14 @@ struct RecordedEvent {
 }
 
 impl Outcome {
-    fn id(&self) -> EventId {
+    fn entry(&self) -> &Entry {
         match self {
-            Outcome::Recorded(id) | Outcome::Replayed(id) => *id,
+            Outcome::Recorded(entry) | Outcome::Replayed(entry) => entry,
         }
+    }
+
+    fn id(&self) -> EventId {
+        self.entry().id
     }
 
     fn status(&self) -> StatusCode {
@@ -126,6 +131,7 @@ impl CreateEvent {
             at: now.to_string(),
             by: context.caller.clone(),
             from: context.source_ip.clone(),
+            salt: self.draw_salt()?,
         };
         let outcome = match key {
             Some(key) => {
@@ -197,7 +203,7 @@ impl CreateEvent {
             let id = self.draw_id(event)?;
             let appended = self.store.append(id, event, recorded).await;
             match appended.map_err(problem)? {
-                Appended::Recorded => return Ok(Outcome::Recorded(id)),
+                Appended::Recorded(entry) => return Ok(Outcome::Recorded(entry)),
                 Appended::IdTaken => {}
             }
         }
@@ -217,8 +223,8 @@ impl CreateEvent {
             let id = self.draw_id(event)?;
             let appended = self.store.append_with_key(&hash, id, event, recorded).await;
             match appended.map_err(problem)? {
-                AppendedWithKey::Recorded => return Ok(Outcome::Recorded(id)),
-                AppendedWithKey::Replayed(first) => return Ok(Outcome::Replayed(first)),
+                AppendedWithKey::Recorded(entry) => return Ok(Outcome::Recorded(entry)),
+                AppendedWithKey::Replayed(entry) => return Ok(Outcome::Replayed(entry)),
                 AppendedWithKey::KeyReused { first, difference } => {
                     return Err(Problem::key_reused(first, &difference));
                 }
@@ -229,12 +235,22 @@ impl CreateEvent {
     }
 
     fn draw_id(&self, event: &NewEvent) -> Result<EventId, Problem> {
-        let random = self
-            .effects
-            .random()
-            .map_err(|error| Problem::internal(error.to_string()))?;
+        let random = self.random()?;
         let shards = self.store.shards().get();
         Ok(EventId::new(event.timestamp(), random, shards))
+    }
+
+    fn draw_salt(&self) -> Result<Salt, Problem> {
+        let mut random = [0; SALT_BYTES];
+        for chunk in random.chunks_exact_mut(size_of::<u64>()) {
+            chunk.copy_from_slice(&self.random()?.to_be_bytes());
+        }
+        Ok(Salt::new(random))
+    }
+
+    fn random(&self) -> Result<u64, Problem> {
+        let random = self.effects.random();
+        random.map_err(|error| Problem::internal(error.to_string()))
     }
 }
 
@@ -243,11 +259,13 @@ fn respond(outcome: &Outcome, context: &RequestContext) -> Result<Response<Body>
     struct Form {
         message: &'static str,
         id: String,
+        leaf: String,
     }
     let id = outcome.id();
     let form = Form {
         message: outcome.message(),
         id: id.to_string(),
+        leaf: outcome.entry().leaf().to_string(),
     };
     let json =
         serde_json::to_string(&form).map_err(|error| Problem::internal(error.to_string()))?;

@@ -25,6 +25,8 @@ struct ItemResult<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    leaf: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
@@ -38,6 +40,7 @@ impl<'a> ItemResult<'a> {
             Ok(recorded) => ItemResult {
                 status: recorded.outcome.status().as_u16(),
                 id: Some(recorded.outcome.id().to_string()),
+                leaf: Some(recorded.outcome.entry().leaf().to_string()),
                 code: None,
                 error: None,
                 fields: &[],
@@ -45,6 +48,7 @@ impl<'a> ItemResult<'a> {
             Err(problem) => ItemResult {
                 status: problem.status().as_u16(),
                 id: None,
+                leaf: None,
                 code: Some(problem.code().as_str()),
                 error: Some(problem.message()),
                 fields: problem.fields(),

@@ -5,15 +5,16 @@ use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionChe
 
 use super::attempts::Attempts;
 use super::schema::ID;
-use super::stored::{document_of, item};
+use super::stored::{entry_of, item};
 use super::{Error, EventStore, Failure, Recorded};
-use crate::event::{EventId, NewEvent, same_document};
+use crate::event::{EventId, NewEvent};
+use crate::tree::Entry;
 
 /// The outcome of recording an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// This request recorded the event.
-    Recorded,
+    /// This request recorded the event, which has this entry in the log.
+    Recorded(Entry),
     /// Another event has this id, and nothing was written. Draw another id.
     IdTaken,
 }
@@ -34,6 +35,7 @@ impl EventStore {
         event: &NewEvent,
         recorded: &Recorded,
     ) -> Result<Appended, Error> {
+        let entry = recorded.entry(id, event);
         let attempts = Attempts::default();
         let put = self
             .client
@@ -46,7 +48,7 @@ impl EventStore {
             .customize()
             .interceptor(attempts.clone());
         let Err(error) = Box::pin(put.send()).await else {
-            return Ok(Appended::Recorded);
+            return Ok(Appended::Recorded(entry));
         };
 
         let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
@@ -58,10 +60,10 @@ impl EventStore {
             let detail = "a condition failed for no item";
             return Err(Error::operation(Failure::OutcomeUnknown, OPERATION, detail));
         };
-        // The SDK repeats a put whose response was lost. The same document under a random id is
-        // that first attempt of this request.
-        if same_document(document_of(found)?, event.document()) {
-            Ok(Appended::Recorded)
+        // The SDK repeats a put whose response was lost. An event with this salt is that first
+        // attempt of this request. The same document with another salt is another event.
+        if entry_of(found)? == entry {
+            Ok(Appended::Recorded(entry))
         } else {
             Ok(Appended::IdTaken)
         }

@@ -12,18 +12,20 @@ use aws_sdk_dynamodb::types::{
 use super::attempts::Attempts;
 use super::idempotency::id_of_key;
 use super::schema::{ID, KEY};
-use super::stored::{Item, document_of, item};
+use super::stored::{Item, document_of, entry_of, item};
 use super::{Error, EventStore, Failure, KeyHash, Recorded};
 use crate::effects::jitter;
 use crate::event::{EventId, NewEvent, first_difference};
+use crate::tree::Entry;
 
 /// The outcome of recording an event under an Idempotency-Key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendedWithKey {
-    /// This request recorded the event.
-    Recorded,
-    /// The key recorded the same document before, as this event. Nothing was written.
-    Replayed(EventId),
+    /// This request recorded the event, which has this entry in the log.
+    Recorded(Entry),
+    /// The key recorded the same document before. Nothing was written. The entry is that of the
+    /// event as it was recorded then: its spelling and its salt are not those of this request.
+    Replayed(Entry),
     /// The key recorded another document before. Nothing was written.
     KeyReused {
         /// The event that the key recorded.
@@ -72,10 +74,14 @@ impl EventStore {
                 tokio::time::sleep(jitter(pause)).await;
             }
             match self.transact(hash, id, event, recorded, &attempts).await? {
-                Transacted::Done => return Ok(AppendedWithKey::Recorded),
-                // An earlier attempt of this request, whose response was lost.
+                Transacted::Done => {
+                    return Ok(AppendedWithKey::Recorded(recorded.entry(id, event)));
+                }
+                // An earlier attempt of this request, whose response was lost. Every attempt writes
+                // the same item. No other request draws this id for this document: 50 bits of it
+                // are random.
                 Transacted::KeyTaken(first) if first == id => {
-                    return Ok(AppendedWithKey::Recorded);
+                    return Ok(AppendedWithKey::Recorded(recorded.entry(id, event)));
                 }
                 Transacted::KeyTaken(first) => match self.compare(first, event).await? {
                     Some(appended) => return Ok(appended),
@@ -109,7 +115,7 @@ impl EventStore {
             Err(error) => return Err(error),
         };
         let outcome = match first_difference(document_of(&found)?, event.document()) {
-            None => AppendedWithKey::Replayed(first),
+            None => AppendedWithKey::Replayed(entry_of(&found)?),
             Some(difference) => AppendedWithKey::KeyReused { first, difference },
         };
         Ok(Some(outcome))

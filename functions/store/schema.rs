@@ -15,6 +15,8 @@ pub const RECORDED_AT: &str = "recorded_at";
 pub const RECORDED_BY: &str = "recorded_by";
 /// The address that it was reported from. Absent if the gateway gave none.
 pub const RECORDED_FROM: &str = "recorded_from";
+/// The random text in the event's commitment. Absent from events of before the transparency log.
+pub const SALT: &str = "salt";
 
 /// The GSI whose partition key is this field. It has the keys, `id` and `shard`, and the other
 /// fields, so that a list that is filtered by several fields reads no documents that do not match.

@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
-use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SHARD};
+use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SALT, SHARD};
 use super::{Error, EventKey};
 use crate::event::{EventId, Field, FieldValue, NewEvent};
+use crate::tree::{Content, Entry, Salt};
 
 /// An item of a table.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The facts that the service itself records about an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The service's clock, RFC 3339 in UTC.
     pub at: String,
@@ -21,6 +22,31 @@ pub struct Recorded {
     pub by: Option<String>,
     /// The source IP address.
     pub from: Option<String>,
+    /// What makes the event's commitment impossible to guess.
+    pub salt: Salt,
+}
+
+impl Recorded {
+    /// The entry that the event has in the log when it is recorded under `id`.
+    pub fn entry(&self, id: EventId, event: &NewEvent) -> Entry {
+        let content = Content {
+            salt: Some(self.salt.as_str()),
+            at: &self.at,
+            by: self.by.as_deref(),
+            from: self.from.as_deref(),
+            document: event.document(),
+        };
+        Entry::new(id, &content)
+    }
+}
+
+/// The member `recorded` of an event.
+#[derive(Serialize)]
+struct RecordedMember<'a> {
+    at: &'a str,
+    by: Option<&'a str>,
+    from: Option<&'a str>,
+    salt: Option<&'a str>,
 }
 
 /// A recorded event.
@@ -35,12 +61,14 @@ pub struct StoredEvent {
 impl StoredEvent {
     pub(super) fn from_item(item: &Item) -> Result<StoredEvent, Error> {
         let id = id_of(item)?;
-        let document = document_of(item)?;
-        let recorded = Recorded {
-            at: text(item, RECORDED_AT)?.to_owned(),
-            by: text(item, RECORDED_BY).ok().map(str::to_owned),
-            from: text(item, RECORDED_FROM).ok().map(str::to_owned),
-        };
+        let Content {
+            salt,
+            at,
+            by,
+            from,
+            document,
+        } = content_of(item)?;
+        let recorded = RecordedMember { at, by, from, salt };
         let recorded = serde_json::to_string(&recorded).map_err(|_| Error::corrupt(RECORDED_AT))?;
         // The document's own members follow, with its closing brace.
         let members = document.strip_prefix('{').ok_or(Error::corrupt(EVENT))?;
@@ -60,6 +88,7 @@ pub(super) fn item(id: EventId, event: &NewEvent, recorded: &Recorded) -> Item {
     }
     item.insert(EVENT.to_owned(), string(event.document()));
     item.insert(RECORDED_AT.to_owned(), string(&recorded.at));
+    item.insert(SALT.to_owned(), string(recorded.salt.as_str()));
     for (name, value) in [(RECORDED_BY, &recorded.by), (RECORDED_FROM, &recorded.from)] {
         if let Some(value) = value {
             item.insert(name.to_owned(), string(value));
@@ -105,6 +134,22 @@ pub(super) fn key_of(item: &Item) -> Result<EventKey, Error> {
 
 pub(super) fn document_of(item: &Item) -> Result<&str, Error> {
     text(item, EVENT)
+}
+
+/// The entry that the event in an item has in the log.
+pub(super) fn entry_of(item: &Item) -> Result<Entry, Error> {
+    Ok(Entry::new(id_of(item)?, &content_of(item)?))
+}
+
+/// Everything that was recorded about the event in an item.
+fn content_of(item: &Item) -> Result<Content<'_>, Error> {
+    Ok(Content {
+        salt: text(item, SALT).ok(),
+        at: text(item, RECORDED_AT)?,
+        by: text(item, RECORDED_BY).ok(),
+        from: text(item, RECORDED_FROM).ok(),
+        document: document_of(item)?,
+    })
 }
 
 fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {

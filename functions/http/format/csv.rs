@@ -20,10 +20,10 @@ use crate::http::json_string_bytes;
 use crate::store::StoredEvent;
 
 const HEADER: &str = "id,timestamp,user_id,event_type,src_service,recorded_at,recorded_by,\
-    recorded_from,invariant_data,app_data,other\r\n";
+    recorded_from,recorded_salt,invariant_data,app_data,other\r\n";
 /// The bytes of a row that its JSON does not have, in the function's response: the escaped quotes
-/// around 11 cells, their apostrophes, the commas, and CRLF.
-const MAX_ROW_BYTES: usize = 11 * (2 * 2 + 1) + 10 + 2 * 2;
+/// around 12 cells, their apostrophes, the commas, and CRLF.
+const MAX_ROW_BYTES: usize = 12 * (2 * 2 + 1) + 11 + 2 * 2;
 /// The characters with which a spreadsheet's formula can begin, and the one that prevents it.
 const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', APOSTROPHE];
 const APOSTROPHE: char = '\'';
@@ -59,6 +59,7 @@ fn push_row(table: &mut String, event: &str) -> serde_json::Result<()> {
         &row.recorded_at,
         &row.recorded_by,
         &row.recorded_from,
+        &row.recorded_salt,
         &row.invariant_data,
         &row.app_data,
         &row.other,
@@ -105,6 +106,7 @@ struct Row<'a> {
     recorded_at: Cow<'a, str>,
     recorded_by: Cow<'a, str>,
     recorded_from: Cow<'a, str>,
+    recorded_salt: Cow<'a, str>,
     invariant_data: Cow<'a, str>,
     app_data: Cow<'a, str>,
     other: Cow<'a, str>,
@@ -149,6 +151,7 @@ impl<'a> Row<'a> {
                 "at" => self.recorded_at = text(value)?,
                 "by" => self.recorded_by = text(value)?,
                 "from" => self.recorded_from = text(value)?,
+                "salt" => self.recorded_salt = text(value)?,
                 _ => {}
             }
         }
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn an_event_is_a_row() {
         let event = concat!(
-            r#"{"id":"1","recorded":{"at":"2024","by":null,"from":"::1","more":[1]},"#,
+            r#"{"id":"1","recorded":{"at":"2024","by":null,"from":"::1","salt":"s","more":[1]},"#,
             r#" "user_id" : 7,"b\u0061" : 1.0,"event_type":"a\"b","#,
             "\"timestamp\":\"2023\",\"src_service\":\"\\u00e9\\n\",\n",
             r#""app_data": {"a" : 1e400},"#,
@@ -226,7 +229,7 @@ mod tests {
         let expected = concat!(
             r#"1,2023,7,"a""b","é"#,
             "\n",
-            r#"",2024,,::1,null,"{""a"" : 1e400}","{""b\u0061"":1.0,"""":[ ]}""#,
+            r#"",2024,,::1,s,null,"{""a"" : 1e400}","{""b\u0061"":1.0,"""":[ ]}""#,
             "\r\n"
         );
         assert_eq!(row(event), expected);
@@ -235,7 +238,7 @@ mod tests {
     #[test]
     fn null_is_an_empty_cell_except_in_data() {
         let event = r#"{"id":"1","user_id":null,"invariant_data":null}"#;
-        assert_eq!(row(event), "1,,,,,,,,null,,\r\n");
+        assert_eq!(row(event), "1,,,,,,,,,null,,\r\n");
     }
 
     #[test]
