@@ -8,7 +8,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`create_event`] | `POST /events` |
-//! | [`list_events`] | `GET /events`, and `/{id}`, `/histogram` and `/facets` below it |
+//! | [`list_events`] | `GET /events` and what is below it, and `GET /log` |
 //! | [`index_events`] | the stream of the events table |
 //! | [`event`] | a document, its id and its timestamp: parsing and rules, no I/O |
 //! | [`store`] | the events and keys tables: append, get, list |

@@ -1,10 +1,24 @@
-//! `GET /events`: a page of the log. `GET /events/{id}`: one event. `GET /events/histogram`: how many
-//! events ranges of time have. `GET /events/facets`: values to filter by.
+//! What is read.
+//!
+//! | route | subject |
+//! |---|---|
+//! | `GET /events` | a page of events |
+//! | `GET /events/{id}` | one event |
+//! | `GET /events/histogram` | how many events ranges of time have |
+//! | `GET /events/facets` | values to filter by |
+//! | `GET /events/feed` | events in the order of the transparency log |
+//! | `GET /events/{id}/proof` | that an event is in the transparency log |
+//! | `GET /log/checkpoint` | the size and the root of the transparency log, signed |
+//! | `GET /log/{path+}` | the tiles of the transparency log |
 
+mod checkpoint;
 mod combined;
 mod facets;
+mod feed;
 mod histogram;
 mod page;
+mod proof;
+mod tile;
 
 use lambda_http::http::{Response, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt};
@@ -18,6 +32,7 @@ use crate::http::{
     Route, Start, response, serve,
 };
 use crate::store::{Error, EventStore, Page, PageEnd, Scope, Selection, StoredEvent};
+use crate::tree::TreeTable;
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
@@ -25,6 +40,7 @@ pub struct ListEvents {
     store: EventStore,
     count: Count,
     counts: CountsTable,
+    tree: TreeTable,
     effects: Effects,
 }
 
@@ -50,6 +66,7 @@ impl ListEvents {
         ListEvents {
             count: Count::new(deps.store.clone(), deps.counts.clone()),
             counts: deps.counts,
+            tree: deps.tree,
             store: deps.store,
             effects: deps.effects,
         }
@@ -67,6 +84,10 @@ impl ListEvents {
                     Route::Event => self.get(request, &context).await,
                     Route::Histogram => self.histogram(request).await,
                     Route::Facets => self.facets(request).await,
+                    Route::Feed => self.feed(request).await,
+                    Route::Proof => self.proof(&context).await,
+                    Route::Checkpoint => self.checkpoint().await,
+                    Route::Tile => self.tile(&context).await,
                 }
             },
         )
@@ -79,9 +100,7 @@ impl ListEvents {
         context: &RequestContext,
     ) -> Result<Response<Body>, Problem> {
         let format = Format::accepted(request)?;
-        // A malformed id is a 404 too: it cannot name an event.
-        let id = context.id.as_deref().and_then(EventId::parse);
-        let id = id.ok_or_else(Problem::event_not_found)?;
+        let id = id_of(context)?;
         let event = self.store.get(id).await.map_err(problem)?;
         let event = event.ok_or_else(Problem::event_not_found)?;
         let body = format.event(event)?;
@@ -176,6 +195,12 @@ impl ListEvents {
         };
         list.map_err(problem)
     }
+}
+
+/// The id in the path. A malformed one is a 404 too: it cannot name an event.
+fn id_of(context: &RequestContext) -> Result<EventId, Problem> {
+    let id = context.id.as_deref().and_then(EventId::parse);
+    id.ok_or_else(Problem::event_not_found)
 }
 
 fn per_page(query: &ListQuery) -> usize {

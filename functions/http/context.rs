@@ -17,8 +17,10 @@ pub struct RequestContext {
     pub path: String,
     /// The route that the request came by.
     pub route: Route,
-    /// The path parameter `id`, on the route that has one.
+    /// The path parameter `id`, on the routes that have one.
     pub id: Option<String>,
+    /// The path parameter `path`, on the route that has one: a file of the transparency log.
+    pub file: Option<String>,
     /// The authenticated caller: an IAM ARN, or a JWT's subject.
     pub caller: Option<String>,
     /// The source IP address.
@@ -36,6 +38,7 @@ impl RequestContext {
             path: request.raw_http_path().to_owned(),
             route: Route::of(request),
             id: path_parameter(request, "id"),
+            file: path_parameter(request, "path"),
             ..RequestContext::default()
         };
         if let Some(lambda) = request.lambda_context_ref() {

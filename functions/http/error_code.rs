@@ -15,8 +15,10 @@ pub enum ErrorCode {
     InvalidIdempotencyKey,
     /// 400: a batch without events, or with too many.
     InvalidBatch,
-    /// 404: no such event.
+    /// 404: no such event, or no such file of the transparency log.
     NotFound,
+    /// 404: the transparency log has no such entry yet.
+    NotSealed,
     /// 406: the caller accepts none of the formats of an event.
     NotAcceptable,
     /// 413: the document is too large.
@@ -39,7 +41,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [ErrorCode; 16] = [
+    pub const ALL: [ErrorCode; 17] = [
         ErrorCode::InvalidRequest,
         ErrorCode::InvalidParameter,
         ErrorCode::InvalidJson,
@@ -47,6 +49,7 @@ impl ErrorCode {
         ErrorCode::InvalidIdempotencyKey,
         ErrorCode::InvalidBatch,
         ErrorCode::NotFound,
+        ErrorCode::NotSealed,
         ErrorCode::NotAcceptable,
         ErrorCode::EventTooLarge,
         ErrorCode::UnsupportedMediaType,
@@ -68,6 +71,7 @@ impl ErrorCode {
             ErrorCode::InvalidIdempotencyKey => "invalid_idempotency_key",
             ErrorCode::InvalidBatch => "invalid_batch",
             ErrorCode::NotFound => "not_found",
+            ErrorCode::NotSealed => "not_sealed",
             ErrorCode::NotAcceptable => "not_acceptable",
             ErrorCode::EventTooLarge => "event_too_large",
             ErrorCode::UnsupportedMediaType => "unsupported_media_type",

@@ -7,6 +7,7 @@ mod content_encoding;
 mod context;
 mod encoding;
 mod error_code;
+mod feed_query;
 mod format;
 mod gateway;
 mod histogram_query;
@@ -24,6 +25,7 @@ pub use accept::accepts_json;
 pub use body::{IDEMPOTENCY_KEY, idempotency_key};
 pub use context::RequestContext;
 pub use error_code::ErrorCode;
+pub use feed_query::FeedQuery;
 pub use format::{Format, ListPage, UnreadableEvent};
 pub use gateway::{GatewayResponse, Payload, invoke, run};
 pub use histogram_query::{HistogramQuery, MAX_BUCKETS, no_parameters};
@@ -38,4 +40,5 @@ pub use submission::{
 };
 
 pub(crate) use links::encode_path;
+pub(crate) use problem::RETRY_SEALED_SECONDS;
 pub(crate) use response::{json_response, response};

@@ -38,6 +38,9 @@ pub struct Problem {
 /// After how many seconds a request that met an overloaded or silent DynamoDB may succeed.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
+/// After how many seconds an event that was just recorded is usually sealed.
+pub(crate) const RETRY_SEALED_SECONDS: u16 = 10;
+
 /// The advice to a caller whose event may or may not have been recorded.
 const OUTCOME_UNKNOWN: &str = "it is not known whether the event was recorded. Send it again with \
     the same Idempotency-Key, which is safe. If it was sent without one, look before you repeat it.";
@@ -100,6 +103,59 @@ impl Problem {
     pub fn event_not_found() -> Problem {
         let message = "There is no event with this id.";
         Problem::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+    }
+
+    /// 404: the transparency log has no such file.
+    pub fn file_not_found() -> Problem {
+        let message = "The log has no file with this path. Its files are /log/checkpoint, \
+            /log/tile/LEVEL/NUMBER and /log/tile/entries/NUMBER, where a partial tile ends with \
+            .p/WIDTH, as https://c2sp.org/tlog-tiles defines them.";
+        Problem::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+    }
+
+    /// 404: a tile that a tree of `size` entries does not have.
+    pub fn tile_beyond(size: u64) -> Problem {
+        let message = format!(
+            "The checkpoint of the log has {size} entries, and a log of this size does not have \
+             all of this tile; read /log/checkpoint, and ask for what its size says."
+        );
+        Problem::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+    }
+
+    /// 404: the transparency log has no checkpoint yet.
+    pub fn nothing_sealed() -> Problem {
+        Problem::not_sealed(
+            "The log has no checkpoint yet; the first event gets one within a minute.",
+        )
+    }
+
+    /// 404: the transparency log does not have the event as it is now.
+    pub fn event_not_sealed() -> Problem {
+        Problem::not_sealed(
+            "The checkpoint of the log does not have this event as it is now. A new event is \
+             sealed within a minute. If it is older, it was changed, or sealing has stopped; \
+             audit-log verify tells which.",
+        )
+    }
+
+    fn not_sealed(message: &str) -> Problem {
+        let seconds = HeaderValue::from(RETRY_SEALED_SECONDS);
+        Problem {
+            headers: vec![(header::RETRY_AFTER, seconds)],
+            ..Problem::new(StatusCode::NOT_FOUND, ErrorCode::NotSealed, message)
+        }
+    }
+
+    /// 400: a place in the feed behind the last of `sealed` entries.
+    pub fn after_sealed(sealed: u64) -> Problem {
+        let problem = format!(
+            "is more than the {sealed} entries that are sealed; it must be 0, or the \"next\" of \
+             an earlier response"
+        );
+        Problem::bad_parameters(vec![FieldProblem {
+            field: super::feed_query::AFTER.to_owned(),
+            problem,
+        }])
     }
 
     /// 406: the caller accepts none of the formats of an event.

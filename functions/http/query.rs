@@ -356,7 +356,7 @@ fn page_number(text: &str) -> Result<PageNumber, String> {
     }
 }
 
-fn per_page(text: &str) -> Result<PerPage, String> {
+pub(super) fn per_page(text: &str) -> Result<PerPage, String> {
     match text.parse::<NonZeroU64>() {
         Ok(number) if is_digits(text) && number.get() <= MAX_PER_PAGE => Ok(PerPage(number)),
         _ => Err(format!("must be a whole number from 1 to {MAX_PER_PAGE}")),

@@ -23,14 +23,15 @@ pub(crate) fn json_response(
     response(status, Format::Json.content_type(), headers, json)
 }
 
-/// A response with a body of this type, these headers, and the headers that each response has.
+/// A response with a body of this type, these headers, and the headers that each response has. One
+/// of these headers replaces one that each response has.
 pub(crate) fn response(
     status: StatusCode,
     content_type: &'static str,
     headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    body: String,
+    body: impl Into<Body>,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::Text(body));
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let all_headers = response.headers_mut();
     for (name, value) in [

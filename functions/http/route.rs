@@ -15,10 +15,27 @@ pub enum Route {
     Histogram,
     /// `/events/facets`
     Facets,
+    /// `/events/feed`
+    Feed,
+    /// `/events/{id}/proof`
+    Proof,
+    /// `/log/checkpoint`
+    Checkpoint,
+    /// `/log/{path+}`
+    Tile,
 }
 
 impl Route {
-    const ALL: [Route; 4] = [Route::Events, Route::Event, Route::Histogram, Route::Facets];
+    const ALL: [Route; 8] = [
+        Route::Events,
+        Route::Event,
+        Route::Histogram,
+        Route::Facets,
+        Route::Feed,
+        Route::Proof,
+        Route::Checkpoint,
+        Route::Tile,
+    ];
 
     /// The path of the route in the template.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +44,10 @@ impl Route {
             Route::Event => "/events/{id}",
             Route::Histogram => "/events/histogram",
             Route::Facets => "/events/facets",
+            Route::Feed => "/events/feed",
+            Route::Proof => "/events/{id}/proof",
+            Route::Checkpoint => "/log/checkpoint",
+            Route::Tile => "/log/{path+}",
         }
     }
 
@@ -37,18 +58,30 @@ impl Route {
     /// the route that it has chosen.
     ///
     /// `cargo lambda watch` sends the path parameters only, and the key `$default`. Then a path
-    /// parameter `id` tells the route of one event. Without it, the path tells which of the other
-    /// routes it is, because a path of one event has the parameter.
+    /// parameter `id` tells the routes of one event, and a parameter `path` that of a tile. Without
+    /// them, the path tells which of the other routes it is.
     pub fn of(request: &Request) -> Route {
         if let Some(route) = chosen(request).as_deref().and_then(Route::at_end_of) {
             return route;
         }
-        let parameters = request.path_parameters_ref();
-        if parameters.is_some_and(|parameters| parameters.first("id").is_some()) {
-            return Route::Event;
-        }
         let path = request.raw_http_path().trim_end_matches('/');
+        let parameters = request.path_parameters_ref();
+        let has = |name| parameters.is_some_and(|parameters| parameters.first(name).is_some());
+        if has("id") {
+            return Route::of_one_event(path);
+        }
+        if has("path") {
+            return Route::Tile;
+        }
         Route::at_end_of(path).unwrap_or_default()
+    }
+
+    /// The route of a path that names one event. The name can be any text, `proof` among them.
+    fn of_one_event(path: &str) -> Route {
+        match path.strip_suffix("/proof") {
+            Some(event) if !event.ends_with(Route::Events.as_str()) => Route::Proof,
+            _ => Route::Event,
+        }
     }
 
     /// The route whose path is the end of this one.

@@ -8,7 +8,7 @@ use crate::event::{EventId, MAX_DOCUMENT_BYTES};
 /// How many events are read by id before their size is known: about as many bytes as a response
 /// carries, even if they are the largest. Reading more than the response takes would waste read
 /// units and memory.
-const FIRST_BATCH_KEYS: usize = 25;
+pub(super) const FIRST_BATCH_KEYS: usize = 25;
 
 /// A page of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl EventStore {
 
 /// How many events to read next, given the number and bytes of those read so far. If the next ones
 /// are as large, they have no more bytes than the first batch can have.
-fn next_batch_keys(events: usize, bytes: usize) -> usize {
+pub(super) fn next_batch_keys(events: usize, bytes: usize) -> usize {
     let average = (bytes / events.max(1)).max(1);
     let keys = FIRST_BATCH_KEYS * MAX_DOCUMENT_BYTES / average;
     keys.clamp(FIRST_BATCH_KEYS, MAX_BATCH_KEYS)

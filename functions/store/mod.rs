@@ -16,6 +16,7 @@ mod partition;
 mod query;
 mod scan;
 mod schema;
+mod sealed;
 mod stored;
 mod walk;
 
@@ -33,6 +34,7 @@ pub use keys::{KeysSlice, Seen};
 pub use list::{Page, PageEnd, PageReader, Rows};
 pub use partition::{EventKey, Partition, Scope, Selection};
 pub use scan::Scan;
+pub use sealed::{SealedEvent, Suspicion};
 pub use stored::{Recorded, StoredEvent};
 
 /// The events and their Idempotency-Keys, as they lie in two DynamoDB tables.

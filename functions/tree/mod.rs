@@ -12,6 +12,7 @@
 //! | [`tile`] | the files of 256 hashes and of 256 entries by which the log is read |
 //! | [`note`] | signed text and the keys that sign it |
 //! | [`checkpoint`] | the size and the root of the log, as signed text |
+//! | [`proof`] | that an entry is in the log, as text |
 //! | [`table`] | the table that holds the log |
 
 pub mod checkpoint;
@@ -19,6 +20,7 @@ pub mod entry;
 pub mod hash;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 mod schema;
 pub mod table;
 pub mod tile;
@@ -27,5 +29,6 @@ pub use checkpoint::Checkpoint;
 pub use entry::{Content, Entry, SALT_BYTES, Salt};
 pub use hash::Hash;
 pub use note::{Note, Origin, SignError, Signer, VerifierKey};
+pub use proof::Proof;
 pub use table::TreeTable;
 pub use tile::{TILE_WIDTH, Tile, TileKind};

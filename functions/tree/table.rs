@@ -126,28 +126,23 @@ impl TreeTable {
         items.iter().map(run_of).collect()
     }
 
-    /// The first `width` entries of a bundle, or `None` if its runs do not make up as many.
+    /// The first `width` entries of a bundle, or `None` if its runs do not make up as many. They
+    /// are read again, strongly consistent, if a replica lacks one of them.
     ///
     /// # Errors
     ///
     /// [`Error`].
     pub async fn entries(&self, bundle: u64, width: u64) -> Result<Option<Vec<Entry>>, Error> {
-        let mut entries = Vec::new();
-        for run in self.runs(bundle, Consistency::Eventual).await? {
-            if run.at != entries.len() as u64 {
-                break;
-            }
-            entries.extend(run.entries);
+        let runs = self.runs(bundle, Consistency::Eventual).await?;
+        if let Some(entries) = first_entries(runs, width) {
+            return Ok(Some(entries));
         }
-        let width = width as usize;
-        if entries.len() < width {
-            return Ok(None);
-        }
-        entries.truncate(width);
-        Ok(Some(entries))
+        let runs = self.runs(bundle, Consistency::Strong).await?;
+        Ok(first_entries(runs, width))
     }
 
-    /// The first `width` hashes of a tile of hashes, or `None` if the table lacks one of them.
+    /// The first `width` hashes of a tile of hashes, or `None` if the table lacks one of them. They
+    /// are read again, strongly consistent, if a replica lacks one of them.
     ///
     /// # Errors
     ///
@@ -157,15 +152,13 @@ impl TreeTable {
             let entries = self.entries(place.index, width).await?;
             return Ok(entries.map(|entries| entries.iter().map(Entry::leaf).collect()));
         }
-        let items = self.query(&node_part(place), Consistency::Eventual).await?;
-        let mut hashes = Vec::new();
-        for item in items.iter().take(width as usize) {
-            if number(item, AT)? != hashes.len() as u64 {
-                return Ok(None);
-            }
-            hashes.push(hash(item)?);
+        let part = node_part(place);
+        let nodes = self.query(&part, Consistency::Eventual).await?;
+        if let Some(hashes) = first_hashes(&nodes, width)? {
+            return Ok(Some(hashes));
         }
-        Ok((hashes.len() as u64 == width).then_some(hashes))
+        let nodes = self.query(&part, Consistency::Strong).await?;
+        first_hashes(&nodes, width)
     }
 
     /// The index of the leaf with this hash.
@@ -385,6 +378,35 @@ fn run_of(item: &Item) -> Result<Run, Error> {
         at: number(item, AT)?,
         entries: entries.ok_or(corrupt(PACKED))?,
     })
+}
+
+/// The first `width` entries of a bundle with these runs, if there is no hole before them.
+fn first_entries(runs: Vec<Run>, width: u64) -> Option<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for run in runs {
+        if run.at != entries.len() as u64 {
+            break;
+        }
+        entries.extend(run.entries);
+    }
+    let width = width as usize;
+    if entries.len() < width {
+        return None;
+    }
+    entries.truncate(width);
+    Some(entries)
+}
+
+/// The first `width` hashes of a tile with these nodes, if there is no hole before them.
+fn first_hashes(nodes: &[Item], width: u64) -> Result<Option<Vec<Hash>>, Error> {
+    let mut hashes = Vec::new();
+    for node in nodes.iter().take(width as usize) {
+        if number(node, AT)? != hashes.len() as u64 {
+            return Ok(None);
+        }
+        hashes.push(hash(node)?);
+    }
+    Ok((hashes.len() as u64 == width).then_some(hashes))
 }
 
 fn hash(item: &Item) -> Result<Hash, Error> {
