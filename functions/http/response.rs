@@ -41,7 +41,9 @@ pub(crate) fn response(
     ] {
         all_headers.insert(name, HeaderValue::from_static(value));
     }
-    all_headers.extend(headers);
+    for (name, value) in headers {
+        all_headers.insert(name, value);
+    }
     response
 }
 

@@ -58,7 +58,10 @@ pub use faulty::Faulty;
 #[cfg(feature = "service")]
 pub use ledger::{Claim, Ledger, Planned};
 #[cfg(feature = "service")]
-pub use requests::{get_request, histogram_request, list_request, post_request, settings, usage};
+pub use requests::{
+    checkpoint_request, feed_request, get_request, histogram_request, list_request, post_request,
+    proof_request, settings, tile_request, usage,
+};
 #[cfg(feature = "service")]
 pub use response::{Response, ids};
 #[cfg(feature = "service")]

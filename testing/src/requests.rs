@@ -47,6 +47,30 @@ pub fn get_request(id: impl ToString) -> Request<Body> {
     Request::new(Body::Empty).with_path_parameters(parameters)
 }
 
+/// `GET /events/feed` with a query.
+pub fn feed_request(query: &str) -> Request<Body> {
+    list_request(query).with_raw_http_path("/events/feed")
+}
+
+/// `GET /events/{id}/proof`.
+pub fn proof_request(id: impl ToString) -> Request<Body> {
+    let path = format!("/events/{}/proof", id.to_string());
+    get_request(id).with_raw_http_path(&path)
+}
+
+/// `GET /log/checkpoint`.
+pub fn checkpoint_request() -> Request<Body> {
+    Request::new(Body::Empty).with_raw_http_path("/log/checkpoint")
+}
+
+/// `GET /log/{path+}`.
+pub fn tile_request(path: &str) -> Request<Body> {
+    let parameters = HashMap::from([("path".to_owned(), path.to_owned())]);
+    Request::new(Body::Empty)
+        .with_raw_http_path(&format!("/log/{path}"))
+        .with_path_parameters(parameters)
+}
+
 /// What a handler used of DynamoDB for its response.
 pub fn usage(response: &Response<Body>) -> Usage {
     *response.extensions().get::<Usage>().unwrap()

@@ -10,13 +10,16 @@
 mod counting;
 mod create;
 mod facets;
+mod feed;
 mod formats;
 mod gateway;
 mod large;
+mod log;
 mod manners;
 mod metrics;
 mod payloads;
 mod permissions;
+mod proof;
 mod responses;
 mod routes;
 mod runtime;

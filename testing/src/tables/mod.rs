@@ -6,6 +6,7 @@ mod index;
 mod keys;
 mod list;
 mod record;
+mod tree;
 
 use std::sync::{Arc, Mutex};
 
@@ -28,6 +29,7 @@ pub use fill::{LAG, OLD_EVENTS, events, events_from, sample, write};
 pub use index::stream_batch;
 pub use keys::{is_of_user, of_user, user, with};
 pub use list::list;
+pub use tree::{Log, entries};
 
 /// As many as the template has by default.
 pub const SHARDS: u8 = 2;
