@@ -133,12 +133,20 @@ impl TreeTable {
     ///
     /// [`Error`].
     pub async fn entries(&self, bundle: u64, width: u64) -> Result<Option<Vec<Entry>>, Error> {
-        let runs = self.runs(bundle, Consistency::Eventual).await?;
-        if let Some(entries) = first_entries(runs, width) {
-            return Ok(Some(entries));
+        for consistency in [Consistency::Eventual, Consistency::Strong] {
+            let mut entries = Vec::new();
+            for run in self.runs(bundle, consistency).await? {
+                if run.at != entries.len() as u64 {
+                    break;
+                }
+                entries.extend(run.entries);
+            }
+            if entries.len() as u64 >= width {
+                entries.truncate(width as usize);
+                return Ok(Some(entries));
+            }
         }
-        let runs = self.runs(bundle, Consistency::Strong).await?;
-        Ok(first_entries(runs, width))
+        Ok(None)
     }
 
     /// The first `width` hashes of a tile of hashes, or `None` if the table lacks one of them. They
@@ -152,13 +160,35 @@ impl TreeTable {
             let entries = self.entries(place.index, width).await?;
             return Ok(entries.map(|entries| entries.iter().map(Entry::leaf).collect()));
         }
-        let part = node_part(place);
-        let nodes = self.query(&part, Consistency::Eventual).await?;
-        if let Some(hashes) = first_hashes(&nodes, width)? {
-            return Ok(Some(hashes));
+        for consistency in [Consistency::Eventual, Consistency::Strong] {
+            let mut hashes = self.nodes(place, consistency).await?;
+            if hashes.len() as u64 >= width {
+                hashes.truncate(width as usize);
+                return Ok(Some(hashes));
+            }
         }
-        let nodes = self.query(&part, Consistency::Strong).await?;
-        first_hashes(&nodes, width)
+        Ok(None)
+    }
+
+    /// The hashes of a tile of level 1 or more, from its first on, as far as they are there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn nodes(
+        &self,
+        place: TilePlace,
+        consistency: Consistency,
+    ) -> Result<Vec<Hash>, Error> {
+        let items = self.query(&node_part(place), consistency).await?;
+        let mut hashes = Vec::new();
+        for item in &items {
+            if number(item, AT)? != hashes.len() as u64 {
+                break;
+            }
+            hashes.push(hash(item)?);
+        }
+        Ok(hashes)
     }
 
     /// The index of the leaf with this hash.
@@ -378,35 +408,6 @@ fn run_of(item: &Item) -> Result<Run, Error> {
         at: number(item, AT)?,
         entries: entries.ok_or(corrupt(PACKED))?,
     })
-}
-
-/// The first `width` entries of a bundle with these runs, if there is no hole before them.
-fn first_entries(runs: Vec<Run>, width: u64) -> Option<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for run in runs {
-        if run.at != entries.len() as u64 {
-            break;
-        }
-        entries.extend(run.entries);
-    }
-    let width = width as usize;
-    if entries.len() < width {
-        return None;
-    }
-    entries.truncate(width);
-    Some(entries)
-}
-
-/// The first `width` hashes of a tile with these nodes, if there is no hole before them.
-fn first_hashes(nodes: &[Item], width: u64) -> Result<Option<Vec<Hash>>, Error> {
-    let mut hashes = Vec::new();
-    for node in nodes.iter().take(width as usize) {
-        if number(node, AT)? != hashes.len() as u64 {
-            return Ok(None);
-        }
-        hashes.push(hash(node)?);
-    }
-    Ok((hashes.len() as u64 == width).then_some(hashes))
 }
 
 fn hash(item: &Item) -> Result<Hash, Error> {
