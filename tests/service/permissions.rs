@@ -18,8 +18,8 @@ use audit_log_cli::serve::engine::Address;
 use audit_log_cli::serve::log_key::LogKey;
 use audit_log_testing::tables::{SHARDS, events, list, sample, stream_batch};
 use audit_log_testing::{
-    Tables, event, get_request, histogram_request, list_request, payload, post_request, read_file,
-    settings,
+    Tables, checkpoint_request, event, feed_request, get_request, histogram_request, list_request,
+    payload, post_request, proof_request, read_file, settings, tile_request,
 };
 use axum::Router;
 use axum::body::Bytes;
@@ -216,18 +216,15 @@ async fn each_role_allows_exactly_what_its_function_uses() {
         get_request(filled[0].id),
         histogram_request(range),
         list_request("").with_raw_http_path("/events/facets"),
-        list_request("after=0").with_raw_http_path("/events/feed"),
-        list_request("").with_raw_http_path("/log/checkpoint"),
-        list_request("").with_raw_http_path("/log/tile/0/000.p/1"),
+        feed_request("after=0"),
+        checkpoint_request(),
+        tile_request("tile/0/000.p/1"),
     ] {
         let response = function.handle(request).await;
         assert_eq!(response.status(), 200, "{response:?}");
     }
     // An event that is not sealed has no proof, which takes a look at the log.
-    let path = format!("/events/{}/proof", filled[0].id);
-    let response = function
-        .handle(list_request("").with_raw_http_path(&path))
-        .await;
+    let response = function.handle(proof_request(filled[0].id)).await;
     assert_eq!(response.status(), 404, "{response:?}");
     assert_eq!(witness.take(), allowed("ListEventsTables"));
 }
