@@ -55,7 +55,7 @@ pub fn feed_request(query: &str) -> Request<Body> {
 /// `GET /events/{id}/proof`.
 pub fn proof_request(id: impl ToString) -> Request<Body> {
     let path = format!("/events/{}/proof", id.to_string());
-    get_request(id).with_raw_http_path(&path)
+    get_request(id).with_raw_http_path(path)
 }
 
 /// `GET /log/checkpoint`.
@@ -67,7 +67,7 @@ pub fn checkpoint_request() -> Request<Body> {
 pub fn tile_request(path: &str) -> Request<Body> {
     let parameters = HashMap::from([("path".to_owned(), path.to_owned())]);
     Request::new(Body::Empty)
-        .with_raw_http_path(&format!("/log/{path}"))
+        .with_raw_http_path(format!("/log/{path}"))
         .with_path_parameters(parameters)
 }
 

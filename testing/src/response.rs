@@ -3,8 +3,11 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
+
+/// The type of a body that is not text.
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// An HTTP response with its complete body.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub struct Response {
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body, decompressed.
+    pub body: Vec<u8>,
+    /// Its body as text. Empty for a body of bytes.
     pub text: String,
     /// How many bytes its body had as it was sent.
     pub bytes: usize,
@@ -30,20 +35,28 @@ impl Response {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = response.bytes().await.unwrap();
-        let text = match headers.get(CONTENT_ENCODING) {
+        let bytes = body.len();
+        let body = match headers.get(CONTENT_ENCODING) {
             Some(coding) if coding == "gzip" => {
-                let mut text = String::new();
-                GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
-                text
+                let mut decompressed = Vec::new();
+                let mut decoder = GzDecoder::new(&body[..]);
+                decoder.read_to_end(&mut decompressed).unwrap();
+                decompressed
             }
             Some(coding) => panic!("{coding:?} is not expected"),
-            None => String::from_utf8(body.to_vec()).unwrap(),
+            None => body.to_vec(),
+        };
+        let is_text = headers.get(CONTENT_TYPE) != Some(&BYTES);
+        let text = match is_text {
+            true => String::from_utf8(body.clone()).unwrap(),
+            false => String::new(),
         };
         Response {
             status,
             headers,
+            body,
             text,
-            bytes: body.len(),
+            bytes,
         }
     }
 

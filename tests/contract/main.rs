@@ -20,5 +20,6 @@ mod get;
 mod histogram;
 mod idempotency;
 mod list;
+mod log;
 mod paging;
 mod refused;

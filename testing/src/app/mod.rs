@@ -3,6 +3,7 @@
 mod caller;
 mod stretch;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use audit_log::create_event::CreateEvent;
@@ -14,6 +15,8 @@ use reqwest::{Body, Method, RequestBuilder};
 use crate::{Response, options, settings, storage};
 use caller::Caller;
 
+/// The time between two looks at the feed of a deployed log.
+const POLL: Duration = Duration::from_secs(2);
 /// The longest pause before a request is sent again that was one too many.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -74,6 +77,30 @@ impl App {
     /// The service that was started for this test.
     pub fn service(&self) -> &Service {
         self.service.as_ref().expect("a service of the test's own")
+    }
+
+    /// Ends once a checkpoint has every event that was recorded before: at once in a service of the
+    /// test's own, and when the feed shows these events in any other.
+    pub async fn sealed(&self, ids: &[String]) {
+        if let Some(service) = &self.service {
+            return service.sealed().await;
+        }
+        let mut waiting: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let mut next = 0;
+        while !waiting.is_empty() {
+            let response = self
+                .get(&format!("/events/feed?after={next}&per_page=1000"))
+                .await;
+            assert_eq!(response.status, 200, "{response:?}");
+            let page = response.json();
+            for id in &crate::ids(&page) {
+                waiting.remove(id.as_str());
+            }
+            next = page["next"].as_u64().unwrap();
+            if response.header("retry-after").is_some() {
+                tokio::time::sleep(POLL).await;
+            }
+        }
     }
 
     /// A request that is not sent yet.
