@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::count::{FacetNotes, Indexer};
 use crate::deps::Deps;
@@ -11,7 +11,10 @@ use crate::effects::Effects;
 use crate::event::{EventId, Field, FieldValue, Timestamp};
 use crate::limits::{BACKFILL_RESERVE, BACKFILL_TIME, DEFAULT_BATCH_TIME, FACETS_TIME};
 use crate::store::{EventKey, Partition};
+use crate::stream::{Batch, Record, Text};
 use crate::telemetry::Metric;
+
+pub use crate::stream::{BatchFailure, BatchResponse};
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
@@ -21,67 +24,17 @@ pub struct IndexEvents {
     effects: Effects,
 }
 
-/// A batch of a DynamoDB stream, with the parts that are read. The documents in the images are
-/// skipped. <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-create-package.html>
-#[derive(Debug, Deserialize)]
-pub struct StreamBatch {
-    /// Oldest first.
-    #[serde(rename = "Records")]
-    pub records: Vec<StreamRecord>,
-}
+/// A batch of a DynamoDB stream. The documents in the images are skipped.
+pub type StreamBatch = Batch<Image>;
 
-/// One change of the table.
+/// A new item, as far as it is read.
 #[derive(Debug, Deserialize)]
-pub struct StreamRecord {
-    #[serde(rename = "eventName")]
-    name: String,
-    dynamodb: Change,
-}
-
-#[derive(Debug, Deserialize)]
-struct Change {
-    #[serde(rename = "SequenceNumber")]
-    sequence_number: String,
-    /// Seconds since 1970.
-    #[serde(rename = "ApproximateCreationDateTime", default)]
-    created: Option<f64>,
-    #[serde(rename = "NewImage", default)]
-    image: Option<Image>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Image {
+pub struct Image {
     id: Option<Text>,
     user_id: Option<Text>,
     event_type: Option<Text>,
     src_service: Option<Text>,
 }
-
-#[derive(Debug, Deserialize)]
-struct Text {
-    #[serde(rename = "S")]
-    text: Option<String>,
-}
-
-/// The part of a batch that Lambda must redeliver: everything from the first of these on.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchResponse {
-    /// At most one.
-    #[serde(rename = "batchItemFailures")]
-    pub failures: Vec<BatchFailure>,
-}
-
-/// A record that was not processed.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchFailure {
-    /// Its sequence number.
-    #[serde(rename = "itemIdentifier")]
-    pub sequence_number: String,
-}
-
-/// The name of the change that a new item is. Events are never modified or removed.
-const INSERT: &str = "INSERT";
 
 impl IndexEvents {
     /// A handler that adds to the count index.
@@ -144,9 +97,7 @@ impl IndexEvents {
         }
         self.note_facets(&events, deadline).await;
         self.backfill(added.building, deadline).await;
-        BatchResponse {
-            failures: Vec::new(),
-        }
+        BatchResponse::from_failure(None)
     }
 
     /// Notes the values of the batch. They are suggestions only, so a failure does not fail the
@@ -189,33 +140,17 @@ impl IndexEvents {
     fn redeliver_from(&self, sequence_number: Option<&String>, cause: &str) -> BatchResponse {
         self.effects.count(Metric::IndexBatchesFailed);
         tracing::error!(cause, "the stream batch failed and will be redelivered");
-        let failures = sequence_number.map(|number| BatchFailure {
-            sequence_number: number.clone(),
-        });
-        BatchResponse {
-            failures: failures.into_iter().collect(),
-        }
-    }
-}
-
-impl StreamBatch {
-    /// When the oldest change of the batch was written, in seconds since 1970.
-    fn oldest_change(&self) -> Option<f64> {
-        let created = self
-            .records
-            .iter()
-            .filter_map(|record| record.dynamodb.created);
-        created.reduce(f64::min)
+        BatchResponse::from_failure(sequence_number.map(String::as_str))
     }
 }
 
 /// The sequence number and the event of a record, or `None` for one that is not a new event.
-fn new_event(record: StreamRecord) -> Option<(String, EventKey)> {
-    if record.name != INSERT {
+fn new_event(record: Record<Image>) -> Option<(String, EventKey)> {
+    if !record.is_insert() {
         return None;
     }
-    let sequence_number = record.dynamodb.sequence_number;
-    match record.dynamodb.image.and_then(Image::event) {
+    let (sequence_number, image) = record.into_parts();
+    match image.and_then(Image::event) {
         Some(event) => Some((sequence_number, event)),
         None => {
             tracing::error!(

@@ -10,6 +10,10 @@
 //! | [`create_event`] | `POST /events` |
 //! | [`list_events`] | `GET /events` and what is below it, and `GET /log` |
 //! | [`index_events`] | the stream of the events table |
+//! | [`list_events`] | `GET /events`, and `/{id}`, `/histogram` and `/facets` below it |
+//! | [`index_events`] | the stream of the events table, for the count index |
+//! | [`seal_events`] | the stream of the events table, for the transparency log |
+//! | [`stream`] | the payload of a stream, and the answer to it |
 //! | [`event`] | a document, its id and its timestamp: parsing and rules, no I/O |
 //! | [`store`] | the events and keys tables: append, get, list |
 //! | [`tree`] | the transparency log: its entries, hashes, tiles and signed checkpoints, and their table |
@@ -58,5 +62,6 @@ pub mod limits;
 pub mod list_events;
 pub mod seal_events;
 pub mod store;
+pub mod stream;
 pub mod telemetry;
 pub mod tree;

@@ -1,43 +1,171 @@
 //! The stream of the events table: adds each new event to the transparency log.
 
-use std::sync::Arc;
+mod image;
 
-pub use crate::index_events::{BatchResponse, StreamBatch};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::deps::Deps;
-use crate::tree::{Origin, Signer};
+use crate::dynamodb::Usage;
+use crate::effects::Effects;
+use crate::event::Timestamp;
+use crate::limits::DEFAULT_BATCH_TIME;
+use crate::store;
+use crate::stream::{Batch, Record};
+use crate::telemetry::Metric;
+use crate::tree::seal::{Log, Outcome, Pending, SealError};
+use crate::tree::{Entry, Origin, Signer, TreeTable};
+
+pub use crate::stream::{BatchFailure, BatchResponse};
+pub use image::Image;
+
+/// A batch of a DynamoDB stream, with all that is recorded of the events.
+pub type StreamBatch = Batch<Image>;
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
 pub struct SealEvents {
-    deps: Deps,
-    origin: Origin,
-    signer: Arc<dyn Signer>,
+    log: Log,
+    tree: TreeTable,
+    effects: Effects,
+    /// Whether the log in the table was found to have this name.
+    is_claimed: Arc<AtomicBool>,
 }
+
+/// A failure of a batch.
+type Failure = SealError<store::Error>;
 
 impl SealEvents {
     /// A handler that adds to the log with this name, which this key signs.
     pub fn new(deps: Deps, origin: Origin, signer: Arc<dyn Signer>) -> SealEvents {
         SealEvents {
-            deps,
-            origin,
-            signer,
+            log: Log::new(origin, signer),
+            tree: deps.tree,
+            effects: deps.effects,
+            is_claimed: Arc::default(),
         }
     }
 
-    /// Adds the events of a batch. This placeholder adds none.
-    pub async fn handle(&self, batch: StreamBatch) -> BatchResponse {
+    /// Seals the events of a batch. `deadline` is when Lambda will stop the function.
+    pub async fn handle(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
+        let started = self.effects.now();
         let records = batch.records.len();
-        let origin = self.origin.as_str();
+        let (response, usage) = Usage::of(self.seal_batch(batch, deadline)).await;
+        let failed_from = response.failures.first();
         tracing::info!(
             records,
-            origin,
-            key = ?self.signer,
-            deps = ?self.deps,
-            "this placeholder seals nothing"
+            failed_from = failed_from.map(|failure| failure.sequence_number.as_str()),
+            duration_ms = self.effects.now().since(started).as_secs_f64() * 1000.0,
+            dynamodb_calls = usage.calls,
+            dynamodb_rounds = usage.rounds,
+            dynamodb_read_units = usage.read.total(),
+            dynamodb_write_units = usage.written.total(),
+            "stream batch sealed"
         );
-        BatchResponse {
-            failures: Vec::new(),
+        response
+    }
+
+    async fn seal_batch(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
+        let oldest = batch.oldest_change();
+        let mut events = Vec::new();
+        for record in batch.records {
+            events.extend(self.new_event(record));
         }
+        if events.is_empty() {
+            return BatchResponse::from_failure(None);
+        }
+
+        // Lambda would stop the function without a response. What is in the log by then stays there.
+        let mut pending = Pending::new(events.iter().map(|(_, entry)| *entry));
+        let sealing = self.seal(&mut pending);
+        let time_left = self
+            .effects
+            .time_left(deadline)
+            .unwrap_or(DEFAULT_BATCH_TIME);
+        let result = tokio::time::timeout(time_left, sealing).await;
+        self.effects
+            .count_many(Metric::EventsSealed, pending.added());
+        let cause = match result {
+            Ok(Ok(outcome)) => {
+                self.report(&outcome, oldest);
+                return BatchResponse::from_failure(None);
+            }
+            Ok(Err(error)) => self.explain(&error),
+            Err(_) => "the time for this batch ran out".to_owned(),
+        };
+
+        // The rest of the batch is redelivered. Nothing but a redelivery signs the log for certain,
+        // so all of it is if the log has all.
+        let first_missing = events.iter().find(|(_, entry)| pending.contains(entry));
+        let failed_from = first_missing.or(events.first());
+        self.effects.count(Metric::SealBatchesFailed);
+        tracing::error!(cause, "the stream batch failed and will be redelivered");
+        BatchResponse::from_failure(failed_from.map(|(number, _)| number.as_str()))
+    }
+
+    /// The sequence number and the entry of a record, or `None` for one that is not a new event.
+    fn new_event(&self, record: Record<Image>) -> Option<(String, Entry)> {
+        if !record.is_insert() {
+            self.effects.count(Metric::EventsTampered);
+            let (change, id) = (record.change(), record.id());
+            tracing::error!(
+                change,
+                id,
+                "an event was changed or removed in the events table"
+            );
+            return None;
+        }
+        let (sequence_number, image) = record.into_parts();
+        match image.and_then(Image::entry) {
+            Some(entry) => Some((sequence_number, entry)),
+            None => {
+                self.effects.count(Metric::EventsTampered);
+                tracing::error!(
+                    sequence_number,
+                    "an item of the events table is not an event; it is not sealed"
+                );
+                None
+            }
+        }
+    }
+
+    /// Adds the entries that the log lacks, and signs it.
+    async fn seal(&self, pending: &mut Pending) -> Result<Outcome, Failure> {
+        if !self.is_claimed.load(Ordering::Relaxed) {
+            self.log.claim(&self.tree).await?;
+            self.is_claimed.store(true, Ordering::Relaxed);
+        }
+        let chain = self.log.seal(&self.tree, pending).await?;
+        self.log.publish(&self.tree, &chain).await
+    }
+
+    /// Reports a batch that is in the log.
+    fn report(&self, outcome: &Outcome, oldest: Option<f64>) {
+        if let Outcome::Contradicted(contradiction) = outcome {
+            self.effects.count(Metric::TreeContradicted);
+            tracing::error!(
+                cause = contradiction.to_string(),
+                "the transparency log contradicts itself, so nothing was signed; events are still \
+                 added to it"
+            );
+            return;
+        }
+        if let Some(oldest) = oldest {
+            let now = self.effects.now();
+            let lag_millis = now.millis() as f64 - oldest * 1000.0;
+            let metrics = self.effects.metrics();
+            metrics.gauge(now, Metric::SealLag, lag_millis.max(0.0));
+        }
+    }
+
+    /// The cause of a failure for the logs. A log that lacks a part of itself does not heal.
+    fn explain(&self, error: &Failure) -> String {
+        if matches!(
+            error,
+            SealError::Broken { .. } | SealError::Incomplete { .. }
+        ) {
+            self.effects.count(Metric::TreeContradicted);
+        }
+        error.to_string()
     }
 }

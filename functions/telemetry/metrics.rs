@@ -31,11 +31,15 @@ pub enum Metric {
     IndexLag,
     /// A batch of the stream, or a part of it, will be redelivered.
     IndexBatchesFailed,
+    /// New events were added to the transparency log.
+    EventsSealed,
     /// Milliseconds from the write of the oldest event of a batch until a checkpoint has it.
     SealLag,
-    /// Events were changed or removed in their table.
+    /// A batch of the stream, or a part of it, will be redelivered to be sealed.
+    SealBatchesFailed,
+    /// Items of the events table were changed or removed, or are not events.
     EventsTampered,
-    /// The transparency log contradicts its checkpoint.
+    /// The transparency log contradicts its newest checkpoint, or lacks a part of itself.
     TreeContradicted,
 }
 
@@ -49,7 +53,9 @@ impl Metric {
             Metric::RequestsRefused => "RequestsRefused",
             Metric::IndexLag => "IndexLag",
             Metric::IndexBatchesFailed => "IndexBatchesFailed",
+            Metric::EventsSealed => "EventsSealed",
             Metric::SealLag => "SealLag",
+            Metric::SealBatchesFailed => "SealBatchesFailed",
             Metric::EventsTampered => "EventsTampered",
             Metric::TreeContradicted => "TreeContradicted",
         }

@@ -43,6 +43,19 @@ pub fn join(row: &[Hash]) -> Hash {
         .unwrap_or_else(Hash::of_empty_tree)
 }
 
+/// The hash over a complete subtree with this row of hashes. `None` if no complete subtree has as
+/// many.
+pub fn complete(row: &[Hash]) -> Option<Hash> {
+    if !row.len().is_power_of_two() {
+        return None;
+    }
+    let mut row = row.to_vec();
+    while row.len() > 1 {
+        row = row.chunks(2).map(join).collect();
+    }
+    row.first().copied()
+}
+
 /// The ranges of leaves whose hashes prove that the leaf at `index` is in a tree of `size`, from the
 /// leaf upwards (RFC 6962 §2.1.1). There are none for a leaf that is not in the tree.
 pub fn inclusion_proof(index: u64, size: u64) -> Vec<Range<u64>> {

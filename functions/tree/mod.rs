@@ -13,6 +13,7 @@
 //! | [`note`] | signed text and the keys that sign it |
 //! | [`checkpoint`] | the size and the root of the log, as signed text |
 //! | [`proof`] | that an entry is in the log, as text |
+//! | [`seal`] | adds entries to the log, and signs it |
 //! | [`table`] | the table that holds the log |
 
 pub mod checkpoint;
@@ -22,6 +23,7 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 mod schema;
+pub mod seal;
 pub mod table;
 pub mod tile;
 

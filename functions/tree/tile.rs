@@ -7,13 +7,13 @@ use std::ops::Range;
 
 use super::entry::{ENTRY_BYTES, Entry};
 use super::hash::{HASH_BYTES, Hash};
-use super::merkle::{Subtree, join, subtrees};
+use super::merkle::{Subtree, complete, join, subtrees};
 
 /// The hashes of a full tile, and the entries of a full bundle.
 pub const TILE_WIDTH: u64 = 1 << TILE_HEIGHT;
 
 /// The levels of the tree from one level of tiles to the next.
-const TILE_HEIGHT: u8 = 8;
+pub const TILE_HEIGHT: u8 = 8;
 /// More levels than a tree of 2⁶⁴ leaves has.
 const MAX_LEVEL: u8 = 63;
 /// The first part of a path.
@@ -236,11 +236,7 @@ impl Tiles {
         let tile = self.0.get(&TilePlace::of(subtree))?;
         let width = 1 << (subtree.level % TILE_HEIGHT);
         let first = (TilePlace::first_hash(subtree) % TILE_WIDTH) as usize;
-        let mut row = tile.get(first..first + width)?.to_vec();
-        while row.len() > 1 {
-            row = row.chunks(2).map(join).collect();
-        }
-        row.first().copied()
+        complete(tile.get(first..first + width)?)
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`RuntimeApi`] starts the binary of a function as Lambda does.
 //! - [`properties`] hold for any input. The fuzz targets and `tests/hostile` check the same ones.
 //! - [`report`] prints what a bench has measured, and writes it into the documentation.
+//! - [`tree`] has keys and events for the transparency log, and a storage in memory.
 //! - [`trie`] has a storage in memory for the count index, and runs futures turn by turn.
 //!
 //! Without the feature `service` only the properties, the report and the [documents](event) remain.
@@ -46,6 +47,8 @@ mod response;
 mod runtime_api;
 #[cfg(feature = "service")]
 pub mod tables;
+#[cfg(feature = "service")]
+pub mod tree;
 #[cfg(feature = "service")]
 pub mod trie;
 

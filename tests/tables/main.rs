@@ -13,4 +13,5 @@ mod filters;
 mod histogram;
 mod index;
 mod racing;
+mod seal;
 mod stored;

@@ -1,0 +1,7 @@
+//! The transparency log by itself: keys, events to seal, and a storage in memory.
+
+mod events;
+mod key;
+
+pub use events::{entry, image, insert, seal_batch};
+pub use key::TestKey;
