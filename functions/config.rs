@@ -3,6 +3,8 @@
 use tracing::level_filters::LevelFilter;
 
 use crate::event::{Filters, FiltersError, Shards, ShardsError};
+use crate::tree::Origin;
+use crate::tree::note::OriginError;
 
 /// The name of the events table.
 pub const EVENTS_TABLE: &str = "EVENTS_TABLE";
@@ -53,19 +55,20 @@ impl Identity {
     }
 }
 
-/// The variables of AWS for the region, the credentials and the endpoint of DynamoDB. Lambda sets
-/// all of them except the endpoint, which the template sets.
+/// The variables of AWS for the region, the credentials and the endpoints of DynamoDB and KMS. Lambda
+/// sets all of them except the endpoints, which the template sets.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 const REGION: &str = "AWS_REGION";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+const KMS_ENDPOINT: &str = "AWS_ENDPOINT_URL_KMS";
 /// A file of certificates to trust instead of Amazon's, for an endpoint that has its own. The name
 /// is OpenSSL's.
 const CERTIFICATES: &str = "SSL_CERT_FILE";
 
-/// How a function reaches DynamoDB.
+/// How a function reaches DynamoDB and KMS.
 #[derive(Clone)]
 pub struct Access {
     /// From `AWS_REGION`.
@@ -78,6 +81,8 @@ pub struct Access {
     pub session_token: Option<String>,
     /// From `AWS_ENDPOINT_URL_DYNAMODB`. The default is the region's own endpoint.
     pub endpoint: Option<String>,
+    /// From `AWS_ENDPOINT_URL_KMS`. The default is the region's own endpoint.
+    pub kms_endpoint: Option<String>,
     /// The content of the file that `SSL_CERT_FILE` names: certificates in PEM form.
     pub certificates: Option<Vec<u8>>,
 }
@@ -96,6 +101,7 @@ impl Access {
             secret_key: required(SECRET_KEY)?,
             session_token: variable(SESSION_TOKEN),
             endpoint: variable(ENDPOINT),
+            kms_endpoint: variable(KMS_ENDPOINT),
             certificates: certificates()?,
         })
     }
@@ -156,6 +162,9 @@ pub enum SettingsError {
     /// The value of FILTERS does not name filters.
     #[error("the environment variable {FILTERS} is wrong: {0}")]
     Filters(#[from] FiltersError),
+    /// The value of LOG_ORIGIN is not the name of a log.
+    #[error("the environment variable {LOG_ORIGIN} is wrong: {0}")]
+    Origin(#[from] OriginError),
 }
 
 impl Settings {
@@ -204,9 +213,64 @@ impl Settings {
     }
 }
 
+/// The settings of `seal-events`, in addition to [`Settings`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealSettings {
+    /// From [`LOG_ORIGIN`].
+    pub origin: Origin,
+    /// From [`LOG_KEY`].
+    pub key: String,
+}
+
+impl SealSettings {
+    /// Reads the settings with `variable`, which returns the value of an environment variable.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`], which names the variable.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<SealSettings, SettingsError> {
+        let read = |name| match variable(name) {
+            Some(value) if !value.is_empty() => Ok(value),
+            _ => Err(SettingsError::Missing(name)),
+        };
+        Ok(SealSettings {
+            origin: read(LOG_ORIGIN)?.parse()?,
+            key: read(LOG_KEY)?,
+        })
+    }
+
+    /// Reads the settings from the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`], which names the variable.
+    pub fn from_environment() -> Result<SealSettings, SettingsError> {
+        SealSettings::read(|name| std::env::var(name).ok())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_without_a_name_or_a_key_is_refused() {
+        let read = |origin: &str, key: &str| {
+            SealSettings::read(|name| match name {
+                LOG_ORIGIN => Some(origin.to_owned()),
+                LOG_KEY => Some(key.to_owned()),
+                _ => None,
+            })
+            .map_err(|error| error.to_string())
+        };
+        assert_eq!(read("host/log", "key").unwrap().key, "key");
+        let error = read("", "key").unwrap_err();
+        assert!(error.contains("LOG_ORIGIN is not set"), "{error}");
+        let error = read("a log", "key").unwrap_err();
+        assert!(error.contains("LOG_ORIGIN is wrong: \"a log\""), "{error}");
+        let error = read("host/log", "").unwrap_err();
+        assert!(error.contains("LOG_KEY is not set"), "{error}");
+    }
 
     #[test]
     fn a_setting_that_is_missing_or_wrong_is_named() {

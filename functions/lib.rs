@@ -21,6 +21,7 @@
 //! | [`http`] | API Gateway payloads, query parameters, links, and problems, which are errors as callers see them |
 //! | [`config`] | settings from the environment |
 //! | [`dynamodb`] | the DynamoDB client, what it uses, and the check of each response |
+//! | [`kms`] | the key that signs the transparency log |
 //! | [`telemetry`] | log lines and metrics |
 //! | [`limits`] | all durations that depend on each other |
 //! | [`deps`] | what a handler needs, built once |
@@ -43,8 +44,8 @@
 //! - The message for the caller and the cause for the logs are two texts.
 //! - The count index can be late, and it is never wrong. Where it is not ready, events are counted
 //!   from the table.
-//! - Only `store`, the tables of `count` and `tree`, `dynamodb` and `deps` name the AWS SDK. Only the
-//!   handlers and `http` name HTTP.
+//! - Only `store`, the tables of `count` and `tree`, `dynamodb`, `kms` and `deps` name the AWS SDK.
+//!   Only the handlers and `http` name HTTP.
 //! - The clock and random numbers are parameters. Clippy's `disallowed-methods` holds this.
 //! - Each environment variable is read in one place, [`config`].
 

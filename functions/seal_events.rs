@@ -1,32 +1,60 @@
 //! The stream of the events table: adds each new event to the transparency log.
 
+mod backfill;
 mod image;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
 
 use crate::deps::Deps;
 use crate::dynamodb::Usage;
 use crate::effects::Effects;
 use crate::event::Timestamp;
 use crate::limits::DEFAULT_BATCH_TIME;
-use crate::store;
+use crate::store::{self, EventStore};
 use crate::stream::{Batch, Record};
 use crate::telemetry::Metric;
 use crate::tree::seal::{Log, Outcome, Pending, SealError};
 use crate::tree::{Entry, Origin, Signer, TreeTable};
 
 pub use crate::stream::{BatchFailure, BatchResponse};
+pub use backfill::{Backfill, BackfillError, Backfilled};
 pub use image::Image;
 
 /// A batch of a DynamoDB stream, with all that is recorded of the events.
 pub type StreamBatch = Batch<Image>;
+
+/// What the function is invoked with.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Invocation {
+    /// A batch of the stream.
+    Stream(StreamBatch),
+    /// A backfill, by an operator.
+    Backfill {
+        /// What to seal.
+        backfill: Backfill,
+    },
+}
+
+/// What the function answers.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To a batch of the stream.
+    Stream(BatchResponse),
+    /// To a backfill.
+    Backfill(Backfilled),
+}
 
 /// The handler, and what it needs.
 #[derive(Clone, Debug)]
 pub struct SealEvents {
     log: Log,
     tree: TreeTable,
+    store: EventStore,
     effects: Effects,
     /// Whether the log in the table was found to have this name.
     is_claimed: Arc<AtomicBool>,
@@ -41,8 +69,28 @@ impl SealEvents {
         SealEvents {
             log: Log::new(origin, signer),
             tree: deps.tree,
+            store: deps.store,
             effects: deps.effects,
             is_claimed: Arc::default(),
+        }
+    }
+
+    /// Does what an invocation asks for. `deadline` is when Lambda will stop the function.
+    ///
+    /// # Errors
+    ///
+    /// [`BackfillError`], in one sentence. A batch of the stream always has an answer.
+    pub async fn invoke(
+        &self,
+        invocation: Invocation,
+        deadline: Timestamp,
+    ) -> Result<Answer, BackfillError> {
+        match invocation {
+            Invocation::Stream(batch) => Ok(Answer::Stream(self.handle(batch, deadline).await)),
+            Invocation::Backfill { backfill } => {
+                let backfilled = self.backfill(backfill, deadline).await?;
+                Ok(Answer::Backfill(backfilled))
+            }
         }
     }
 

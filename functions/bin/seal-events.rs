@@ -1,10 +1,9 @@
 //! The Lambda function behind the stream of the events table that seals events.
 
-use std::convert::Infallible;
-
 use audit_log::deps::Deps;
+use audit_log::event::Timestamp;
 use audit_log::kms::signer_from_environment;
-use audit_log::seal_events::{SealEvents, StreamBatch};
+use audit_log::seal_events::{Invocation, SealEvents};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 /// No caller waits for the first batch.
@@ -20,8 +19,10 @@ async fn main() -> Result<(), Error> {
         .await
         .map_err(|error| error.to_string())?;
     let handler = &SealEvents::new(deps, origin, signer);
-    let invoke = |event: LambdaEvent<StreamBatch>| async move {
-        Ok::<_, Infallible>(handler.handle(event.payload).await)
+    let invoke = |event: LambdaEvent<Invocation>| async move {
+        let deadline = Timestamp::from_millis(event.context.deadline);
+        let answer = handler.invoke(event.payload, deadline).await;
+        answer.map_err(|error| error.to_string())
     };
     run(service_fn(invoke)).await
 }

@@ -42,18 +42,30 @@ pub fn client() -> Result<Client, SettingsError> {
         None,
         "Lambda",
     );
-    let http = match &access.endpoint {
-        Some(endpoint) if endpoint.starts_with("http://") => {
-            aws_smithy_http_client::Builder::new().build_http()
-        }
-        _ => https(access.certificates)?,
-    };
+    let http = http_client(access.endpoint.as_deref(), access.certificates)?;
     let mut config = Builder::new()
         .region(Region::new(access.region))
         .credentials_provider(credentials)
         .http_client(http);
     config.set_endpoint_url(access.endpoint);
     Ok(client_from(config))
+}
+
+/// The HTTP client for an endpoint. The default is the region's own endpoint.
+///
+/// # Errors
+///
+/// [`SettingsError::Tls`] if the certificates cannot be used.
+pub fn http_client(
+    endpoint: Option<&str>,
+    trusted: Option<Vec<u8>>,
+) -> Result<SharedHttpClient, SettingsError> {
+    match endpoint {
+        Some(endpoint) if endpoint.starts_with("http://") => {
+            Ok(aws_smithy_http_client::Builder::new().build_http())
+        }
+        _ => https(trusted),
+    }
 }
 
 /// An HTTPS client that trusts these certificates. The default is Amazon's authorities.

@@ -4,5 +4,5 @@ mod checksum;
 mod client;
 mod usage;
 
-pub use client::{client, client_from, connect};
+pub use client::{client, client_from, connect, http_client};
 pub use usage::{Units, Usage};
