@@ -248,6 +248,7 @@ mod page {
                 "shard": {"S": id.shard().to_string()}, "id": {"S": id.to_string()}, "user_id": {"S": "7"},
                 "event": {"S": format!("{{\"user_id\":\"7\",\"text\":\"{}\"}}", "x".repeat(900))},
                 "recorded_at": {"S": "2024-01-01T00:00:00.000Z"}, "recorded_from": {"S": "203.0.113.9"},
+                "salt": {"S": "AAECAwQFBgcICQoLDA0ODw"},
             });
             shards
                 .get_mut(&id.shard().to_string())

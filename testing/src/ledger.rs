@@ -10,13 +10,13 @@ use audit_log::event::{EventId, Timestamp};
 use audit_log::limits::{EARLY, LIVE_WINDOW};
 use serde_json::Value;
 
-use crate::Response;
+use crate::{Response, event_with, leaf};
 
 const NOT_KNOWN: &str = "not known whether the event was recorded";
 const NOT_RECORDED: &str = "this request recorded nothing";
 
-/// An event that a client means to record. Its number, which is its `app_data`, tells it from all
-/// others.
+/// An event that a client means to record, with the document of [`event_with`]. Its number, which is
+/// its `app_data`, tells it from all others.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// Its number.
@@ -49,6 +49,8 @@ struct Books {
     acknowledged: Vec<u64>,
     /// By ID: the position of the response in that order, and the number.
     by_id: BTreeMap<String, (usize, u64)>,
+    /// The leaf hashes of acknowledged events, by number.
+    leaves: BTreeMap<u64, String>,
     /// The numbers that any list has shown: they must stay.
     shown: BTreeSet<u64>,
 }
@@ -83,6 +85,11 @@ impl Ledger {
                 .entry(id.clone())
                 .or_insert((position, planned.number));
             books.acknowledged.push(planned.number);
+        }
+        if matches!(response.status, 200 | 201) {
+            let leaf = response.leaf();
+            let first = books.leaves.entry(planned.number).or_insert(leaf.clone());
+            assert_eq!(*first, leaf, "another leaf than before: {planned:?}");
         }
         books
             .entries
@@ -191,6 +198,12 @@ impl Ledger {
             assert!(is_of(planned, user), "event {number} is another user's");
             if let Owed::Once(owed) = owed {
                 assert_eq!(owed, id, "event {number} under another id");
+            }
+            if let Some(promised) = books.leaves.get(&number) {
+                let at = event["timestamp"].as_str().unwrap();
+                let document = event_with(&planned.user, at, &number.to_string());
+                let shown = leaf(id, &event["recorded"], &document);
+                assert_eq!(*promised, shown, "event {number} has another leaf");
             }
         }
 

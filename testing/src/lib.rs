@@ -6,11 +6,13 @@
 //! - [`Ledger`] records what clients were promised, and checks every list against it.
 //! - [`RuntimeApi`] starts the binary of a function as Lambda does.
 //! - [`properties`] hold for any input. The fuzz targets and `tests/hostile` check the same ones.
+//! - [`leaf_of`] is the hash that the transparency log has of an event, computed a second time.
 //! - [`report`] prints what a bench has measured, and writes it into the documentation.
 //! - [`tree`] has keys and events for the transparency log, and a storage in memory.
 //! - [`trie`] has a storage in memory for the count index, and runs futures turn by turn.
 //!
-//! Without the feature `service` only the properties, the report and the [documents](event) remain.
+//! Without the feature `service` only the properties, the report, the [documents](event) and the
+//! [leaf hash](leaf) remain.
 //!
 //! Unit tests within `functions/` cannot use this crate: it is built on another copy of that
 //! library, whose types are not theirs.
@@ -22,11 +24,13 @@
 )]
 
 mod documents;
+mod leaf;
 pub mod properties;
 pub mod report;
 mod repository;
 
 pub use documents::{event, event_with, readme_event};
+pub use leaf::{leaf, leaf_of};
 pub use repository::{payload, payload_with, read_file, repo_path};
 
 #[cfg(feature = "service")]

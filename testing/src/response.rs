@@ -86,6 +86,15 @@ impl Response {
             .to_owned()
     }
 
+    /// The leaf hash of the event that was recorded.
+    pub fn leaf(&self) -> String {
+        let body = self.json();
+        body["leaf"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{self:?}"))
+            .to_owned()
+    }
+
     /// The IDs of the events of a list, in its order.
     pub fn ids(&self) -> Vec<String> {
         assert_eq!(self.status, 200, "{self:?}");

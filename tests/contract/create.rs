@@ -14,7 +14,7 @@ async fn an_event_is_recorded_and_listed_as_it_was_sent() {
     let id = created.id();
     assert_eq!(
         created.json(),
-        json!({"message": "Event recorded", "id": id})
+        json!({"message": "Event recorded", "id": id, "leaf": created.leaf()})
     );
     assert!(
         created
@@ -27,7 +27,7 @@ async fn an_event_is_recorded_and_listed_as_it_was_sent() {
     let list = listed.json();
     let recorded = &list["events"][0]["recorded"];
     let members: Vec<_> = recorded.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["at", "by", "from"]);
+    assert_eq!(members, ["at", "by", "from", "salt"]);
     let mut expected: Value = serde_json::from_str(&document).unwrap();
     expected["id"] = json!(id);
     expected["recorded"] = recorded.clone();

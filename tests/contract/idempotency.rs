@@ -18,8 +18,8 @@ async fn a_replayed_key_answers_the_first_id() {
         (200, Some("Event already recorded"))
     );
     assert_eq!(
-        (again.id(), again.header("location")),
-        (first.id(), first.header("location"))
+        (again.id(), again.leaf(), again.header("location")),
+        (first.id(), first.leaf(), first.header("location"))
     );
     assert_eq!(app.total().await, 1);
 }
@@ -146,7 +146,7 @@ async fn a_key_with_a_comma_is_refused() {
 
 /// As in NVIDIA/NVFlare#4916, where events collide.
 #[tokio::test]
-async fn of_eighty_at_once_one_records_and_all_know_its_id() {
+async fn of_eighty_at_once_one_records_and_all_know_it() {
     let app = App::open().await;
     let responses = join_all((0..80).map(|_| app.post_under("k1", app.event("1", 0, "{}")))).await;
     let mut statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
@@ -155,11 +155,9 @@ async fn of_eighty_at_once_one_records_and_all_know_its_id() {
         (statuses[..79].to_vec(), statuses[79]),
         (vec![200; 79], 201)
     );
-    assert!(
-        responses
-            .iter()
-            .all(|response| response.id() == responses[0].id())
-    );
+    assert!(responses.iter().all(
+        |response| (response.id(), response.leaf()) == (responses[0].id(), responses[0].leaf())
+    ));
     assert_eq!(app.total().await, 1);
 }
 

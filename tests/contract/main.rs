@@ -19,6 +19,7 @@ mod filter;
 mod get;
 mod histogram;
 mod idempotency;
+mod leaf;
 mod list;
 mod log;
 mod paging;

@@ -1,5 +1,7 @@
 //! What a function logs, whatever it is asked.
 
+use std::sync::{Arc, Mutex};
+
 use audit_log_testing::payload_with;
 use serde_json::{Map, Value, json};
 
@@ -115,8 +117,18 @@ fn requests() -> Vec<(&'static str, Value)> {
 
 #[tokio::test]
 async fn every_line_is_one_json_object_in_ascii_and_has_no_content() {
-    let dynamodb = |_: &str, _: &Value| json!({"Count": 0, "ScannedCount": 0, "Items": []});
     for binary in [CREATE, LIST] {
+        let salts = Arc::new(Mutex::new(Vec::new()));
+        let written = salts.clone();
+        let dynamodb = move |_: &str, request: &Value| {
+            let puts = [
+                &request["Item"],
+                &request["TransactItems"][1]["Put"]["Item"],
+            ];
+            let salts = puts.map(|item| item["salt"]["S"].as_str().map(str::to_owned));
+            written.lock().unwrap().extend(salts.into_iter().flatten());
+            json!({"Count": 0, "ScannedCount": 0, "Items": []})
+        };
         let mut function = Binary::start(binary, dynamodb).await;
         let mut told = Vec::new();
         for (number, (_, mut request)) in requests()
@@ -129,7 +141,13 @@ async fn every_line_is_one_json_object_in_ascii_and_has_no_content() {
             }
             told.push(function.response(&request).await["body"]["request_id"].clone());
         }
-        let lines: Vec<Value> = function.log().await.iter().map(|line| read(line)).collect();
+        let log = function.log().await;
+        let salts = salts.lock().unwrap().clone();
+        assert_eq!(salts.is_empty(), binary == LIST, "{salts:?}");
+        for salt in &salts {
+            assert!(!log.iter().any(|line| line.contains(salt)), "{log:?}");
+        }
+        let lines: Vec<Value> = log.iter().map(|line| read(line)).collect();
         let logged = lines
             .iter()
             .filter(|line| line["message"] == "request handled")

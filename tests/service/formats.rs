@@ -25,6 +25,7 @@ struct Head {
 #[derive(Deserialize)]
 struct Recorded {
     at: String,
+    salt: String,
 }
 
 /// The cells of each row of a CSV text, without the apostrophes that prevent formulas.
@@ -70,6 +71,7 @@ fn any_document_has_its_values_in_every_format() {
             head.recorded.at,
             String::new(),
             "127.0.0.1".to_owned(),
+            head.recorded.salt,
             invariant_data,
             app_data,
             format!("{{{other}}}"),

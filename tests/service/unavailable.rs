@@ -11,8 +11,9 @@ use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::http::{Purpose, serve};
 use audit_log::list_events::ListEvents;
+use audit_log::tree::{SALT_BYTES, Salt};
 use audit_log_cli::serve::engine::Address;
-use audit_log_testing::{event, list_request, post_request, settings};
+use audit_log_testing::{event, leaf, list_request, post_request, settings};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use lambda_http::http::{Request, Response};
@@ -294,6 +295,12 @@ async fn a_key_that_names_the_requests_own_event_is_a_201() {
         (201, Some(id.as_str())),
         "{body}"
     );
+    // Every attempt sent the same item, so the leaf is that of the first.
+    let mut drawn = [0; SALT_BYTES];
+    (drawn[7], drawn[15]) = (1, 1);
+    let salt = Salt::new(drawn);
+    let recorded = serde_json::json!({"at": "2024-01-01T00:00:00.000Z", "salt": salt.as_str()});
+    assert_eq!(body["leaf"], leaf(&id, &recorded, &event("1", AT)));
 }
 
 #[tokio::test]

@@ -74,7 +74,9 @@ fn any_json_comes_back_byte_for_byte() {
             (id, one.text, app.get("/events?per_page=1000&user_id=7").await.text)
         });
         let rest = one.strip_prefix(&format!(r#"{{"id":"{id}","recorded":{{"at":""#)).unwrap();
-        let (_, rest) = rest.split_once(r#"","by":null,"from":"127.0.0.1"},"#).unwrap();
+        let (_, rest) = rest.split_once(r#"","by":null,"from":"127.0.0.1","salt":""#).unwrap();
+        let (salt, rest) = rest.split_once(r#""},"#).unwrap();
+        prop_assert_eq!(salt.len(), 22);
         prop_assert_eq!(rest, &members);
         prop_assert!(list.contains(&one));
         Ok(())

@@ -12,6 +12,7 @@ mod cost;
 mod filters;
 mod histogram;
 mod index;
+mod leaf;
 mod racing;
 mod seal;
 mod stored;

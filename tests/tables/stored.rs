@@ -7,19 +7,23 @@ use std::time::Duration;
 use audit_log::effects::Effects;
 use audit_log::event::{EventId, Timestamp};
 use audit_log::limits::{LATE, SETTLE};
+use audit_log::list_events::ListEvents;
 use audit_log::store::{EventKey, Partition};
 use audit_log_testing::tables::{SHARDS, events, of_user, user};
-use audit_log_testing::{Tables, event, ids};
+use audit_log_testing::{Tables, event, get_request, ids, leaf_of};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::Body;
 use lambda_http::http::Response;
 use serde_json::{Map, Value, json};
 
-/// The items of all tables, as the first version writes them. Not to be made anew: a version that
+/// The items of all tables, as the first version wrote them. Not to be made anew: a version that
 /// writes something else must still read this, and what it writes must be read by the version
 /// before it.
 const ITEMS: &str = include_str!("stored.json");
+/// The items of the events table, as they are written since the transparency log. Those of the other
+/// tables are the same.
+const SALTED: &str = include_str!("stored-salted.json");
 const TABLES: [&str; 3] = ["EventsTable", "KeysTable", "CountsTable"];
 const AT: &str = "2024-01-01T00:00:00Z";
 
@@ -40,6 +44,13 @@ fn indexed() -> Vec<EventKey> {
         )
     };
     (0..300).map(key).collect()
+}
+
+/// What this version writes.
+fn written_now() -> Value {
+    let mut items: Value = serde_json::from_str(ITEMS).unwrap();
+    items["EventsTable"] = serde_json::from_str(SALTED).unwrap();
+    items
 }
 
 async fn post_under_a_key(tables: &Tables, random: u64) -> Response<Body> {
@@ -117,17 +128,24 @@ async fn what_is_written_is_what_other_versions_read() {
     assert!(added.failed.is_empty(), "{added:?}");
     let counts = items(&tables, "CountsTable").await;
     let written = json!({"EventsTable": recorded, "KeysTable": keys, "CountsTable": counts});
-    let kept: Value = serde_json::from_str(ITEMS).unwrap();
     assert!(
-        written == kept,
+        written == written_now(),
         "what is written is not what is kept: {written:#}"
     );
 }
 
 #[tokio::test]
 async fn what_another_version_wrote_is_read_and_added_to() {
+    read_and_add_to(&serde_json::from_str(ITEMS).unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_this_version_wrote_is_read_and_added_to() {
+    read_and_add_to(&written_now()).await;
+}
+
+async fn read_and_add_to(kept: &Value) {
     let tables = Tables::start().await;
-    let kept: Value = serde_json::from_str(ITEMS).unwrap();
     for table in TABLES {
         for item in kept[table].as_array().unwrap() {
             tables
@@ -146,6 +164,7 @@ async fn what_another_version_wrote_is_read_and_added_to() {
         200,
         "the event is found under its key: {again:?}"
     );
+    check_leaf(&tables, again.body(), &kept["EventsTable"][0]).await;
 
     let all = indexed();
     let new = events(600, Duration::from_secs(60));
@@ -181,4 +200,18 @@ async fn what_another_version_wrote_is_read_and_added_to() {
     tables
         .reconcile((0..SHARDS).map(Partition::Shard).chain([user("1")]), now)
         .await;
+}
+
+/// Checks that the retry and a reader are told what was stored: its salt, or none.
+async fn check_leaf(tables: &Tables, retry: &[u8], item: &Value) {
+    let id = item["id"]["S"].as_str().unwrap();
+    let list = ListEvents::new(tables.deps());
+    let shown = list.handle(get_request(id)).await;
+    let shown = std::str::from_utf8(shown.body()).unwrap();
+    let event: Value = serde_json::from_str(shown).unwrap();
+    assert_eq!(event["recorded"]["salt"], item["salt"]["S"]);
+    assert!(shown.contains(r#","from":null,"salt":"#), "{shown}");
+
+    let retry: Value = serde_json::from_slice(retry).unwrap();
+    assert_eq!(retry["leaf"], json!(leaf_of(shown)));
 }

@@ -1,10 +1,11 @@
 //! An invocation's payload, whatever it is, through each of the handlers.
 
 use audit_log::event::{Field, FieldValue, NewEvent};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::{Function, check_error, check_reference, now, response};
+use crate::leaf;
 
 const JSON: &str = "application/json";
 const OTHER_FORMATS: [&str; 2] = [
@@ -29,6 +30,9 @@ pub fn payload(bytes: &[u8]) {
             );
         }
         written.iter().for_each(check_recorded);
+        if let [item] = written.as_slice() {
+            check_leaf(&response, item);
+        }
     }
 }
 
@@ -75,6 +79,30 @@ fn check(response: &Value) {
     }
 }
 
+/// A response has the leaf of the item that was written for it, alone or as the one of its batch.
+fn check_leaf(response: &Value, item: &Value) {
+    let Ok(body) = serde_json::from_str::<Value>(response["body"].as_str().unwrap()) else {
+        return; // It is compressed.
+    };
+    let text = |name: &str| item[name]["S"].as_str();
+    let recorded = json!({
+        "at": text("recorded_at"),
+        "by": text("recorded_by"),
+        "from": text("recorded_from"),
+        "salt": text("salt"),
+    });
+    let expected = json!(leaf(text("id").unwrap(), &recorded, text("event").unwrap()));
+    let results = body["results"].as_array();
+    let mut leaves: Vec<&Value> = results
+        .into_iter()
+        .flatten()
+        .chain([&body])
+        .map(|result| &result["leaf"])
+        .collect();
+    leaves.retain(|leaf| !leaf.is_null());
+    assert_eq!(leaves, [&expected]);
+}
+
 /// An item has a document that keeps the rules, and the fields of that document by which lists can
 /// be filtered.
 fn check_recorded(item: &Value) {
@@ -87,4 +115,5 @@ fn check_recorded(item: &Value) {
         let attribute = item[field.name()]["S"].as_str();
         assert_eq!(value.map(FieldValue::as_str), attribute);
     }
+    assert_eq!(item["salt"]["S"].as_str().unwrap().len(), 22);
 }
