@@ -19,12 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_log::effects::Effects;
-use audit_log::event::EventId;
-use audit_log::store::EventKey;
 use audit_log_testing::report::{Report, median, spread};
-use audit_log_testing::tables::of_user;
 use audit_log_testing::{RuntimeApi, Tables, event_with, memory, read_file, repo_path};
-use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -396,22 +392,14 @@ impl Bench {
 
 impl Lane {
     async fn start(shards: u8, acceptor: &TlsAcceptor) -> Lane {
-        let tables = Tables::start().await;
         let now = Effects::system().now();
-        let events: Vec<EventKey> = (1..=EVENTS)
-            .map(|minutes| {
-                of_user(
-                    EventId::new(
-                        now.saturating_sub(Duration::from_secs(60) * minutes),
-                        rand::rng().random(),
-                        shards,
-                    ),
-                    "1",
-                )
-            })
-            .collect();
-        tables.write(&events).await;
-        tables.index(now).await;
+        let tables = Tables::minutely(shards, EVENTS, now).await;
+
+        // The comparison with a bare Query is one of a page in one round.
+        let (_, usage) = tables.get("", now).await;
+        let expected = (u32::from(shards) + 1, 1);
+        assert_eq!((usage.calls, usage.rounds), expected, "{shards} shards");
+
         let engine = tables.dynamodb.url.strip_prefix("http://").unwrap();
         let tls = terminate_tls(acceptor.clone(), engine.to_owned()).await;
         Lane {

@@ -10,6 +10,7 @@ use audit_log_testing::tables::{events, of_user, user, with};
 use audit_log_testing::{Tables, event_with, usage};
 use lambda_http::Body;
 use lambda_http::http::{Request, Response};
+use serde_json::json;
 
 const AT: &str = "2024-01-01T00:00:00Z";
 
@@ -109,7 +110,7 @@ async fn a_late_event_costs_a_write_for_each_node_above_it() {
         .await;
     assert_eq!(
         (again.status().as_u16(), &list["total"]),
-        (201, &serde_json::json!(3002))
+        (201, &json!(3002))
     );
 }
 
@@ -210,6 +211,21 @@ async fn page_1_reads_each_shard_once_and_the_roots_for_the_total() {
     // A user of few events: keys, and one batch of events; a root that is not there, and a count.
     let (_, usage) = tables.get("per_page=10&user_id=1", now).await;
     assert_eq!((usage.calls, usage.rounds), (4, 2));
+}
+
+#[tokio::test]
+async fn page_1_takes_one_round_on_any_number_of_shards() {
+    let now = Timestamp::parse("2024-03-01T00:00:00Z").unwrap();
+    for shards in [1, 2, 4] {
+        let tables = Tables::minutely(shards, 1000, now).await;
+        let (list, usage) = tables.get("per_page=10", now).await;
+        assert_eq!(
+            (&list["total"], &list["total_exact"]),
+            (&json!(1000), &json!(true))
+        );
+        let expected = (u32::from(shards) + 1, 1);
+        assert_eq!((usage.calls, usage.rounds), expected, "{shards} shards");
+    }
 }
 
 #[tokio::test]

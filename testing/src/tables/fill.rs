@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{SHARDS, Tables};
+use crate::settings;
 
 /// How many events a quiet log has.
 pub const OLD_EVENTS: usize = 3000;
@@ -22,6 +23,7 @@ pub const OLD_EVENTS: usize = 3000;
 pub const LAG: Duration = Duration::from_secs(7);
 /// The time over which the events of a quiet log are spread.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 /// How long before a list a load began: longer than the live window reaches back.
 const LOAD: Duration = Duration::from_secs(30);
 /// All events of a load together have at most this many bytes.
@@ -39,6 +41,21 @@ impl Tables {
         tables.write(&old).await;
         tables.index(now).await;
         tables.promote(sample(&old), now).await;
+        tables
+    }
+
+    /// A log in this many shards, with an event of user 1 a minute until a minute before `now`. The
+    /// functions know all of these shards, and the count index has all events.
+    pub async fn minutely(shards: u8, count: u32, now: Timestamp) -> Tables {
+        let tables = Tables::with_settings(settings(shards)).await;
+        let mut rng = StdRng::seed_from_u64(1);
+        let event = |number: u32| {
+            let at = now.saturating_sub(MINUTE * number);
+            of_user(EventId::new(at, rng.random(), shards), "1")
+        };
+        let events: Vec<EventKey> = (1..=count).map(event).collect();
+        tables.write(&events).await;
+        tables.index(now).await;
         tables
     }
 

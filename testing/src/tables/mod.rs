@@ -61,7 +61,17 @@ impl Tables {
 
     /// The same, with these filters.
     pub async fn with_filters(filters: Filters) -> Tables {
-        let parameters = Parameters::from([(FILTERS.to_owned(), filters.as_str().to_owned())]);
+        Tables::with_settings(Settings {
+            filters,
+            ..settings(SHARDS)
+        })
+        .await
+    }
+
+    /// The same, with these settings of the functions.
+    pub async fn with_settings(settings: Settings) -> Tables {
+        let filters = settings.filters.as_str().to_owned();
+        let parameters = Parameters::from([(FILTERS.to_owned(), filters)]);
         let template = Template::read_with(&repo_path("template.yaml"), &parameters).unwrap();
         let tables: Vec<Table> = template
             .tables
@@ -73,20 +83,16 @@ impl Tables {
         create_tables(&client, &dynamodb.url, &tables)
             .await
             .unwrap();
-        Tables::at_with(dynamodb, filters).await
+        Tables::at_with(dynamodb, settings).await
     }
 
     /// The tables that an engine has.
     pub async fn at(dynamodb: Address) -> Tables {
-        Tables::at_with(dynamodb, Filters::ALL).await
+        Tables::at_with(dynamodb, settings(SHARDS)).await
     }
 
-    async fn at_with(dynamodb: Address, filters: Filters) -> Tables {
+    async fn at_with(dynamodb: Address, settings: Settings) -> Tables {
         let client = dynamodb.client().await;
-        let settings = Settings {
-            filters,
-            ..settings(SHARDS)
-        };
         let deps = Deps::new(client.clone(), &settings);
         let Deps {
             store,
