@@ -3,9 +3,10 @@
 It is written from the formats alone: RFC 6962's tree, the tiles of https://c2sp.org/tlog-tiles, the signed notes of
 https://c2sp.org/signed-note, and this project's entry.
 
-    python verifier.py http://127.0.0.1:5001 VKEY
+    python verifier.py http://127.0.0.1:5001 VKEY    # a running service
+    python verifier.py file:///tmp/bundle VKEY       # a folder that was exported
 
-It ends with one line and exit code 0, or with every finding and exit code 1.
+It prints one line and ends with 0 if everything holds. Otherwise it prints what does not hold, and ends with 1.
 """
 
 import base64
@@ -43,8 +44,11 @@ def length_prefixed(text):
 def entry(raw):
     """The 49 bytes that stand for an event, from its text as the API sends it."""
     head = re.match(r'\{"id":"([0-9a-f-]{36})","recorded":', raw)
+    if not head:
+        raise Forged(f"an event does not begin with its ID: {raw[:100]}")
     recorded, end = json.JSONDecoder().raw_decode(raw, head.end())
-    assert raw[end] == ",", raw
+    if raw[end] != ",":
+        raise Forged(f"the event {head[1]} has no document")
     document = "{" + raw[end + 1 :]
     values = [recorded["salt"], recorded["at"], recorded["by"], recorded["from"], document]
     commitment = sha256(b"audit-log/event/v1\n" + b"".join(map(length_prefixed, values)))
@@ -121,7 +125,8 @@ def raw_events(url, per_page=100):
         body, headers = get(url)
         page = body.decode()
         at = len('{"events":[')
-        assert page.startswith('{"events":['), page[:100]
+        if page[:at] != '{"events":[':
+            raise Forged(f"a list of events begins with {page[:100]}")
         while page[at] != "]":
             _, end = decoder.raw_decode(page, at)
             yield page[at:end]
@@ -130,17 +135,28 @@ def raw_events(url, per_page=100):
         url = following and urllib.parse.urljoin(url, following[1])
 
 
+def exported_events(bundle):
+    """Every event of a folder: a text sequence of RFC 7464."""
+    sequence, _ = get(f"{bundle}/events.json-seq")
+    before, *texts = sequence.decode().split("\x1e")
+    if before or not all(text.endswith("\n") for text in texts):
+        raise Forged("events.json-seq is no text sequence")
+    return [text.removesuffix("\n") for text in texts]
+
+
 def findings(url, vkey):
     """The size of the log, and everything that does not hold."""
-    note, _ = get(f"{url}/log/checkpoint")
+    exported = url.startswith("file:")
+    log = url if exported else f"{url}/log"
+    note, _ = get(f"{log}/checkpoint")
     size, signed_root = open_checkpoint(note.decode(), vkey)
-    logged = list(entries(f"{url}/log", size))
+    logged = list(entries(log, size))
     found = []
     if root([leaf_hash(data) for data in logged]) != signed_root:
         found.append("the entries are not those that were signed")
     if len(set(logged)) != len(logged):
         found.append("an entry is in the log twice")
-    recorded = [entry(raw) for raw in raw_events(url)]
+    recorded = [entry(raw) for raw in (exported_events(url) if exported else raw_events(url))]
     if len(set(recorded)) != len(recorded):
         found.append("an event is in the list twice")
     found += [f"the log has no entry of the event {data[1:17].hex()}" for data in set(recorded) - set(logged)]
@@ -151,7 +167,8 @@ def findings(url, vkey):
 if __name__ == "__main__":
     try:
         size, found = findings(*sys.argv[1:])
-    except Forged as error:
+    except (Forged, ValueError) as error:
+        # A ValueError is text that is no number, no base64 or no JSON.
         sys.exit(f"forged: {error}")
     if found:
         sys.exit("\n".join(found))
