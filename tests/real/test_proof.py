@@ -71,7 +71,10 @@ def until(holds, what):
 def finished(*command):
     """A program that has ended, with what it printed."""
     command = [str(part) for part in command]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    # pytest shows it if the test fails.
+    print(*command, process.stdout, process.stderr, sep="\n")
+    return process
 
 
 def printed(*command):
@@ -111,7 +114,8 @@ class Log:
             events = [event(number) for number in range(self.count, min(size, self.count + MAX_BATCH))]
             body = f"[{', '.join(events)}]".encode()
             headers = {"content-type": "application/json"}
-            with urllib.request.urlopen(urllib.request.Request(f"{self.url}/events", body, headers), timeout=30) as answer:
+            request = urllib.request.Request(f"{self.url}/events", body, headers)
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 results = json.load(answer)["results"]
             assert [result["status"] for result in results] == [201] * len(events), results
             leaves |= {result["id"]: base64.b64decode(result["leaf"]) for result in results}
@@ -160,7 +164,6 @@ def accepted_by_python(url, vkey):
 def accepted_by_torchwood(tools, vkey, proofs):
     program = finished(tools / "independent", "proof", vkey, *proofs)
     assert program.returncode == 0 or "torchwood" not in program.stdout
-    print(program.stderr)
     return program.returncode == 0
 
 
