@@ -9,8 +9,6 @@
 //! |---|---|
 //! | [`create_event`] | `POST /events` |
 //! | [`list_events`] | `GET /events` and what is below it, and `GET /log` |
-//! | [`index_events`] | the stream of the events table |
-//! | [`list_events`] | `GET /events`, and `/{id}`, `/histogram` and `/facets` below it |
 //! | [`index_events`] | the stream of the events table, for the count index |
 //! | [`seal_events`] | the stream of the events table, for the transparency log |
 //! | [`stream`] | the payload of a stream, and the answer to it |

@@ -12,7 +12,7 @@ use audit_log::event::{Field, FieldValue, Timestamp};
 use audit_log::index_events::IndexEvents;
 use audit_log::limits::SETTLE;
 use audit_log::list_events::ListEvents;
-use audit_log::seal_events::SealEvents;
+use audit_log::seal_events::{Backfill, SealEvents};
 use audit_log::store::EventKey;
 use audit_log_cli::serve::engine::Address;
 use audit_log_cli::serve::log_key::LogKey;
@@ -190,12 +190,20 @@ async fn each_role_allows_exactly_what_its_function_uses() {
     let key = LogKey::generate().unwrap();
     let name = key.name().clone();
     let seal = SealEvents::new(deps.clone().with_effects(effects(now)), name, Arc::new(key));
+    let deadline = now.saturating_add(Duration::from_secs(60));
     // A batch that comes twice is looked up the second time.
     for _ in 0..2 {
         let batch = serde_json::from_value(payload("seal-events.json")).unwrap();
-        assert!(seal.handle(batch).await.failures.is_empty());
+        let response = seal.handle(batch, deadline).await;
+        assert!(response.failures.is_empty());
     }
     // seal-events reads the events table for a backfill.
+    let backfill = Backfill {
+        shard: "0".to_owned(),
+        after: None,
+    };
+    let backfilled = seal.backfill(backfill, deadline).await.unwrap();
+    assert_eq!(backfilled.next, None);
     assert_eq!(witness.take(), allowed("SealEventsTables"));
 
     for query in [

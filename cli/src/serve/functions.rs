@@ -178,7 +178,8 @@ impl Function {
             }
             Handler::SealEvents(handler) => {
                 let batch = serde_json::from_str(payload).map_err(|error| failed(&error))?;
-                let response = handler.handle(batch).await;
+                let deadline = Timestamp::from_millis(context.deadline);
+                let response = handler.handle(batch, deadline).await;
                 serde_json::to_string(&response).map_err(|error| failed(&error))
             }
             Handler::Elsewhere(endpoint) => endpoint.post(payload, self.timeout).await,
