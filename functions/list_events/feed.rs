@@ -1,7 +1,8 @@
 //! `GET /events/feed`: events in the order in which they were sealed.
 //!
 //! That order is final. Nothing is ever inserted before an entry that was read, however late an
-//! event is or whatever its timestamp says. So whoever continues from `next` gets each event once.
+//! event is or whatever its timestamp says. So a reader that continues from `next` gets each event
+//! once.
 
 use std::fmt::Write;
 use std::ops::Range;

@@ -20,8 +20,8 @@ const COMMITMENT_PREFIX: &[u8] = b"audit-log/event/v1\n";
 /// The length of a value that is absent. No value is that long.
 const ABSENT: [u8; 4] = [0xff; 4];
 
-/// Random text that is recorded with an event. Without it, nobody can guess an event from its
-/// commitment.
+/// Random text that is recorded with an event. Without it, an event cannot be guessed from
+/// its commitment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Salt(String);
 

@@ -1,8 +1,8 @@
 //! The transparency log: a Merkle tree over all events, as RFC 6962 §2 defines it.
 //!
 //! Each recorded event becomes one [`Entry`] of the log. A [`Checkpoint`] names the size and the
-//! root of the tree, and is signed. Whoever keeps a checkpoint can prove with it that no event was
-//! changed, removed or left out.
+//! root of the tree, and is signed. A reader who keeps a checkpoint can prove with it that
+//! no event was changed, removed or left out.
 //!
 //! | module | subject |
 //! |---|---|

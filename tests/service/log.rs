@@ -171,7 +171,7 @@ async fn a_tile_beyond_the_checkpoint_is_a_404_with_its_size() {
     let mut log = tables.log();
     let (sealed, later) = ids.split_at(257);
     log.seal(sealed.iter().copied()).await;
-    // Entries that no checkpoint has yet are nobody's business.
+    // Entries that no checkpoint has yet are not served.
     let unpublished = entries_of(&tables.client, later.to_vec()).await;
     log.append(&unpublished).await;
     for path in [

@@ -112,7 +112,7 @@ impl Log {
                     let configured = configured.to_owned();
                     return Err(SealError::Origin { log, configured });
                 }
-                // Whoever is first gives the name. It is read again in any case.
+                // The first invocation gives the name. It is read again in any case.
                 None => storage
                     .put_origin(configured)
                     .await
@@ -178,7 +178,7 @@ impl Log {
         head: u64,
         newest: Option<Published>,
     ) -> Result<(u64, Chain), SealError<S::Error>> {
-        // A checkpoint was signed above all items, and nobody else can sign one.
+        // A checkpoint was signed above all items, and no other program can sign one.
         let signed = self.verify(newest.as_ref()).ok().flatten();
         let mut begin = signed.map_or(head, |checkpoint| checkpoint.size.max(head));
         loop {
@@ -243,7 +243,7 @@ async fn more<S: Storage>(storage: &S, end: u64) -> Result<Vec<Entry>, SealError
     Err(SealError::Broken { index: end })
 }
 
-/// Whoever keeps these lines can put a run back that was lost: its entries follow from the events.
+/// With these lines, a run that was lost can be put back: its entries follow from the events.
 fn log_run(start: u64, entries: &[Entry]) {
     for (bundle, run) in entries.chunks(TILE_WIDTH as usize).enumerate() {
         let start = start + bundle as u64 * TILE_WIDTH;

@@ -90,7 +90,7 @@ impl Log {
             .publish(&published)
             .await
             .map_err(SealError::Storage)?;
-        // Whoever keeps this line can prove later that the log was rewritten.
+        // A copy of this line proves later that the log was rewritten.
         tracing::info!(size, note = published.note, is_newest, "checkpoint");
         if !is_newest {
             return Ok(Outcome::Covered);
