@@ -3,6 +3,7 @@
 mod demo;
 mod rebuild;
 mod start;
+mod vkey;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ struct CommandLine {
 enum Command {
     Rebuild(rebuild::Arguments),
     Demo(demo::Arguments),
+    Vkey(vkey::Arguments),
 }
 
 #[tokio::main]
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
         None => start::run(command_line.start).await,
         Some(Command::Rebuild(arguments)) => rebuild::run(arguments).await,
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
+        Some(Command::Vkey(arguments)) => vkey::run(arguments),
     }
 }
 
