@@ -45,10 +45,26 @@ fn every_query_of_the_corpus_is_linked_or_refused() {
 }
 
 #[test]
+fn every_note_of_the_corpus_is_read_or_refused() {
+    check("note", properties::note);
+}
+
+#[test]
+fn every_path_of_a_tile_in_the_corpus_is_read_or_refused() {
+    check("tile_path", properties::tile_path);
+}
+
+#[test]
 fn the_corpus_stays_small() {
-    let files = ["document", "instant", "payload", "query"]
-        .into_iter()
-        .flat_map(files);
+    let targets = [
+        "document",
+        "instant",
+        "note",
+        "payload",
+        "query",
+        "tile_path",
+    ];
+    let files = targets.into_iter().flat_map(files);
     let bytes: u64 = files.map(|file| file.metadata().unwrap().len()).sum();
     assert!(bytes <= MAX_CORPUS_BYTES, "{bytes} bytes");
 }

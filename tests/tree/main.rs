@@ -6,3 +6,11 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
+
+mod attacks;
+mod broken;
+mod checker;
+mod kms;
+mod notes;
+mod racing;
+mod rfc6962;

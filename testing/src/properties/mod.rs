@@ -7,14 +7,18 @@ mod document;
 mod fake_dynamodb;
 mod functions;
 mod instant;
+mod note;
 mod payload;
 mod query;
+mod tile_path;
 
 pub use document::document;
 pub use functions::{Function, response};
 pub use instant::instant;
+pub use note::note;
 pub use payload::payload;
 pub use query::query;
+pub use tile_path::tile_path;
 
 use audit_log::event::Timestamp;
 use serde_json::Value;

@@ -1,12 +1,14 @@
-//! A key that signs at once, or refuses to.
+//! A key that signs at its next turn, or refuses to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use audit_log::tree::note::{PUBLIC_KEY_BYTES, SIGNATURE_BYTES};
 use audit_log::tree::{SignError, Signer};
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::BoxFuture;
 use ring::signature::{Ed25519KeyPair, KeyPair};
+
+use crate::trie::turn;
 
 /// An Ed25519 key of a test.
 #[derive(Clone, Debug)]
@@ -46,11 +48,13 @@ impl Signer for TestKey {
         &'a self,
         message: &'a [u8],
     ) -> BoxFuture<'a, Result<[u8; SIGNATURE_BYTES], SignError>> {
-        if self.refuses.load(Ordering::SeqCst) {
-            return Box::pin(ready(Err(SignError("it refuses".to_owned()))));
-        }
-        self.signatures.fetch_add(1, Ordering::SeqCst);
-        let signature = self.pair.sign(message).as_ref().try_into().unwrap();
-        Box::pin(ready(Ok(signature)))
+        Box::pin(async move {
+            turn().await;
+            if self.refuses.load(Ordering::SeqCst) {
+                return Err(SignError("it refuses".to_owned()));
+            }
+            self.signatures.fetch_add(1, Ordering::SeqCst);
+            Ok(self.pair.sign(message).as_ref().try_into().unwrap())
+        })
     }
 }

@@ -2,6 +2,8 @@
 
 mod events;
 mod key;
+mod memory;
 
 pub use events::{entry, image, insert, seal_batch};
 pub use key::TestKey;
+pub use memory::{Items, TreeFaults, TreeMemory};
