@@ -1,7 +1,15 @@
 //! The command `audit-log`: the service on one machine, and tools for an audit log that is running.
 //!
-//! [`serve`] is the service. Each command has a file next to `main.rs`.
+//! | module | subject |
+//! |---|---|
+//! | [`serve`] | the service |
+//! | [`log`] | how a log is read, over HTTP or from a folder |
+//! | [`audit`] | whether a log keeps what it promised |
+//!
+//! Each command has a file next to `main.rs`.
 
+pub mod audit;
+pub mod log;
 pub mod serve;
 
 pub use serve::{Options, Service, StartError};

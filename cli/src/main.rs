@@ -1,8 +1,10 @@
 //! The command `audit-log`: it parses the arguments and runs the command that they name.
 
 mod demo;
+mod reading;
 mod rebuild;
 mod start;
+mod verify;
 mod vkey;
 
 use std::io::{IsTerminal, Write};
@@ -33,6 +35,7 @@ struct CommandLine {
 enum Command {
     Rebuild(rebuild::Arguments),
     Demo(demo::Arguments),
+    Verify(verify::Arguments),
     Vkey(vkey::Arguments),
 }
 
@@ -44,6 +47,7 @@ async fn main() -> ExitCode {
         None => start::run(command_line.start).await,
         Some(Command::Rebuild(arguments)) => rebuild::run(arguments).await,
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
+        Some(Command::Verify(arguments)) => verify::run(arguments).await,
         Some(Command::Vkey(arguments)) => vkey::run(arguments),
     }
 }

@@ -105,7 +105,7 @@ fn each_size(most: u64, mut check: impl FnMut(u64, &Tiles, &MemoryBackedTree<Sha
     }
 }
 
-/// Some numbers below `size`: the first, the last, and others by chance.
+/// Some numbers below `size`: the first, the last, and random others.
 fn some_below(size: u64) -> BTreeSet<u64> {
     let any = [7, 77, 777].map(|factor| size.wrapping_mul(factor * 2_654_435_761) % size.max(1));
     let some = [any.as_slice(), &[0, size.saturating_sub(1)]].concat();

@@ -1,0 +1,153 @@
+//! Step 5: events that the log did not have when the audit began must be there by now, unless they
+//! are new.
+
+use std::collections::HashMap;
+
+use audit_log::event::{EventId, Timestamp};
+use audit_log::tree::{Entry, Hash};
+
+use super::entries::{damage, is_readable, read_entries};
+use super::finding::{Finding, Part};
+use super::{Audit, Failure};
+use crate::log::{Checked, Log, SignedCheckpoint, proof};
+
+/// The entries that were added during the audit, by the ids of their events.
+type Added = HashMap<EventId, Vec<(Hash, u64)>>;
+
+impl Audit<'_> {
+    /// Compares the events that are left with the newest entries.
+    pub(super) async fn compare_strangers(&mut self) -> Result<(), Failure> {
+        if self.strangers.is_empty() {
+            return Ok(());
+        }
+        let (added, now) = match self.log {
+            Log::Service(_) => {
+                let Some(added) = self.read_added().await? else {
+                    return Ok(());
+                };
+                (added, self.options.effects.now())
+            }
+            // A bundle is as old as its newest event.
+            Log::Bundle(_) => (Added::new(), self.newest()),
+        };
+
+        let mut pending = 0;
+        let mut strangers: Vec<_> = self.strangers.drain().collect();
+        strangers.sort_unstable_by_key(|(id, _)| *id);
+        for (id, stranger) in strangers {
+            match added.get(&id) {
+                Some(entries) if entries.iter().any(|(leaf, _)| *leaf == stranger.leaf) => {}
+                Some(entries) => {
+                    for (_, index) in entries {
+                        self.found(&Finding::Changed { id, index: *index });
+                    }
+                }
+                None if distance(now, stranger.at) > self.options.delay => {
+                    self.found(&Finding::Unsealed { id });
+                }
+                None => pending += 1,
+            }
+        }
+        if pending > 0 {
+            self.found(&Finding::Pending { events: pending });
+        }
+        Ok(())
+    }
+
+    fn newest(&self) -> Timestamp {
+        let strangers = self.strangers.values().map(|stranger| stranger.at);
+        let sealed = (0..self.ledger.len()).map(|position| self.ledger.recorded(position));
+        strangers.chain(sealed).max().unwrap_or(Timestamp::EPOCH)
+    }
+
+    /// Reads the entries that were added. `None` if they are not those of a genuine checkpoint that
+    /// continues the first one.
+    async fn read_added(&mut self) -> Result<Option<Added>, Failure> {
+        let fresh = match SignedCheckpoint::of(self.log, &self.options.keys).await? {
+            Checked::Signed(fresh) => fresh,
+            Checked::Forged(reason) => {
+                self.found(&Finding::Forged { reason });
+                return Ok(None);
+            }
+            Checked::Absent => {
+                let kept = self.tree.size();
+                if kept == 0 {
+                    return Ok(Some(Added::new()));
+                }
+                self.found(&Finding::RolledBack { kept, size: 0 });
+                return Ok(None);
+            }
+        };
+        let first = self.outcome.checkpoint.clone();
+        if let Some(first) = &first
+            && self.contradicts(first, &fresh)?
+        {
+            return Ok(None);
+        }
+
+        let kept = self.tree.size();
+        let size = fresh.checkpoint.size;
+        // Without a first checkpoint nothing was kept, so that there is nothing to continue.
+        let mut file = match (&self.state, &first) {
+            (Some(state), Some(_)) => Some(state.appender(kept)?),
+            _ => None,
+        };
+        let mut added = Added::new();
+        let mut unreadable = None;
+        let missing = read_entries(self.log, &mut self.tree, size, |(index, bytes, leaf)| {
+            let entry = Entry::from_bytes(bytes).filter(|_| is_readable(bytes));
+            let Some(entry) = entry else {
+                unreadable.get_or_insert(index);
+                return Ok(());
+            };
+            added.entry(entry.id).or_default().push((leaf, index));
+            if let Some(file) = &mut file {
+                file.push(bytes)?;
+            }
+            Ok(())
+        })
+        .await?;
+        if let Some(bundle) = missing {
+            let part = Part::Bundle(bundle);
+            self.found(&Finding::Damaged { part });
+            return Ok(None);
+        }
+        if self.tree.root() != fresh.checkpoint.root {
+            self.explain(first.as_ref(), &fresh).await?;
+            return Ok(None);
+        }
+        if let Some(index) = unreadable {
+            return Err(Failure::Version(index));
+        }
+        if let (Some(state), Some(file)) = (&self.state, &mut file) {
+            file.sync()?;
+            state.keep(&fresh.note)?;
+        }
+        Ok(Some(added))
+    }
+
+    /// Reports why the new entries, behind those that were verified, do not have the new root.
+    async fn explain(
+        &mut self,
+        first: Option<&SignedCheckpoint>,
+        fresh: &SignedCheckpoint,
+    ) -> Result<(), Failure> {
+        if let Some(first) = first
+            && !proof::continues(self.log, &first.checkpoint, &fresh.checkpoint).await?
+        {
+            let finding = Finding::Forked {
+                kept: first.checkpoint.size,
+                size: fresh.checkpoint.size,
+            };
+            return self.contradiction(first, fresh, &finding);
+        }
+        let finding = damage(self.log, &self.tree).await?;
+        self.found(&finding);
+        Ok(())
+    }
+}
+
+/// How far two times are apart. A time in the future is no excuse.
+fn distance(a: Timestamp, b: Timestamp) -> std::time::Duration {
+    a.since(b).max(b.since(a))
+}

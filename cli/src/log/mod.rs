@@ -1,0 +1,111 @@
+//! How a log is read: over HTTP, or from a bundle on a disk.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`service`] | the routes of a running service |
+//! | [`http`] | requests that are repeated when they fail |
+//! | [`caller`] | how a deployed log knows who calls |
+//! | [`bundle`] | the folder that `audit-log export` writes |
+//! | [`event`] | an event as the service returns it |
+//! | [`proof`] | consistency proofs from the tiles of a log |
+//! | [`signed`] | checkpoints and the keys that sign them |
+//! | [`cosignature`] | the statement of somebody who checked a log |
+
+pub mod bundle;
+pub mod caller;
+pub mod cosignature;
+pub mod event;
+pub mod http;
+pub mod proof;
+pub mod service;
+pub mod signed;
+
+use std::path::PathBuf;
+
+use audit_log::tree::Tile;
+
+pub use bundle::Bundle;
+pub use caller::Caller;
+pub use event::RecordedEvent;
+pub use service::Service;
+pub use signed::{Checked, SignedCheckpoint};
+
+/// A log that can be read.
+#[derive(Debug)]
+pub enum Log {
+    /// A running service.
+    Service(Box<Service>),
+    /// A folder.
+    Bundle(Bundle),
+}
+
+/// A log that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// No response, however often it was asked.
+    #[error("{url} does not respond: {problem}")]
+    Unreachable {
+        /// The URL.
+        url: String,
+        /// The last problem.
+        problem: String,
+    },
+    /// A response that says no.
+    #[error("{url} responds with {status}: {message}")]
+    Refused {
+        /// The URL.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The beginning of the body.
+        message: String,
+    },
+    /// A response that this program cannot read.
+    #[error("the response of {url} is not what an audit log sends: {problem}")]
+    NotALog {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A URL that cannot be used.
+    #[error("{0:?} is not the URL of a log, such as http://127.0.0.1:5001")]
+    Url(String),
+    /// Credentials that cannot be used.
+    #[error("cannot sign requests: {0}")]
+    Credentials(String),
+    /// A file of a bundle.
+    #[error("cannot read {file}: {problem}", file = file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Log {
+    /// The newest checkpoint, as it is served. `None` if the log has none.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`], as for every read here.
+    pub async fn checkpoint(&self) -> Result<Option<String>, LogError> {
+        match self {
+            Log::Service(service) => service.checkpoint().await,
+            Log::Bundle(bundle) => bundle.checkpoint(),
+        }
+    }
+
+    /// The bytes of a tile. `None` if the log does not have it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, LogError> {
+        match self {
+            Log::Service(service) => service.tile(tile).await,
+            Log::Bundle(bundle) => bundle.tile(tile),
+        }
+    }
+}

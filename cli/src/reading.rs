@@ -1,0 +1,58 @@
+//! The options of every command that reads a log.
+
+use std::path::{Path, PathBuf};
+
+use audit_log::tree::VerifierKey;
+use audit_log_cli::log::{Bundle, Log, LogError, Service};
+
+/// The log to read.
+#[derive(clap::Args)]
+pub struct LogArguments {
+    /// The URL of the log, without /events. Requests over HTTPS are signed with the AWS credentials
+    /// of the environment, unless there is a token.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5001")]
+    log: String,
+    /// A token for the log.
+    #[arg(long, env = "AUDIT_LOG_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Read a folder that "audit-log export" wrote, instead of a service.
+    #[arg(long, value_name = "DIR", conflicts_with = "log")]
+    bundle: Option<PathBuf>,
+}
+
+impl LogArguments {
+    /// Opens the log.
+    pub async fn open(&self) -> Result<Log, LogError> {
+        if let Some(folder) = &self.bundle {
+            return Ok(Log::Bundle(Bundle::new(folder)));
+        }
+        let service = Service::at(&self.log, self.token.clone()).await?;
+        Ok(Log::Service(Box::new(service)))
+    }
+
+    /// Whether the log is a folder.
+    pub fn is_bundle(&self) -> bool {
+        self.bundle.is_some()
+    }
+}
+
+/// The keys that these texts are, or that the files of these names have.
+pub fn keys_of(texts: &[String]) -> Result<Vec<VerifierKey>, String> {
+    texts.iter().map(|text| key_of(text)).collect()
+}
+
+fn key_of(text: &str) -> Result<VerifierKey, String> {
+    if let Ok(key) = text.parse() {
+        return Ok(key);
+    }
+    let file = Path::new(text);
+    if !file.is_file() {
+        return Err(format!(
+            "{text:?} is neither a verifier key nor a file; \"audit-log vkey\" prints the key"
+        ));
+    }
+    let content =
+        std::fs::read_to_string(file).map_err(|error| format!("cannot read {text}: {error}"))?;
+    let key = content.trim().parse();
+    key.map_err(|error| format!("{text} does not have a key: {error}"))
+}
