@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use audit_log::effects::Effects;
+use audit_log_cli::log::http::without_tls;
 use futures_util::stream::{StreamExt, iter};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
@@ -57,7 +58,13 @@ const KINDS: [(&str, &str, u32); 10] = [
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> ExitCode {
-    let http = Client::new();
+    let http = match without_tls().build() {
+        Ok(http) => http,
+        Err(error) => {
+            eprintln!("audit-log: cannot set up the HTTP client: {error}.");
+            return ExitCode::from(crate::EXIT_USAGE);
+        }
+    };
     let events = format!("{}/events", arguments.url.trim_end_matches('/'));
     if let Err(error) = probe(&http, &events).await {
         eprintln!(

@@ -1,11 +1,14 @@
 //! The command `audit-log`: it parses the arguments and runs the command that they name.
 
 mod demo;
+mod export;
 mod reading;
 mod rebuild;
+mod seal;
 mod start;
 mod verify;
 mod vkey;
+mod witness;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -36,7 +39,10 @@ enum Command {
     Rebuild(rebuild::Arguments),
     Demo(demo::Arguments),
     Verify(verify::Arguments),
+    Export(export::Arguments),
+    Witness(witness::Arguments),
     Vkey(vkey::Arguments),
+    Seal(seal::Arguments),
 }
 
 #[tokio::main]
@@ -48,7 +54,10 @@ async fn main() -> ExitCode {
         Some(Command::Rebuild(arguments)) => rebuild::run(arguments).await,
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
         Some(Command::Verify(arguments)) => verify::run(arguments).await,
-        Some(Command::Vkey(arguments)) => vkey::run(arguments),
+        Some(Command::Export(arguments)) => export::run(arguments).await,
+        Some(Command::Witness(arguments)) => witness::run(arguments).await,
+        Some(Command::Vkey(arguments)) => vkey::run(arguments).await,
+        Some(Command::Seal(arguments)) => seal::run(arguments).await,
     }
 }
 

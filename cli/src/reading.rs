@@ -20,6 +20,18 @@ pub struct LogArguments {
     bundle: Option<PathBuf>,
 }
 
+/// A running log.
+#[derive(clap::Args)]
+pub struct ServiceArguments {
+    /// The URL of the log, without /events. Requests over HTTPS are signed with the AWS credentials
+    /// of the environment, unless there is a token.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5001")]
+    log: String,
+    /// A token for the log.
+    #[arg(long, env = "AUDIT_LOG_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
 impl LogArguments {
     /// Opens the log.
     pub async fn open(&self) -> Result<Log, LogError> {
@@ -27,12 +39,19 @@ impl LogArguments {
             return Ok(Log::Bundle(Bundle::new(folder)));
         }
         let service = Service::at(&self.log, self.token.clone()).await?;
-        Ok(Log::Service(Box::new(service)))
+        Ok(Log::from(service))
     }
 
     /// Whether the log is a folder.
     pub fn is_bundle(&self) -> bool {
         self.bundle.is_some()
+    }
+}
+
+impl ServiceArguments {
+    /// Opens the log.
+    pub async fn open(&self) -> Result<Service, LogError> {
+        Service::at(&self.log, self.token.clone()).await
     }
 }
 

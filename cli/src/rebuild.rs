@@ -1,7 +1,7 @@
 //! `audit-log rebuild`: compares the count index with the events table, and repairs it.
 
 mod lost_keys;
-mod tables;
+pub mod tables;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

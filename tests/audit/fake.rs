@@ -110,7 +110,7 @@ impl FakeLog {
 
     /// A reader of the log.
     pub async fn reader(&self) -> Log {
-        Log::Service(Box::new(Service::at(&self.url, None).await.unwrap()))
+        Log::from(Service::at(&self.url, None).await.unwrap())
     }
 }
 

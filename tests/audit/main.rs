@@ -6,9 +6,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod backfill;
+mod bundle;
 mod clean;
 mod fake;
+mod service;
 mod verdicts;
+mod witness;
 
 use std::path::Path;
 use std::time::Duration;

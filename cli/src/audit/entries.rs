@@ -64,7 +64,7 @@ pub async fn read_entries(
 }
 
 /// The entries of a bundle, each behind its length.
-fn split(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+pub fn split(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
         let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>()?;

@@ -68,7 +68,7 @@ impl Bundle {
         }
     }
 
-    /// A tile. A full tile holds each beginning of itself.
+    /// A tile.
     ///
     /// # Errors
     ///

@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use audit_log::effects::jitter;
 use flate2::read::GzDecoder;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Method, Request, StatusCode, Url};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Method, Request, StatusCode, Url};
 
 use super::{Caller, LogError};
 
 /// How often a request is sent at most.
 const MAX_ATTEMPTS: u32 = 7;
+/// How often a request is sent at most that makes the service fail. It may fail each time.
+const MAX_FAILURES: u32 = 3;
 /// The pause before the second attempt, at most. It doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A service that asks for a longer pause gets this one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a response may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a response may take. A function has up to a minute.
+const TIMEOUT: Duration = Duration::from_secs(90);
 /// A longer body is refused. Lambda's responses have 6 MB at most.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// How much of an error's body is shown.
@@ -42,19 +45,23 @@ pub struct Answer {
 }
 
 impl Http {
-    /// A client for the requests of this caller.
+    /// A client for the requests of this caller to the API at a URL.
     ///
     /// # Errors
     ///
-    /// A sentence, if the system has no usable certificates.
-    pub fn new(caller: Caller) -> Result<Http, LogError> {
-        let client = Client::builder()
+    /// [`LogError::Unreachable`], if the URL needs certificates and the system has none.
+    pub fn new(url: &Url, caller: Caller) -> Result<Http, LogError> {
+        let client = match url.scheme() {
+            "https" => Client::builder(),
+            _ => without_tls(),
+        };
+        let client = client
             .timeout(TIMEOUT)
             // A signature is for one host, and so is a token.
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(Policy::none())
             .build()
             .map_err(|error| LogError::Unreachable {
-                url: "HTTPS".to_owned(),
+                url: url.to_string(),
                 problem: chain(&error),
             })?;
         Ok(Http { client, caller })
@@ -90,7 +97,7 @@ impl Http {
             let mut request = Request::new(method.clone(), url.clone());
             // Compression saves transfer. On this machine there is none to save.
             if url.scheme() == "https" {
-                let gzip = reqwest::header::HeaderValue::from_static("gzip");
+                let gzip = HeaderValue::from_static("gzip");
                 request.headers_mut().insert(ACCEPT_ENCODING, gzip);
             }
             if !body.is_empty() {
@@ -98,7 +105,9 @@ impl Http {
             }
             self.caller.authorize(&mut request).await?;
             match self.answer(request).await {
-                Ok((answer, _)) if !can_be_repeated(answer.status) => return Ok(answer),
+                Ok((answer, _)) if !can_be_repeated(answer.status, attempt + 1) => {
+                    return Ok(answer);
+                }
                 Ok((answer, pause)) => {
                     problem = format!("{}: {}", answer.status, answer.message());
                     if let Some(pause) = pause {
@@ -168,9 +177,19 @@ impl Answer {
     }
 }
 
+/// A client for plain HTTP. It does not ask the system for certificates, because a system without
+/// any, as a small Docker image, would have no client at all.
+pub fn without_tls() -> ClientBuilder {
+    Client::builder().tls_certs_only([])
+}
+
 /// Too many requests, or a server that did not do its work.
-fn can_be_repeated(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+fn can_be_repeated(status: StatusCode, attempts: u32) -> bool {
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR => attempts < MAX_FAILURES,
+        StatusCode::TOO_MANY_REQUESTS => true,
+        _ => status.is_server_error(),
+    }
 }
 
 fn decompress(gzip: &[u8]) -> Result<Vec<u8>, String> {

@@ -7,6 +7,8 @@
 //! | [`caller`] | how a deployed log knows who calls |
 //! | [`bundle`] | the folder that `audit-log export` writes |
 //! | [`event`] | an event as the service returns it |
+//! | [`export`] | copies a log into a bundle |
+//! | [`witness`] | feeds a witness |
 //! | [`proof`] | consistency proofs from the tiles of a log |
 //! | [`signed`] | checkpoints and the keys that sign them |
 //! | [`cosignature`] | the statement of somebody who checked a log |
@@ -15,10 +17,12 @@ pub mod bundle;
 pub mod caller;
 pub mod cosignature;
 pub mod event;
+pub mod export;
 pub mod http;
 pub mod proof;
 pub mod service;
 pub mod signed;
+pub mod witness;
 
 use std::path::PathBuf;
 
@@ -82,6 +86,12 @@ pub enum LogError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl From<Service> for Log {
+    fn from(service: Service) -> Log {
+        Log::Service(Box::new(service))
+    }
 }
 
 impl Log {

@@ -14,6 +14,8 @@ use super::{Caller, LogError, RecordedEvent};
 const PER_PAGE: u16 = 1000;
 /// The code of an event that does not exist. Another 404 is another problem.
 const NOT_FOUND: &str = "not_found";
+/// The code of a service that fails on what its tables have.
+const INTERNAL_ERROR: &str = "internal_error";
 /// The code of a list that cannot be filtered by a field.
 const INVALID_PARAMETER: &str = "invalid_parameter";
 
@@ -84,10 +86,8 @@ impl Service {
             return Err(LogError::Url(url.to_owned()));
         }
         let caller = Caller::of(&base, token).await;
-        Ok(Service {
-            base,
-            http: Http::new(caller)?,
-        })
+        let http = Http::new(&base, caller)?;
+        Ok(Service { base, http })
     }
 
     /// `GET /log/checkpoint`.
@@ -116,6 +116,8 @@ impl Service {
         match answer.status {
             StatusCode::OK => Ok(Some(answer.body)),
             StatusCode::NOT_FOUND => Ok(None),
+            // The service says so of a tile that the checkpoint promises and its table lacks.
+            StatusCode::INTERNAL_SERVER_ERROR if code_of(&answer) == INTERNAL_ERROR => Ok(None),
             _ => Err(answer.refused(&url)),
         }
     }

@@ -59,7 +59,7 @@ impl Tables {
     }
 
     /// Starts an engine on a data folder.
-    async fn in_folder(data: &Path, template: &Path) -> Result<Tables, Failure> {
+    pub async fn in_folder(data: &Path, template: &Path) -> Result<Tables, Failure> {
         // No GSI is added to the log. The tables themselves say which filters it has.
         let none = (FILTERS.to_owned(), Filters::NONE.as_str().to_owned());
         let template = Template::read_with(template, &Parameters::from([none]))?;

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::log_key::LogKey;
 use super::template;
+use crate::log::http::without_tls;
 
 /// The header with which an endpoint marks the response of a function that failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
@@ -132,7 +133,7 @@ impl Function {
         // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         let url = format!("{endpoint}/2015-03-31/functions/{binary}/invocations");
         // The endpoint is on this machine, so a proxy in the environment is ignored.
-        let http = reqwest::Client::builder()
+        let http = without_tls()
             .no_proxy()
             .build()
             .map_err(|error| FunctionError::Client(error.to_string()))?;
