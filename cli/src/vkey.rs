@@ -24,7 +24,7 @@ pub struct Arguments {
     /// name the region and the credentials.
     #[arg(long, value_name = "KEY", requires = "origin", conflicts_with = "data")]
     key_id: Option<String>,
-    /// The name of the log that the key in KMS signs: the output LogOrigin of the stack.
+    /// The name of the log that the key in KMS signs: the first line of its checkpoint.
     #[arg(long, value_name = "NAME", requires = "key_id")]
     origin: Option<Origin>,
     /// Print the key of a cosigner of this name, such as example.org/auditor.

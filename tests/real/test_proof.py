@@ -32,9 +32,6 @@ MAX_BATCH = 100
 # The seconds that sealing, or one run of a tool, may take.
 PATIENCE = 60
 WITNESS = "witness.example"
-# The commands `audit-log export` and `audit-log witness` are not there yet, so what needs them is skipped.
-HAS_EXPORT = False
-needs_export = pytest.mark.skipif(not HAS_EXPORT, reason="audit-log export and witness are not there yet")
 # The bytes of an entry in a bundle, with its length.
 ENTRY = 51
 
@@ -218,11 +215,10 @@ def test_the_log_is_accepted_at_every_size(tools, folder, programs):
         assert accepted_by_sumdb(tools, log.log, log.vkey, *earlier)
         assert accepted_by_python(log.url, log.vkey)
 
-        if HAS_EXPORT:
-            bundle = log.export(parts / "bundle").as_uri()
-            assert accepted_by_fsck(tools, bundle, log.vkey, parts)
-            assert accepted_by_sumdb(tools, bundle, log.vkey, *earlier)
-            assert accepted_by_python(bundle, log.vkey)
+        bundle = log.export(parts / "bundle").as_uri()
+        assert accepted_by_fsck(tools, bundle, log.vkey, parts)
+        assert accepted_by_sumdb(tools, bundle, log.vkey, *earlier)
+        assert accepted_by_python(bundle, log.vkey)
 
         entries = list(verifier.entries(log.log, size))
         # The answer to a POST states the leaf hash already.
@@ -233,10 +229,9 @@ def test_the_log_is_accepted_at_every_size(tools, folder, programs):
 
         earlier = [parts / "checkpoint"]
         earlier[0].write_text(log.get("/log/checkpoint"))
-    if HAS_EXPORT:
-        # A log that has become smaller is refused by the owner of a later checkpoint.
-        smaller = (folder / "size-257" / "bundle").as_uri()
-        assert not accepted_by_sumdb(tools, smaller, log.vkey, *earlier)
+    # A log that has become smaller is refused by the owner of a later checkpoint.
+    smaller = (folder / "size-257" / "bundle").as_uri()
+    assert not accepted_by_sumdb(tools, smaller, log.vkey, *earlier)
 
     # The text of an event is the same in a list and by itself.
     for raw in list(verifier.raw_events(log.url))[::97]:
@@ -346,7 +341,6 @@ def refused_by(tools, folder, vkey, parts):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-@needs_export
 def test_a_changed_folder_is_refused(tools, exported, tmp_path, name):
     changed = shutil.copytree(exported.folder, tmp_path / "changed")
     path, change, refused = CHANGES[name]
@@ -357,7 +351,6 @@ def test_a_changed_folder_is_refused(tools, exported, tmp_path, name):
     assert refused_by(tools, changed, exported.vkey, tmp_path) == refused
 
 
-@needs_export
 def test_the_folder_is_refused_under_another_key(tools, exported, tmp_path):
     assert refused_by(tools, exported.folder, exported.vkey, tmp_path) == set()
     assert refused_by(tools, exported.folder, exported.other, tmp_path) == ALL
@@ -381,7 +374,6 @@ def changed_signature(lines):
 
 
 @pytest.mark.parametrize("change", [next_index, changed_hash, changed_signature])
-@needs_export
 def test_a_changed_proof_is_refused(tools, exported, tmp_path, change):
     entry, file = exported.proofs[0]
     lines = file.read_text().removesuffix("\n").split("\n")
@@ -390,7 +382,6 @@ def test_a_changed_proof_is_refused(tools, exported, tmp_path, change):
     assert not accepted_by_torchwood(tools, exported.vkey, [entry, changed])
 
 
-@needs_export
 def test_a_proof_is_refused_for_another_event_or_key(tools, exported):
     (first, file), (second, _) = exported.proofs
     assert accepted_by_torchwood(tools, exported.vkey, [first, file])
@@ -437,7 +428,6 @@ class Witness:
         return size
 
 
-@needs_export
 def test_a_witness_cosigns_the_log_and_refuses_a_fork(tools, tmp_path, programs, folder):
     log = Log(programs, folder / "witnessed")
     witness = Witness(tools, programs, folder, log)
