@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::event::Timestamp;
-use crate::limits::RESPONSE_RESERVE;
+use crate::limits::{DEFAULT_BATCH_TIME, RESPONSE_RESERVE};
 use crate::telemetry::{Metric, Metrics};
 
 type Clock = dyn Fn() -> Timestamp + Send + Sync;
@@ -96,6 +96,12 @@ impl Effects {
             return None;
         }
         Some(deadline.since(now).saturating_sub(RESPONSE_RESERVE))
+    }
+
+    /// The same for a function that handles a batch, which has no caller. Without a deadline, it has
+    /// [`DEFAULT_BATCH_TIME`].
+    pub fn batch_time_left(&self, deadline: Timestamp) -> Duration {
+        self.time_left(deadline).unwrap_or(DEFAULT_BATCH_TIME)
     }
 
     /// 64 random bits.

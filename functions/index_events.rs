@@ -1,17 +1,14 @@
 //! The stream of the events table: adds each new event to the count index.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
 use crate::count::{FacetNotes, Indexer};
 use crate::deps::Deps;
-use crate::dynamodb::Usage;
 use crate::effects::Effects;
 use crate::event::{EventId, Field, FieldValue, Timestamp};
-use crate::limits::{BACKFILL_RESERVE, BACKFILL_TIME, DEFAULT_BATCH_TIME, FACETS_TIME};
+use crate::limits::{BACKFILL_RESERVE, BACKFILL_TIME, FACETS_TIME};
 use crate::store::{EventKey, Partition};
-use crate::stream::{Batch, Record, Text};
+use crate::stream::{Batch, Record, Text, gauge_lag, log_batch};
 use crate::telemetry::Metric;
 
 pub use crate::stream::{BatchFailure, BatchResponse};
@@ -48,21 +45,9 @@ impl IndexEvents {
 
     /// Adds the events of a batch. `deadline` is when Lambda will stop the function.
     pub async fn handle(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
-        let started = self.effects.now();
         let records = batch.records.len();
-        let (response, usage) = Usage::of(self.index(batch, deadline)).await;
-        let failed_from = response.failures.first();
-        tracing::info!(
-            records,
-            failed_from = failed_from.map(|failure| failure.sequence_number.as_str()),
-            duration_ms = self.effects.now().since(started).as_secs_f64() * 1000.0,
-            dynamodb_calls = usage.calls,
-            dynamodb_rounds = usage.rounds,
-            dynamodb_read_units = usage.read.total(),
-            dynamodb_write_units = usage.written.total(),
-            "stream batch handled"
-        );
-        response
+        let handling = self.index(batch, deadline);
+        log_batch(&self.effects, "stream batch handled", records, handling).await
     }
 
     /// Adds the events of a batch to the count index, then continues the backfills.
@@ -80,7 +65,8 @@ impl IndexEvents {
         // Lambda would stop the function without a response. A redelivered batch is done sooner:
         // events that are in the count index already are only read.
         let adding = self.indexer.add(&events, self.effects.now());
-        let Ok(added) = tokio::time::timeout(self.time_left(deadline), adding).await else {
+        let Ok(added) = tokio::time::timeout(self.effects.batch_time_left(deadline), adding).await
+        else {
             return self
                 .redeliver_from(sequence_numbers.first(), "the time for this batch ran out");
         };
@@ -90,10 +76,7 @@ impl IndexEvents {
         }
 
         if let Some(oldest) = oldest {
-            let now = self.effects.now();
-            let lag_millis = now.millis() as f64 - oldest * 1000.0;
-            let metrics = self.effects.metrics();
-            metrics.gauge(now, Metric::IndexLag, lag_millis.max(0.0));
+            gauge_lag(&self.effects, Metric::IndexLag, oldest);
         }
         self.note_facets(&events, deadline).await;
         self.backfill(added.building, deadline).await;
@@ -104,7 +87,7 @@ impl IndexEvents {
     /// batch. The next batch with the same values notes them.
     async fn note_facets(&self, events: &[EventKey], deadline: Timestamp) {
         let noting = self.facets.note(self.facets.missing(events));
-        let time = self.time_left(deadline).min(FACETS_TIME);
+        let time = self.effects.batch_time_left(deadline).min(FACETS_TIME);
         let cause = match tokio::time::timeout(time, noting).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -117,22 +100,20 @@ impl IndexEvents {
     /// backfill that fails does not fail the batch. The next batch continues it.
     async fn backfill(&self, building: Vec<Partition>, deadline: Timestamp) {
         let now = self.effects.now();
-        let spare = self.time_left(deadline).saturating_sub(BACKFILL_RESERVE);
+        let spare = self
+            .effects
+            .batch_time_left(deadline)
+            .saturating_sub(BACKFILL_RESERVE);
         let until = now.saturating_add(BACKFILL_TIME.min(spare));
         let has_time = || self.effects.now() < until;
         let backfill = self.indexer.backfill(building, now, has_time);
-        let cause = match tokio::time::timeout(self.time_left(deadline), backfill).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the time for this batch ran out".to_owned(),
-        };
+        let cause =
+            match tokio::time::timeout(self.effects.batch_time_left(deadline), backfill).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "the time for this batch ran out".to_owned(),
+            };
         tracing::error!(cause, "a backfill stopped early");
-    }
-
-    fn time_left(&self, deadline: Timestamp) -> Duration {
-        self.effects
-            .time_left(deadline)
-            .unwrap_or(DEFAULT_BATCH_TIME)
     }
 
     /// Has a batch redelivered from the record with this sequence number on. A batch without events

@@ -4,22 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::config::retry::RetryConfig;
-use aws_sdk_kms::config::timeout::TimeoutConfig;
-use aws_sdk_kms::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_kms::config::{BehaviorVersion, Builder, Region};
 use aws_sdk_kms::error::DisplayErrorContext;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 use futures_util::future::BoxFuture;
 
 use crate::config::{Access, SealSettings, SettingsError};
-use crate::dynamodb::http_client;
-use crate::limits::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, FIRST_BACKOFF, OPERATION_TIMEOUT};
+use crate::dynamodb::{credentials, http_client, retries, timeouts};
 use crate::tree::note::{PUBLIC_KEY_BYTES, SIGNATURE_BYTES};
 use crate::tree::{Origin, SignError, Signer};
-
-/// The first attempt and three more, as for DynamoDB.
-const MAX_ATTEMPTS: u32 = 4;
 
 /// What the DER form of an Ed25519 public key has before the key itself (RFC 8410 §4).
 const DER_PREFIX: [u8; 12] = [
@@ -70,14 +64,7 @@ pub async fn signer_from_environment() -> Result<(Origin, Arc<dyn Signer>), KmsE
 /// Builds the client of a function on Lambda from the variables that Lambda sets: see [`Access`].
 fn client() -> Result<Client, SettingsError> {
     let access = Access::from_environment()?;
-    // No time of expiry: Lambda replaces this process before the credentials expire.
-    let credentials = Credentials::new(
-        access.key_id,
-        access.secret_key,
-        access.session_token,
-        None,
-        "Lambda",
-    );
+    let credentials = credentials(&access);
     let http = http_client(access.kms_endpoint.as_deref(), access.certificates)?;
     let mut config = Builder::new()
         .region(Region::new(access.region))
@@ -89,18 +76,10 @@ fn client() -> Result<Client, SettingsError> {
 
 /// Builds a client from a configuration, which has at least the region and the credentials.
 pub fn client_from(config: Builder) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build();
-    let retries = RetryConfig::standard()
-        .with_max_attempts(MAX_ATTEMPTS)
-        .with_initial_backoff(FIRST_BACKOFF);
     let config = config
         .behavior_version(BehaviorVersion::v2026_01_12())
-        .timeout_config(timeouts)
-        .retry_config(retries);
+        .timeout_config(timeouts())
+        .retry_config(retries());
     Client::from_conf(config.build())
 }
 

@@ -9,12 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::deps::Deps;
-use crate::dynamodb::Usage;
 use crate::effects::Effects;
 use crate::event::Timestamp;
-use crate::limits::DEFAULT_BATCH_TIME;
 use crate::store::{self, EventStore};
-use crate::stream::{Batch, Record};
+use crate::stream::{Batch, Record, gauge_lag, log_batch};
 use crate::telemetry::Metric;
 use crate::tree::seal::{Log, Outcome, Pending, SealError};
 use crate::tree::{Entry, Origin, Signer, TreeTable};
@@ -96,21 +94,9 @@ impl SealEvents {
 
     /// Seals the events of a batch. `deadline` is when Lambda will stop the function.
     pub async fn handle(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
-        let started = self.effects.now();
         let records = batch.records.len();
-        let (response, usage) = Usage::of(self.seal_batch(batch, deadline)).await;
-        let failed_from = response.failures.first();
-        tracing::info!(
-            records,
-            failed_from = failed_from.map(|failure| failure.sequence_number.as_str()),
-            duration_ms = self.effects.now().since(started).as_secs_f64() * 1000.0,
-            dynamodb_calls = usage.calls,
-            dynamodb_rounds = usage.rounds,
-            dynamodb_read_units = usage.read.total(),
-            dynamodb_write_units = usage.written.total(),
-            "stream batch sealed"
-        );
-        response
+        let handling = self.seal_batch(batch, deadline);
+        log_batch(&self.effects, "stream batch sealed", records, handling).await
     }
 
     async fn seal_batch(&self, batch: StreamBatch, deadline: Timestamp) -> BatchResponse {
@@ -126,10 +112,7 @@ impl SealEvents {
         // Lambda would stop the function without a response. What is in the log by then stays there.
         let mut pending = Pending::new(events.iter().map(|(_, entry)| *entry));
         let sealing = self.seal(&mut pending);
-        let time_left = self
-            .effects
-            .time_left(deadline)
-            .unwrap_or(DEFAULT_BATCH_TIME);
+        let time_left = self.effects.batch_time_left(deadline);
         let result = tokio::time::timeout(time_left, sealing).await;
         self.effects
             .count_many(Metric::EventsSealed, pending.added());
@@ -199,10 +182,7 @@ impl SealEvents {
             return;
         }
         if let Some(oldest) = oldest {
-            let now = self.effects.now();
-            let lag_millis = now.millis() as f64 - oldest * 1000.0;
-            let metrics = self.effects.metrics();
-            metrics.gauge(now, Metric::SealLag, lag_millis.max(0.0));
+            gauge_lag(&self.effects, Metric::SealLag, oldest);
         }
     }
 

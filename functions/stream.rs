@@ -1,7 +1,13 @@
 //! What Lambda delivers of a DynamoDB stream, and how a function answers.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-create-package.html>
 
+use std::future::Future;
+
 use serde::{Deserialize, Serialize};
+
+use crate::dynamodb::Usage;
+use crate::effects::Effects;
+use crate::telemetry::Metric;
 
 /// A batch of a stream, with the parts that are read. `I` is what is read of a new image.
 #[derive(Debug, Deserialize)]
@@ -110,4 +116,35 @@ impl BatchResponse {
             failures: failures.into_iter().collect(),
         }
     }
+}
+
+/// Handles a batch of this many records, and writes a log line with what that used.
+pub(crate) async fn log_batch(
+    effects: &Effects,
+    message: &'static str,
+    records: usize,
+    handling: impl Future<Output = BatchResponse>,
+) -> BatchResponse {
+    let started = effects.now();
+    let (response, usage) = Usage::of(handling).await;
+    let failed_from = response.failures.first();
+    tracing::info!(
+        records,
+        failed_from = failed_from.map(|failure| failure.sequence_number.as_str()),
+        duration_ms = effects.now().since(started).as_secs_f64() * 1000.0,
+        dynamodb_calls = usage.calls,
+        dynamodb_rounds = usage.rounds,
+        dynamodb_read_units = usage.read.total(),
+        dynamodb_write_units = usage.written.total(),
+        "{message}"
+    );
+    response
+}
+
+/// Reports how long the oldest change of a batch has waited: it was written at `oldest`, in seconds
+/// since 1970.
+pub(crate) fn gauge_lag(effects: &Effects, metric: Metric, oldest: f64) {
+    let now = effects.now();
+    let lag_millis = now.millis() as f64 - oldest * 1000.0;
+    effects.metrics().gauge(now, metric, lag_millis.max(0.0));
 }

@@ -8,13 +8,8 @@ use audit_log_cli::log::{Bundle, Log, LogError, Service};
 /// The log to read.
 #[derive(clap::Args)]
 pub struct LogArguments {
-    /// The URL of the log, without /events. Requests over HTTPS are signed with the AWS credentials
-    /// of the environment, unless there is a token.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5001")]
-    log: String,
-    /// A token for the log.
-    #[arg(long, env = "AUDIT_LOG_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    service: ServiceArguments,
     /// Read a folder that "audit-log export" wrote, instead of a service.
     #[arg(long, value_name = "DIR", conflicts_with = "log")]
     bundle: Option<PathBuf>,
@@ -38,8 +33,7 @@ impl LogArguments {
         if let Some(folder) = &self.bundle {
             return Ok(Log::Bundle(Bundle::new(folder)));
         }
-        let service = Service::at(&self.log, self.token.clone()).await?;
-        Ok(Log::from(service))
+        Ok(Log::from(self.service.open().await?))
     }
 
     /// Whether the log is a folder.

@@ -7,10 +7,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::CountsTable;
-use super::item::{Item, string};
+use super::item::string;
 use super::schema::{LANE, NODE};
 use crate::event::{Field, FieldValue};
-use crate::store::{Error, Partition};
+use crate::store::{Error, Item, Partition};
 
 /// The partition key of the list for one field. No scope's keys have this form.
 fn list_key(field: Field) -> AttributeValue {

@@ -12,10 +12,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{StreamExt, iter};
 
 use super::CountsTable;
-use super::item::{Item, string};
+use super::item::string;
 use super::schema::{LANE, NODE};
 use crate::event::{Field, FieldValue};
-use crate::store::{Error, EventKey};
+use crate::store::{Error, EventKey, Item};
 
 /// The fields whose values are kept, whether or not lists can be filtered by them.
 pub const FACET_FIELDS: [Field; 2] = [Field::EventType, Field::SrcService];

@@ -1,28 +1,26 @@
 //! The stored form of a node.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::schema::{BUILDING, NEXT, PACKED, READY, SINCE, STATE, VERSION};
 use super::trie::{Entry, Node, Prefix, State, Unpackable};
-use crate::store::Error;
+use crate::store::{Attributes, Error, Item};
 
-/// An item of the counts table.
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(super) const COUNTS: Attributes = Attributes::of("counts");
 
 /// Reads the entry at `prefix` from its item.
 pub(super) fn entry_of(prefix: Prefix, item: &Item) -> Result<Entry, Error> {
-    let node = Node::unpack(prefix, bytes(item, PACKED)?).map_err(|problem| match problem {
-        Unpackable::UnknownKind(kind) => Error::UnknownKind {
-            table: "counts",
-            kind,
-        },
-        Unpackable::Broken => corrupt(PACKED),
-    })?;
+    let node =
+        Node::unpack(prefix, COUNTS.bytes(item, PACKED)?).map_err(|problem| match problem {
+            Unpackable::UnknownKind(kind) => Error::UnknownKind {
+                table: "counts",
+                kind,
+            },
+            Unpackable::Broken => COUNTS.corrupt(PACKED),
+        })?;
     Ok(Entry {
-        version: integer(item, VERSION)?,
+        version: COUNTS.number(item, VERSION)?,
         node,
         state: state_of(item)?,
     })
@@ -33,10 +31,10 @@ fn state_of(item: &Item) -> Result<Option<State>, Error> {
         None => Ok(None),
         Some(READY) => Ok(Some(State::Ready)),
         Some(_) => {
-            let next = bytes(item, NEXT)?;
-            let next = next.try_into().map_err(|_| corrupt(NEXT))?;
+            let next = COUNTS.bytes(item, NEXT)?;
+            let next = next.try_into().map_err(|_| COUNTS.corrupt(NEXT))?;
             Ok(Some(State::Building {
-                since_millis: integer(item, SINCE)?,
+                since_millis: COUNTS.number(item, SINCE)?,
                 next: u128::from_be_bytes(next),
             }))
         }
@@ -72,26 +70,5 @@ pub(super) fn string<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
     match item.get(attribute) {
         Some(AttributeValue::S(text)) => Some(text),
         _ => None,
-    }
-}
-
-fn integer(item: &Item, attribute: &'static str) -> Result<u64, Error> {
-    match item.get(attribute) {
-        Some(AttributeValue::N(number)) => number.parse().map_err(|_| corrupt(attribute)),
-        _ => Err(corrupt(attribute)),
-    }
-}
-
-fn bytes<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a [u8], Error> {
-    match item.get(attribute) {
-        Some(AttributeValue::B(blob)) => Ok(blob.as_ref()),
-        _ => Err(corrupt(attribute)),
-    }
-}
-
-pub(super) fn corrupt(attribute: &'static str) -> Error {
-    Error::Corrupt {
-        table: "counts",
-        attribute,
     }
 }

@@ -5,11 +5,11 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
 };
 
-use super::item::{Item, corrupt, entry_of, item_of, number, string};
+use super::item::{COUNTS, entry_of, item_of, number, string};
 use super::schema::{LANE, NODE, VERSION};
 use super::trie::{Entry, LaneId, Prefix, Storage, Swap, Trie};
 use super::{CountsTable, lane_of};
-use crate::store::{Error, Partition, Scope};
+use crate::store::{Error, Item, Partition, Scope};
 
 /// The nodes of the tries of one scope.
 #[derive(Clone, Debug)]
@@ -173,6 +173,6 @@ impl Storage for ScopeNodes {
 }
 
 fn lane_in(item: &Item) -> Result<LaneId, Error> {
-    let digits = string(item, LANE).ok_or(corrupt(LANE))?;
-    LaneId::from_str_radix(digits, 16).map_err(|_| corrupt(LANE))
+    let digits = string(item, LANE).ok_or(COUNTS.corrupt(LANE))?;
+    LaneId::from_str_radix(digits, 16).map_err(|_| COUNTS.corrupt(LANE))
 }

@@ -4,11 +4,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use futures_util::stream::{StreamExt, iter};
 
-use super::item::{Item, entry_of};
+use super::item::entry_of;
 use super::schema::NODE;
 use super::trie::{Entry, Prefix};
 use crate::config::Settings;
-use crate::store::{Error, MAX_BATCH_KEYS, Partition, batch_get};
+use crate::store::{Error, Item, MAX_BATCH_KEYS, Partition, batch_get};
 
 /// How many batches of roots are read at a time: 1,600 roots. A batch of the stream has 1,000
 /// events.

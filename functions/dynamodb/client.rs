@@ -34,14 +34,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// [`SettingsError`], which names the variable.
 pub fn client() -> Result<Client, SettingsError> {
     let access = Access::from_environment()?;
-    // No time of expiry: Lambda replaces this process before the credentials expire.
-    let credentials = Credentials::new(
-        access.key_id,
-        access.secret_key,
-        access.session_token,
-        None,
-        "Lambda",
-    );
+    let credentials = credentials(&access);
     let http = http_client(access.endpoint.as_deref(), access.certificates)?;
     let mut config = Builder::new()
         .region(Region::new(access.region))
@@ -49,6 +42,18 @@ pub fn client() -> Result<Client, SettingsError> {
         .http_client(http);
     config.set_endpoint_url(access.endpoint);
     Ok(client_from(config))
+}
+
+/// The credentials of a function. They have no time of expiry, because Lambda replaces this process
+/// before they expire.
+pub(crate) fn credentials(access: &Access) -> Credentials {
+    Credentials::new(
+        &access.key_id,
+        &access.secret_key,
+        access.session_token.clone(),
+        None,
+        "Lambda",
+    )
 }
 
 /// The HTTP client for an endpoint. The default is the region's own endpoint.
@@ -126,21 +131,29 @@ async fn get_root(client: &Client) {
 
 /// Builds a client from a configuration, which has at least the region and the credentials.
 pub fn client_from(config: Builder) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build();
-    let retries = RetryConfig::standard()
-        .with_max_attempts(MAX_ATTEMPTS)
-        .with_initial_backoff(FIRST_BACKOFF);
     let config = config
         .behavior_version(BehaviorVersion::v2026_01_12())
-        .timeout_config(timeouts)
-        .retry_config(retries)
+        .timeout_config(timeouts())
+        .retry_config(retries())
         .interceptor(Meter)
         .interceptor(ChecksumInterceptor);
     Client::from_conf(config.build())
+}
+
+/// The timeouts of a call to AWS, which fit into a request.
+pub(crate) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// How a call to AWS is repeated.
+pub(crate) fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(MAX_ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
 }
 
 #[cfg(test)]

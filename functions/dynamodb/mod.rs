@@ -5,4 +5,5 @@ mod client;
 mod usage;
 
 pub use client::{client, client_from, connect, http_client};
+pub(crate) use client::{credentials, retries, timeouts};
 pub use usage::{Units, Usage};

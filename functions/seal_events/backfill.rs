@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::SealEvents;
 use crate::event::{EventId, Timestamp};
-use crate::limits::DEFAULT_BATCH_TIME;
 use crate::telemetry::Metric;
 use crate::tree::seal::{Outcome, Pending};
 
@@ -71,8 +70,7 @@ impl SealEvents {
             cause,
         };
         loop {
-            let time_left = self.effects.time_left(deadline);
-            let time_left = time_left.unwrap_or(DEFAULT_BATCH_TIME);
+            let time_left = self.effects.batch_time_left(deadline);
             let slice = tokio::time::timeout(time_left, self.backfill_slice(shard, after)).await;
             match slice {
                 Ok(Ok(None)) => return Ok(Backfilled { next: None }),

@@ -10,9 +10,10 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::attempts::Attempts;
+use super::attributes::Item;
 use super::idempotency::id_of_key;
 use super::schema::{ID, KEY};
-use super::stored::{Item, document_of, entry_of, item};
+use super::stored::{document_of, entry_of, item};
 use super::{Error, EventStore, Failure, KeyHash, Recorded};
 use crate::effects::jitter;
 use crate::event::{EventId, NewEvent, first_difference};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 
-use super::stored::Item;
+use super::attributes::Item;
 use super::{Error, Failure};
 use crate::effects::jitter;
 

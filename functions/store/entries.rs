@@ -1,16 +1,12 @@
 //! Reading events for the transparency log, which the stream did not deliver.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
+use super::attributes::Item;
 use super::query::{query, send};
-use super::schema::{EVENT, RECORDED_AT, RECORDED_BY, RECORDED_FROM};
-use super::stored::{Item, id_of};
+use super::schema::{RECORDED_AT, RECORDED_BY, RECORDED_FROM, SALT};
+use super::stored::{document_of, id_of, text};
 use super::{Error, EventStore, Partition};
 use crate::event::{EventId, IdRange, Order};
 use crate::tree::{Content, Entry};
-
-/// The salt of the event's commitment. Absent in events from before there was a log.
-const SALT: &str = "salt";
 
 /// The entries of some events of a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,24 +53,19 @@ impl EventStore {
 /// The entry of an event, from its item.
 fn entry(item: &Item) -> Result<Entry, Error> {
     let content = Content {
-        salt: text(item, SALT)?,
-        at: required(item, RECORDED_AT)?,
-        by: text(item, RECORDED_BY)?,
-        from: text(item, RECORDED_FROM)?,
-        document: required(item, EVENT)?,
+        salt: optional(item, SALT)?,
+        at: text(item, RECORDED_AT)?,
+        by: optional(item, RECORDED_BY)?,
+        from: optional(item, RECORDED_FROM)?,
+        document: document_of(item)?,
     };
     Ok(Entry::new(id_of(item)?, &content))
 }
 
-fn required<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
-    text(item, attribute)?.ok_or(Error::corrupt(attribute))
-}
-
 /// An attribute that may be absent, and is a string if it is not.
-fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<Option<&'a str>, Error> {
-    match item.get(attribute) {
-        None => Ok(None),
-        Some(AttributeValue::S(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::corrupt(attribute)),
+fn optional<'a>(item: &'a Item, attribute: &'static str) -> Result<Option<&'a str>, Error> {
+    if !item.contains_key(attribute) {
+        return Ok(None);
     }
+    text(item, attribute).map(Some)
 }

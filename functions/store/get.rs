@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
+use super::attributes::Item;
 use super::batch::batch_get;
 use super::schema::ID;
-use super::stored::{Item, id_of, key};
+use super::stored::{id_of, key};
 use super::{Error, EventStore, StoredEvent};
 use crate::event::EventId;
 

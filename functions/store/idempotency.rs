@@ -6,8 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest, Sha256};
 
+use super::attributes::Item;
 use super::schema::{ID, KEY};
-use super::stored::{Item, id_of, key};
+use super::stored::{id_of, key};
 use super::{Error, EventStore, MAX_BATCH_KEYS, batch_get};
 use crate::event::{EventId, IdempotencyKey};
 

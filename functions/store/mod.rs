@@ -6,6 +6,7 @@
 mod append;
 mod append_with_key;
 mod attempts;
+mod attributes;
 mod batch;
 mod entries;
 mod error;
@@ -28,6 +29,7 @@ use crate::event::{Filters, Shards};
 
 pub use append::Appended;
 pub use append_with_key::AppendedWithKey;
+pub(crate) use attributes::{Attributes, Item};
 pub(crate) use batch::{MAX_BATCH_KEYS, batch_get};
 pub use entries::EntriesSlice;
 pub use error::{Error, Failure};

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::attributes::Item;
 use super::batch::batch_get;
 use super::list::{FIRST_BATCH_KEYS, next_batch_keys};
-use super::stored::{Item, entry_of, id_of, key};
+use super::stored::{entry_of, id_of, key};
 use super::{Error, EventStore, StoredEvent};
 use crate::event::EventId;
 use crate::tree::Entry;

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
+use super::attributes::{Attributes, Item};
 use super::schema::{EVENT, ID, RECORDED_AT, RECORDED_BY, RECORDED_FROM, SALT, SHARD};
 use super::{Error, EventKey};
 use crate::event::{EventId, Field, FieldValue, NewEvent};
 use crate::tree::{Content, Entry, Salt};
 
-/// An item of a table.
-pub(super) type Item = HashMap<String, AttributeValue>;
+const EVENTS: Attributes = Attributes::of("events");
 
 /// The facts that the service itself records about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,9 +152,7 @@ fn content_of(item: &Item) -> Result<Content<'_>, Error> {
     })
 }
 
-fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
-    match item.get(attribute) {
-        Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(Error::corrupt(attribute)),
-    }
+/// A string, which each event has under this name.
+pub(super) fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
+    EVENTS.text(item, attribute)
 }

@@ -7,8 +7,9 @@ use std::marker::PhantomData;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use futures_util::future::try_join_all;
 
+use super::attributes::Item;
 use super::query::{ID_ONLY, query, read_units, send};
-use super::stored::{Item, id_of};
+use super::stored::id_of;
 use super::{Error, EventStore, Partition, Seen, StoredEvent};
 use crate::event::{EventId, IdRange, Order};
 

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use aws_smithy_types::base64;
-
-use super::hash::{HASH_BYTES, Hash};
+use super::hash::{HASH_BYTES, Hash, base64url};
 use crate::event::EventId;
 
 /// The length of an entry in bytes.
@@ -26,14 +24,9 @@ const ABSENT: [u8; 4] = [0xff; 4];
 pub struct Salt(String);
 
 impl Salt {
-    /// The salt with these random bytes: 22 characters of base64url without padding (RFC 4648 §5).
+    /// The salt with these random bytes: 22 characters of base64url.
     pub fn new(random: [u8; SALT_BYTES]) -> Salt {
-        let standard = base64::encode(random);
-        let text = standard
-            .trim_end_matches('=')
-            .replace('+', "-")
-            .replace('/', "_");
-        Salt(text)
+        Salt(base64url(&random))
     }
 
     /// The text.

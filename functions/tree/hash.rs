@@ -58,6 +58,15 @@ impl Hash {
     }
 }
 
+/// The text of some bytes in base64url without padding (RFC 4648 §5).
+pub(super) fn base64url(bytes: &[u8]) -> String {
+    let standard = base64::encode(bytes);
+    standard
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_")
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&base64::encode(self.0))

@@ -20,19 +20,16 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 
 use super::entry::{ENTRY_BYTES, Entry};
-use super::hash::Hash;
+use super::hash::{Hash, base64url};
 use super::schema::{AT, HASH, INDEX, NOTE, ORIGIN, PACKED, PART, SIZE};
 use super::tile::{TILE_WIDTH, TilePlace};
 use crate::config::Settings;
-use crate::store::{Error, MAX_BATCH_KEYS, batch_get};
+use crate::store::{Attributes, Error, Item, MAX_BATCH_KEYS, batch_get};
 
 const GENESIS: &str = "genesis";
 const HEAD: &str = "head";
 const CHECKPOINT: &str = "checkpoint";
-/// The name of the table in an error.
-const TABLE: &str = "tree";
-
-type Item = HashMap<String, AttributeValue>;
+const TREE: Attributes = Attributes::of("tree");
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -85,7 +82,7 @@ impl TreeTable {
     /// item is not what this module writes.
     pub async fn origin(&self) -> Result<Option<String>, Error> {
         let item = self.get(GENESIS).await?;
-        item.map(|item| text(&item, ORIGIN).map(str::to_owned))
+        item.map(|item| TREE.text(&item, ORIGIN).map(str::to_owned))
             .transpose()
     }
 
@@ -96,7 +93,7 @@ impl TreeTable {
     /// [`Error`].
     pub async fn head(&self) -> Result<u64, Error> {
         match self.get(HEAD).await? {
-            Some(item) => number(&item, SIZE),
+            Some(item) => TREE.number(&item, SIZE),
             None => Ok(0),
         }
     }
@@ -111,8 +108,8 @@ impl TreeTable {
             return Ok(None);
         };
         Ok(Some(Published {
-            size: number(&item, SIZE)?,
-            note: text(&item, NOTE)?.to_owned(),
+            size: TREE.number(&item, SIZE)?,
+            note: TREE.text(&item, NOTE)?.to_owned(),
         }))
     }
 
@@ -183,7 +180,7 @@ impl TreeTable {
         let items = self.query(&node_part(place), consistency).await?;
         let mut hashes = Vec::new();
         for item in &items {
-            if number(item, AT)? != hashes.len() as u64 {
+            if TREE.number(item, AT)? != hashes.len() as u64 {
                 break;
             }
             hashes.push(hash(item)?);
@@ -198,7 +195,7 @@ impl TreeTable {
     /// [`Error`].
     pub async fn leaf_index(&self, leaf: &Hash) -> Result<Option<u64>, Error> {
         let item = self.get(&leaf_part(leaf)).await?;
-        item.map(|item| number(&item, INDEX)).transpose()
+        item.map(|item| TREE.number(&item, INDEX)).transpose()
     }
 
     /// The indexes of those of these leaves that have one, strongly consistent.
@@ -218,8 +215,10 @@ impl TreeTable {
                 return Err(batch.throttled());
             }
             for item in &batch.found {
-                let leaf = parts.get(text(item, PART)?).ok_or(corrupt(PART))?;
-                indexes.insert(*leaf, number(item, INDEX)?);
+                let leaf = parts
+                    .get(TREE.text(item, PART)?)
+                    .ok_or(TREE.corrupt(PART))?;
+                indexes.insert(*leaf, TREE.number(item, INDEX)?);
             }
         }
         Ok(indexes)
@@ -393,8 +392,7 @@ fn bundle_part(bundle: u64) -> String {
 }
 
 fn leaf_part(leaf: &Hash) -> String {
-    let base64url = leaf.to_string().replace('+', "-").replace('/', "_");
-    format!("l/{}", base64url.trim_end_matches('='))
+    format!("l/{}", base64url(leaf.as_bytes()))
 }
 
 fn node_part(place: TilePlace) -> String {
@@ -402,42 +400,14 @@ fn node_part(place: TilePlace) -> String {
 }
 
 fn run_of(item: &Item) -> Result<Run, Error> {
-    let packed = bytes(item, PACKED)?;
+    let packed = TREE.bytes(item, PACKED)?;
     let entries: Option<Vec<Entry>> = packed.chunks(ENTRY_BYTES).map(Entry::from_bytes).collect();
     Ok(Run {
-        at: number(item, AT)?,
-        entries: entries.ok_or(corrupt(PACKED))?,
+        at: TREE.number(item, AT)?,
+        entries: entries.ok_or(TREE.corrupt(PACKED))?,
     })
 }
 
 fn hash(item: &Item) -> Result<Hash, Error> {
-    Hash::from_bytes(bytes(item, HASH)?).ok_or(corrupt(HASH))
-}
-
-fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
-    match item.get(attribute) {
-        Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(corrupt(attribute)),
-    }
-}
-
-fn number(item: &Item, attribute: &'static str) -> Result<u64, Error> {
-    match item.get(attribute) {
-        Some(AttributeValue::N(number)) => number.parse().map_err(|_| corrupt(attribute)),
-        _ => Err(corrupt(attribute)),
-    }
-}
-
-fn bytes<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a [u8], Error> {
-    match item.get(attribute) {
-        Some(AttributeValue::B(blob)) => Ok(blob.as_ref()),
-        _ => Err(corrupt(attribute)),
-    }
-}
-
-fn corrupt(attribute: &'static str) -> Error {
-    Error::Corrupt {
-        table: TABLE,
-        attribute,
-    }
+    Hash::from_bytes(TREE.bytes(item, HASH)?).ok_or(TREE.corrupt(HASH))
 }

@@ -31,14 +31,6 @@ async fn page(tables: &Tables, query: &str) -> Value {
     body(&feed(tables, query).await)
 }
 
-async fn filled(count: usize) -> (Tables, Vec<EventId>) {
-    let tables = Tables::start().await;
-    let events = events(count, Duration::from_secs(3600));
-    tables.write(&events).await;
-    let ids = events.iter().map(|event| event.id).collect();
-    (tables, ids)
-}
-
 fn key_of(id: EventId) -> [(String, AttributeValue); 2] {
     let shard = AttributeValue::S(format!("{:x}", id.shard()));
     let id = AttributeValue::S(id.to_string());
@@ -67,7 +59,7 @@ async fn set(tables: &Tables, id: EventId, name: &str, value: AttributeValue) {
 
 #[tokio::test]
 async fn a_log_without_entries_has_an_empty_feed() {
-    let (tables, _) = filled(3).await;
+    let (tables, _) = Tables::unsealed(3).await;
     let response = feed(&tables, "").await;
     assert_eq!(response.headers()[header::RETRY_AFTER], "10");
     assert_eq!(
@@ -78,7 +70,7 @@ async fn a_log_without_entries_has_an_empty_feed() {
 
 #[tokio::test]
 async fn a_page_has_the_events_that_follow_in_sealed_order() {
-    let (tables, mut order) = filled(600).await;
+    let (tables, mut order) = Tables::unsealed(600).await;
     order.reverse();
     order.swap(10, 400);
     let mut log = tables.log();
@@ -135,7 +127,7 @@ async fn an_event_of_the_feed_is_byte_for_byte_the_event() {
 
 #[tokio::test]
 async fn a_parameter_that_is_wrong_is_named() {
-    let (tables, ids) = filled(2).await;
+    let (tables, ids) = Tables::unsealed(2).await;
     tables.log().seal(ids).await;
     for (query, field, problem) in [
         ("after=-1", "after", "must be a whole number from 0 on"),
@@ -167,7 +159,7 @@ async fn a_parameter_that_is_wrong_is_named() {
 
 #[tokio::test]
 async fn a_feed_is_json_and_nothing_else() {
-    let (tables, ids) = filled(1).await;
+    let (tables, ids) = Tables::unsealed(1).await;
     tables.log().seal(ids).await;
     for (accept, status) in [
         ("application/json", 200),
@@ -185,7 +177,7 @@ async fn a_feed_is_json_and_nothing_else() {
 
 #[tokio::test]
 async fn an_event_that_is_gone_or_changed_is_named_not_hidden() {
-    let (tables, ids) = filled(8).await;
+    let (tables, ids) = Tables::unsealed(8).await;
     let mut log = tables.log();
     log.seal(ids.iter().copied()).await;
     let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -256,7 +248,7 @@ async fn a_page_that_is_too_large_is_shorter_and_goes_on() {
 
 #[tokio::test]
 async fn a_poll_without_news_costs_one_unit() {
-    let (tables, ids) = filled(300).await;
+    let (tables, ids) = Tables::unsealed(300).await;
     tables.log().seal(ids).await;
     let polled = usage(&feed(&tables, "after=300").await);
     let Usage {
@@ -270,7 +262,7 @@ async fn a_poll_without_news_costs_one_unit() {
 
 #[tokio::test]
 async fn a_page_costs_its_bundles_and_its_events() {
-    let (tables, ids) = filled(600).await;
+    let (tables, ids) = Tables::unsealed(600).await;
     tables.log().seal(ids).await;
     // The checkpoint; the bundles at 2 units each at most; an event of 800 bytes is a unit.
     for (query, calls, rounds, most) in [

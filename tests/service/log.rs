@@ -1,15 +1,13 @@
 //! GET /log/checkpoint and GET /log/{path+}: the transparency log as tlog-tiles defines it.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use audit_log::dynamodb::{Units, Usage};
-use audit_log::event::EventId;
 use audit_log::http::{Payload, invoke};
 use audit_log::list_events::ListEvents;
 use audit_log::tree::tile::{decode_entries, decode_hashes};
 use audit_log::tree::{Checkpoint, Entry, Hash, Note};
-use audit_log_testing::tables::{Log, entries as entries_of, events};
+use audit_log_testing::tables::{Log, entries as entries_of};
 use audit_log_testing::{Tables, checkpoint_request, payload_with, tile_request, usage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
@@ -18,20 +16,9 @@ use lambda_http::http::{Response, StatusCode};
 use lambda_http::{Body, Context, LambdaEvent, RequestExt};
 use serde_json::{Value, json};
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// Tables with this many events, and their ids.
-async fn filled(count: usize) -> (Tables, Vec<EventId>) {
-    let tables = Tables::start().await;
-    let events = events(count, HOUR);
-    tables.write(&events).await;
-    let ids = events.iter().map(|event| event.id).collect();
-    (tables, ids)
-}
-
 /// Tables with a log of this many entries.
 async fn sealed(count: usize) -> (Tables, Log) {
-    let (tables, ids) = filled(count).await;
+    let (tables, ids) = Tables::unsealed(count).await;
     let mut log = tables.log();
     log.seal(ids).await;
     (tables, log)
@@ -102,7 +89,7 @@ async fn a_checkpoint_is_a_note_that_the_log_signed() {
 
 #[tokio::test]
 async fn tiles_have_the_hashes_and_entries_of_the_log() {
-    let (tables, ids) = filled(600).await;
+    let (tables, ids) = Tables::unsealed(600).await;
     let mut log = tables.log();
     for size in [1, 2, 255, 256, 257, 600] {
         let new = ids[log.entries.len()..size].iter().copied();
@@ -167,7 +154,7 @@ async fn a_tile_may_be_kept_for_ever_by_who_read_it() {
 
 #[tokio::test]
 async fn a_tile_beyond_the_checkpoint_is_a_404_with_its_size() {
-    let (tables, ids) = filled(300).await;
+    let (tables, ids) = Tables::unsealed(300).await;
     let mut log = tables.log();
     let (sealed, later) = ids.split_at(257);
     log.seal(sealed.iter().copied()).await;

@@ -1,13 +1,11 @@
 //! GET /events/{id}/proof: a proof that others verify, of the event as it is now.
 
-use std::time::Duration;
-
 use audit_log::dynamodb::Usage;
 use audit_log::event::EventId;
 use audit_log::list_events::ListEvents;
 use audit_log::tree::merkle::root_by_inclusion;
 use audit_log::tree::{Checkpoint, Entry, Hash, Note, VerifierKey};
-use audit_log_testing::tables::{Log, entries, events};
+use audit_log_testing::tables::{Log, entries};
 use audit_log_testing::{Tables, proof_request, usage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
@@ -59,14 +57,6 @@ impl Proof {
     }
 }
 
-async fn filled(count: usize) -> (Tables, Vec<EventId>) {
-    let tables = Tables::start().await;
-    let events = events(count, Duration::from_secs(3600));
-    tables.write(&events).await;
-    let ids = events.iter().map(|event| event.id).collect();
-    (tables, ids)
-}
-
 async fn prove(tables: &Tables, id: impl ToString) -> Response<Body> {
     let function = ListEvents::new(tables.deps());
     function.handle(proof_request(id)).await
@@ -112,7 +102,7 @@ async fn check(tables: &Tables, log: &Log, index: usize) {
 
 #[tokio::test]
 async fn a_proof_holds_at_each_size_of_the_log() {
-    let (tables, ids) = filled(600).await;
+    let (tables, ids) = Tables::unsealed(600).await;
     let mut log = tables.log();
     for size in [1, 2, 255, 256, 257, 600] {
         let new = ids[log.entries.len()..size].iter().copied();
@@ -126,7 +116,7 @@ async fn a_proof_holds_at_each_size_of_the_log() {
 
 #[tokio::test]
 async fn a_proof_is_text_of_three_rounds_and_few_units() {
-    let (tables, ids) = filled(600).await;
+    let (tables, ids) = Tables::unsealed(600).await;
     let mut log = tables.log();
     log.seal(ids).await;
     let response = prove(&tables, log.entries[300].id).await;
@@ -148,7 +138,7 @@ async fn a_proof_is_text_of_three_rounds_and_few_units() {
 
 #[tokio::test]
 async fn an_event_that_does_not_exist_is_not_found() {
-    let (tables, ids) = filled(2).await;
+    let (tables, ids) = Tables::unsealed(2).await;
     let mut log = tables.log();
     log.seal(ids.iter().copied()).await;
     let other = EventId::from_bits(ids[0].to_bits() ^ 0x10).unwrap();
@@ -161,7 +151,7 @@ async fn an_event_that_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn an_event_that_no_checkpoint_has_is_not_sealed_yet() {
     let not_sealed = (404, "not_sealed".to_owned());
-    let (tables, ids) = filled(3).await;
+    let (tables, ids) = Tables::unsealed(3).await;
     let mut log = tables.log();
     // There is no log yet.
     let response = prove(&tables, ids[0]).await;
@@ -189,7 +179,7 @@ async fn an_event_that_was_changed_has_no_proof() {
         ("recorded_from", "203.0.113.9"),
         ("salt", "AAECAwQFBgcICQoLDA0ODw"),
     ];
-    let (tables, ids) = filled(changes.len()).await;
+    let (tables, ids) = Tables::unsealed(changes.len()).await;
     let mut log = tables.log();
     log.seal(ids).await;
     for (index, (name, value)) in changes.into_iter().enumerate() {
@@ -209,7 +199,7 @@ async fn an_event_that_was_changed_has_no_proof() {
 
 #[tokio::test]
 async fn an_event_with_a_salt_is_proved_with_it() {
-    let (tables, ids) = filled(2).await;
+    let (tables, ids) = Tables::unsealed(2).await;
     for (id, name, value) in [
         (ids[0], "salt", "AAECAwQFBgcICQoLDA0ODw"),
         (ids[0], "recorded_by", "arn:aws:iam::111122223333:user/é"),
@@ -225,7 +215,7 @@ async fn an_event_with_a_salt_is_proved_with_it() {
 
 #[tokio::test]
 async fn a_log_that_contradicts_itself_gives_no_proof() {
-    let (tables, ids) = filled(4).await;
+    let (tables, ids) = Tables::unsealed(4).await;
     let mut log = tables.log();
     log.seal(ids[..3].iter().copied()).await;
     let internal = (500, "internal_error".to_owned());

@@ -97,36 +97,9 @@ impl Aws {
         &self.region
     }
 
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
     async fn sign(&self, request: &mut Request) -> Result<(), LogError> {
-        let now = now();
-        let identity = self.credentials(now).await?.into();
-        let parameters = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(self.service)
-            .time(now)
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| failed(&error))?
-            .into();
-        let method = request.method().as_str();
-        let url = request.url().as_str();
-        let headers = request
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
-        let signable = SignableRequest::new(method, url, headers, SignableBody::Bytes(body))
-            .map_err(|error| failed(&error))?;
-        let signed = sign(signable, &parameters).map_err(|error| failed(&error))?;
-        let (signature, _) = signed.into_parts();
-        for (name, value) in signature.headers() {
-            let name = HeaderName::try_from(name).map_err(|error| failed(&error))?;
-            let value = HeaderValue::try_from(value).map_err(|error| failed(&error))?;
-            request.headers_mut().insert(name, value);
-        }
-        Ok(())
+        let credentials = self.credentials(now()).await?;
+        sign_as(&credentials, &self.region, self.service, request)
     }
 
     async fn credentials(&self, now: SystemTime) -> Result<Credentials, LogError> {
@@ -143,6 +116,47 @@ impl Aws {
         *held = Some(credentials.clone());
         Ok(credentials)
     }
+}
+
+/// Signs a request to a service of AWS.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
+///
+/// # Errors
+///
+/// [`LogError::Credentials`].
+pub fn sign_as(
+    credentials: &Credentials,
+    region: &str,
+    service: &str,
+    request: &mut Request,
+) -> Result<(), LogError> {
+    let identity = credentials.clone().into();
+    let parameters = SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(service)
+        .time(now())
+        .settings(SigningSettings::default())
+        .build()
+        .map_err(|error| failed(&error))?
+        .into();
+    let method = request.method().as_str();
+    let url = request.url().as_str();
+    let headers = request
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
+    let signable = SignableRequest::new(method, url, headers, SignableBody::Bytes(body))
+        .map_err(|error| failed(&error))?;
+    let signed = sign(signable, &parameters).map_err(|error| failed(&error))?;
+    let (signature, _) = signed.into_parts();
+    for (name, value) in signature.headers() {
+        let name = HeaderName::try_from(name).map_err(|error| failed(&error))?;
+        let value = HeaderValue::try_from(value).map_err(|error| failed(&error))?;
+        request.headers_mut().insert(name, value);
+    }
+    Ok(())
 }
 
 /// Without the token and the credentials.

@@ -1,10 +1,9 @@
 //! How a deployed log knows who calls.
 
+use audit_log_cli::log::caller::{API_GATEWAY, sign_as};
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Body, Request};
+use reqwest::Request;
+use reqwest::header::AUTHORIZATION;
 
 /// Who sends the requests.
 pub enum Caller {
@@ -43,7 +42,6 @@ impl Caller {
     }
 
     /// Adds to a request what proves who sends it.
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
     pub fn authorize(&self, request: &mut Request) {
         match self {
             Caller::Unknown => {}
@@ -54,7 +52,7 @@ impl Caller {
             Caller::Aws {
                 credentials,
                 region,
-            } => sign_as(credentials, region, request),
+            } => sign_as(credentials, region, API_GATEWAY, request).unwrap(),
         }
     }
 }
@@ -65,35 +63,4 @@ fn variable(name: &str) -> Option<String> {
         return None;
     }
     Some(value)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a signature has the time of the real clock"
-)]
-fn sign_as(credentials: &Credentials, region: &str, request: &mut Request) {
-    let identity = credentials.clone().into();
-    let parameters = SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("execute-api")
-        .time(std::time::SystemTime::now())
-        .settings(SigningSettings::default())
-        .build()
-        .unwrap()
-        .into();
-    let method = request.method().as_str();
-    let url = request.url().as_str();
-    let headers = request
-        .headers()
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
-    let signable = SignableRequest::new(method, url, headers, SignableBody::Bytes(body)).unwrap();
-    let (signature, _) = sign(signable, &parameters).unwrap().into_parts();
-    for (name, value) in signature.headers() {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        let value = HeaderValue::from_str(value).unwrap();
-        request.headers_mut().insert(name, value);
-    }
 }

@@ -24,6 +24,7 @@ pub const LAG: Duration = Duration::from_secs(7);
 /// The time over which the events of a quiet log are spread.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
 /// How long before a list a load began: longer than the live window reaches back.
 const LOAD: Duration = Duration::from_secs(30);
 /// All events of a load together have at most this many bytes.
@@ -42,6 +43,15 @@ impl Tables {
         tables.index(now).await;
         tables.promote(sample(&old), now).await;
         tables
+    }
+
+    /// This many events of one hour, of which none is sealed, and their ids.
+    pub async fn unsealed(count: usize) -> (Tables, Vec<EventId>) {
+        let tables = Tables::start().await;
+        let events = events(count, HOUR);
+        tables.write(&events).await;
+        let ids = events.iter().map(|event| event.id).collect();
+        (tables, ids)
     }
 
     /// A log in this many shards, with an event of user 1 a minute until a minute before `now`. The
