@@ -11,6 +11,7 @@ mod bundle;
 mod clean;
 mod fake;
 mod service;
+mod tables;
 mod verdicts;
 mod witness;
 

@@ -35,6 +35,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, WaiterError
 from samcli.commands._utils.template import get_template_data, move_template
 
+import verifier
 from conftest import (
     BUILD,
     CACHE,
@@ -173,6 +174,12 @@ class Cloud:
         return sum(batch["records"] for batch in batches if batch.get("failed_from") is None)
 
 
+def content(response):
+    if response.headers.get_content_type() == "application/json":
+        return json.load(response)
+    return response.read().decode()
+
+
 class Client:
     """Sends requests to the deployed API, signed if there are credentials."""
 
@@ -180,7 +187,7 @@ class Client:
         self.url, self.credentials = url, credentials
 
     def send(self, method, path, document=None, **headers):
-        """The status and the body of the response."""
+        """The status and the body of the response: what its JSON says, or its text."""
         body = None if document is None else json.dumps(document).encode()
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if body:
@@ -192,10 +199,10 @@ class Client:
         request = urllib.request.Request(request.url, body, dict(request.headers), method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-                return response.status, json.load(response)
+                return response.status, content(response)
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, json.load(error)
+                return error.code, content(error)
 
     def get(self, path):
         return self.send("GET", path)
@@ -249,6 +256,14 @@ def rebuild(cloud, tables, shards):
     return run(*command, "--shards", shards, env=environment, patience=60)
 
 
+def verifier_key(cloud, outputs):
+    """The key of the log, which KMS keeps."""
+    origin = outputs["LogUrl"].removeprefix("https://")
+    command = [build_local(), "vkey", "--key-id", outputs["LogKeyArn"], "--origin", origin]
+    environment = {**host_environment(), **cloud.root}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+
 @pytest.fixture
 def folder():
     with tempfile.TemporaryDirectory(prefix="audit-log-") as folder:
@@ -283,6 +298,7 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
     # A caller may do only what its policy allows.
     writer = Client(url, cloud.caller("writer", f"{arn}/*/POST/events"))
     reader = Client(url, cloud.caller("reader", f"{arn}/*/GET/events", f"{arn}/*/GET/events/*"))
+    auditor = Client(url, cloud.caller("auditor", f"{arn}/*/GET/events/*", f"{arn}/*/GET/log/*"))
     imposter = Client(url, writer.credentials | {"AWS_SECRET_ACCESS_KEY": "wrong"})
     for stranger in Client(url), imposter:
         assert stranger.get("/events")[0] == 403
@@ -315,6 +331,19 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
     # The count index has every event. The command would repair it, so it runs once, after index-events is done.
     until_indexed(cloud, resources["FunctionLogs"], events)
     assert rebuild(cloud, tables, shards=2) == 0
+
+    # seal-events has put every event into the transparency log, and KMS has signed it.
+    vkey = verifier_key(cloud, outputs)
+
+    def sealed():
+        status, checkpoint = auditor.get("/log/checkpoint")
+        assert status == 200, checkpoint
+        size, _ = verifier.open_checkpoint(checkpoint, vkey)
+        return size
+
+    until(lambda: sealed() == len(cloud.items(events)), "every event is in the transparency log")
+    status, proof = auditor.get(f"{path}/proof")
+    assert (status, proof.splitlines()[0]) == (200, "c2sp.org/tlog-proof@v1"), proof
 
     # An update keeps the API, the tables and their items.
     assert cloud.deploy(MemorySize=512, Shards=4) == outputs
