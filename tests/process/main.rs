@@ -9,6 +9,7 @@
 #[cfg(target_os = "linux")]
 mod load;
 mod recovery;
+mod sealing;
 
 use std::path::Path;
 use std::process::{Output, Stdio};

@@ -91,6 +91,11 @@ impl App {
             let response = self
                 .get(&format!("/events/feed?after={next}&per_page=1000"))
                 .await;
+            if response.status == 503 {
+                // A service under load asks its callers to come again.
+                tokio::time::sleep(POLL).await;
+                continue;
+            }
             assert_eq!(response.status, 200, "{response:?}");
             let page = response.json();
             for id in &crate::ids(&page) {
