@@ -30,6 +30,8 @@ RUN mkdir /data
 # below would need a client in the binary.
 FROM debian:bookworm-slim
 COPY --from=build /usr/local/bin/audit-log /usr/local/bin/audit-log
+# `audit-log verify` of a log on AWS needs them.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY template.yaml /usr/share/audit-log/template.yaml
 COPY --from=build --chown=10001:10001 /data /data
 # The user is a number, so that Kubernetes' runAsNonRoot can check it.

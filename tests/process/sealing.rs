@@ -46,7 +46,7 @@ async fn write(app: &App, writer: u64, ids: &UnboundedSender<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kill_9_amid_sealing_leaves_a_log_that_proves_itself() {
+async fn kill_9_during_sealing_leaves_a_log_that_proves_itself() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
     for _ in 0..KILLS {
