@@ -23,9 +23,9 @@ impl Image {
         let id = EventId::parse(&self.id?.text?)?;
         let document = self.event?.text?;
         let at = self.recorded_at?.text?;
-        // An attribute that is there must be a string.
-        let [salt, by, from] = [self.salt, self.recorded_by, self.recorded_from].map(optional);
-        let (salt, by, from) = (salt?, by?, from?);
+        // As a reader is shown it: what is not a string is absent.
+        let [salt, by, from] = [self.salt, self.recorded_by, self.recorded_from]
+            .map(|attribute| attribute.and_then(|value| value.text));
         let content = Content {
             salt: salt.as_deref(),
             at: &at,
@@ -34,13 +34,5 @@ impl Image {
             document: &document,
         };
         Some(Entry::new(id, &content))
-    }
-}
-
-/// An attribute that may be absent. `None` if it is not a string.
-fn optional(attribute: Option<Text>) -> Option<Option<String>> {
-    match attribute {
-        None => Some(None),
-        Some(text) => text.text.map(Some),
     }
 }

@@ -1,12 +1,10 @@
 //! Reading events for the transparency log, which the stream did not deliver.
 
-use super::attributes::Item;
 use super::query::{query, send};
-use super::schema::{RECORDED_AT, RECORDED_BY, RECORDED_FROM, SALT};
-use super::stored::{document_of, id_of, text};
+use super::stored::{entry_of, id_of};
 use super::{Error, EventStore, Partition};
 use crate::event::{EventId, IdRange, Order};
-use crate::tree::{Content, Entry};
+use crate::tree::Entry;
 
 /// The entries of some events of a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,31 +39,14 @@ impl EventStore {
         let output = send(query).await?;
         let next = output.last_evaluated_key.as_ref().map(id_of).transpose()?;
         let items = output.items();
-        let entries: Vec<Entry> = items.iter().filter_map(|item| entry(item).ok()).collect();
+        let entries: Vec<Entry> = items
+            .iter()
+            .filter_map(|item| entry_of(item).ok())
+            .collect();
         Ok(EntriesSlice {
             not_events: items.len() - entries.len(),
             entries,
             next,
         })
     }
-}
-
-/// The entry of an event, from its item.
-fn entry(item: &Item) -> Result<Entry, Error> {
-    let content = Content {
-        salt: optional(item, SALT)?,
-        at: text(item, RECORDED_AT)?,
-        by: optional(item, RECORDED_BY)?,
-        from: optional(item, RECORDED_FROM)?,
-        document: document_of(item)?,
-    };
-    Ok(Entry::new(id_of(item)?, &content))
-}
-
-/// An attribute that may be absent, and is a string if it is not.
-fn optional<'a>(item: &'a Item, attribute: &'static str) -> Result<Option<&'a str>, Error> {
-    if !item.contains_key(attribute) {
-        return Ok(None);
-    }
-    text(item, attribute).map(Some)
 }

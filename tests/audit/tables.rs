@@ -9,7 +9,7 @@ use audit_log::event::Timestamp;
 use audit_log_cli::audit::{Lists, Options};
 use audit_log_cli::log::{Log, Service};
 use audit_log_cli::serve::log_key::LogKey;
-use audit_log_testing::App;
+use audit_log_testing::{App, event};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::audit_log;
@@ -268,6 +268,39 @@ async fn a_tree_table_from_earlier_is_rolled_back_then_forked() {
          the log signed before"
     );
     assert_eq!(log.findings(Some(state.path())).await, [expected]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restore_lost_is_missing_and_its_repeat_is_new() {
+    let log = Attacked::start().await;
+    let report = async || {
+        let document = event("1", "2024-01-01T00:00:00Z");
+        log.app
+            .post_with(&[("idempotency-key", "k")], document)
+            .await
+    };
+    let id = report().await.id();
+    log.caught_up().await;
+    assert_eq!(log.sealed_ids().await[COUNT as usize], id);
+
+    // The tables of events and keys are restored to an earlier time. The log is not.
+    let lost = log.event(COUNT as usize).await;
+    log.delete(EVENTS, &lost).await;
+    let client = &log.app.service().client;
+    let keys = client.scan().table_name("KeysTable").send().await.unwrap();
+    for item in keys.items() {
+        let delete = client.delete_item().table_name("KeysTable");
+        let delete = delete.key("key", item["key"].clone());
+        delete.send().await.unwrap();
+    }
+    let repeated = report().await;
+    assert_eq!(repeated.status, 201);
+    log.caught_up().await;
+
+    // The repeat is an event of its own, because half of an ID is random.
+    assert_eq!(log.sealed_ids().await.last(), Some(&repeated.id()));
+    let expected = format!("missing: {id}, which was sealed as entry {COUNT}");
+    assert_eq!(log.findings(None).await, [expected]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
