@@ -12,5 +12,6 @@
 
 mod deadline;
 mod faults;
+mod sealing;
 #[cfg(target_os = "linux")]
 mod soak;
