@@ -56,6 +56,37 @@ pub fn complete(row: &[Hash]) -> Option<Hash> {
     row.first().copied()
 }
 
+/// A tree that grows leaf by leaf: the row of complete subtrees that it consists of.
+#[derive(Clone, Debug, Default)]
+pub struct Frontier(Vec<(u8, Hash)>);
+
+impl Frontier {
+    /// The tree of this size, from the hashes of its [`subtrees`].
+    pub fn new(size: u64, row: Vec<Hash>) -> Frontier {
+        let levels = subtrees(&(0..size))
+            .into_iter()
+            .map(|subtree| subtree.level);
+        Frontier(levels.zip(row).collect())
+    }
+
+    /// Adds a leaf behind the others. Two subtrees of one height become one.
+    pub fn push(&mut self, leaf: Hash) {
+        let mut level = 0;
+        let mut hash = leaf;
+        while let Some((_, left)) = self.0.pop_if(|(height, _)| *height == level) {
+            hash = Hash::node(&left, &hash);
+            level += 1;
+        }
+        self.0.push((level, hash));
+    }
+
+    /// The root.
+    pub fn root(&self) -> Hash {
+        let row: Vec<Hash> = self.0.iter().map(|(_, hash)| *hash).collect();
+        join(&row)
+    }
+}
+
 /// The ranges of leaves whose hashes prove that the leaf at `index` is in a tree of `size`, from the
 /// leaf upwards (RFC 6962 §2.1.1). There are none for a leaf that is not in the tree.
 pub fn inclusion_proof(index: u64, size: u64) -> Vec<Range<u64>> {
@@ -167,6 +198,26 @@ mod tests {
                 })
                 .collect();
             assert_eq!(join(&row), tree_hash(&leaves[..size as usize]), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_tree_that_grows_has_the_root_of_each_size() {
+        let leaves = leaves(70);
+        for old in 0..=70 {
+            let row = subtrees(&(0..old))
+                .iter()
+                .map(|subtree| {
+                    let first = subtree.index << subtree.level;
+                    over(&leaves, &(first..first + (1 << subtree.level)))
+                })
+                .collect();
+            let mut tree = Frontier::new(old, row);
+            for size in old..70 {
+                assert_eq!(tree.root(), tree_hash(&leaves[..size as usize]));
+                tree.push(leaves[size as usize]);
+            }
+            assert_eq!(tree.root(), tree_hash(&leaves));
         }
     }
 

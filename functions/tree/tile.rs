@@ -220,11 +220,15 @@ impl Tiles {
 
     /// The hash over a range of leaves, or `None` if a tile lacks a hash that it needs.
     pub fn hash(&self, leaves: &Range<u64>) -> Option<Hash> {
-        let row: Option<Vec<Hash>> = subtrees(leaves)
+        self.row(leaves).as_deref().map(join)
+    }
+
+    /// The hashes of the [`subtrees`] of a range of leaves, or `None` if a tile lacks one.
+    pub fn row(&self, leaves: &Range<u64>) -> Option<Vec<Hash>> {
+        subtrees(leaves)
             .iter()
             .map(|subtree| self.subtree(subtree))
-            .collect();
-        row.as_deref().map(join)
+            .collect()
     }
 
     /// The hashes over these ranges of leaves.

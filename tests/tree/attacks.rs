@@ -9,8 +9,10 @@ use audit_log::tree::table::Published;
 use audit_log::tree::{Checkpoint, Entry, Hash, Note};
 use audit_log_testing::tree::{Items, TestKey, TreeFaults, TreeMemory, entry};
 use audit_log_testing::trie::{Fault, count_turns};
+use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sha2::Sha256;
 
 use crate::checker::{Checker, Violation};
 use crate::racing::{Race, fill, filled, log, seeds, shards};
@@ -275,6 +277,51 @@ fn entries_that_have_not_the_signed_root_are_not_signed_again() {
         assert_eq!(added, 10);
         memory.look(|items| assert_eq!(items.checkpoint, before));
     }
+}
+
+#[test]
+fn a_hash_that_was_altered_is_never_signed() {
+    let memory = healthy(250);
+    let log = log();
+    let mut pending = Pending::new((250..260).map(entry));
+    let chain = count_turns(log.seal(&memory, &mut pending)).0.unwrap();
+    let genuine = memory.look(|items| items.nodes[&(1, 0)]);
+    memory.with(|items| items.nodes.insert((1, 0), Hash::leaf(b"other")));
+    let outcome = count_turns(log.publish(&memory, &chain)).0.unwrap();
+    let mut tree = MemoryBackedTree::<Sha256, Vec<u8>>::new();
+    (0..260).for_each(|number| tree.push(entry(number).to_bytes().to_vec()));
+    let Outcome::Signed(checkpoint) = outcome else {
+        panic!("{outcome:?}")
+    };
+    let root = tree.root();
+    assert_eq!(
+        checkpoint.root.as_bytes().as_slice(),
+        root.as_bytes().as_slice()
+    );
+
+    // The next sealer finds it, and signs again once it is put right.
+    let (outcome, _) = seal(&memory, &log, 260..270).unwrap();
+    assert_eq!(outcome, Outcome::Contradicted(Contradiction::Root));
+    memory.with(|items| items.nodes.insert((1, 0), genuine));
+    let (outcome, _) = seal(&memory, &log, 270..280).unwrap();
+    assert!(matches!(outcome, Outcome::Signed(_)));
+    check(&memory, 280);
+}
+
+#[test]
+fn after_a_long_time_without_a_signature_all_is_signed() {
+    let memory = healthy(300);
+    let signed = memory.look(|items| items.checkpoint.clone());
+    let count = 300 + MAX_WINDOW + 700;
+    let mut pending = Pending::new((300..count).map(entry));
+    let sealed = count_turns(log().seal(&memory, &mut pending)).0.unwrap();
+    assert_eq!(sealed.end(), count);
+    memory.look(|items| assert_eq!(items.checkpoint, signed));
+
+    let (outcome, _) = seal(&memory, &log(), count..count + 10).unwrap();
+    assert!(matches!(outcome, Outcome::Signed(checkpoint) if checkpoint.size == count + 10));
+    assert_eq!(memory.calls()["publish"], 2);
+    check(&memory, count + 10);
 }
 
 #[test]

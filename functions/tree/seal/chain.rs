@@ -45,6 +45,11 @@ impl Chain {
         }
     }
 
+    /// The index of the first entry that was read.
+    pub fn begin(&self) -> u64 {
+        self.first
+    }
+
     /// The number of entries of the log, as far as it was read.
     pub fn end(&self) -> u64 {
         self.first + self.entries.len() as u64

@@ -45,7 +45,9 @@ pub async fn put_items<S: Storage>(
                 1 => leaves_of(chain, index),
                 _ => tile(storage, level - 1, index, &below).await?,
             };
-            let hash = complete(&tile).ok_or(SealError::Incomplete { level, index })?;
+            let full = Some(&tile).filter(|tile| tile.len() as u64 == TILE_WIDTH);
+            let hash = full.and_then(|tile| complete(tile));
+            let hash = hash.ok_or(SealError::Incomplete { level, index })?;
             nodes.insert(index, hash);
         }
         let nodes_in_order: Vec<(&u64, &Hash)> = nodes.iter().collect();

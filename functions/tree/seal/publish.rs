@@ -1,10 +1,14 @@
 //! Checkpoints: a new one is signed only if it continues the newest one.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use super::chain::read_bundle;
-use super::{Chain, Log, SealError, Storage};
+use super::{Chain, Log, MAX_WINDOW, SealError, Storage};
+use crate::tree::merkle::Frontier;
 use crate::tree::table::Published;
-use crate::tree::tile::{TilePlace, Tiles, needed};
-use crate::tree::{Checkpoint, Entry, Hash, Note};
+use crate::tree::tile::{Tiles, needed};
+use crate::tree::{Checkpoint, Entry, Hash, Note, TILE_WIDTH};
 
 /// Why the log signs nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,37 +54,66 @@ impl Log {
     /// Signs and publishes a checkpoint of all entries up to the end of `chain`. Their items must
     /// be there.
     ///
+    /// The new root follows from the tree that was signed before, and from the entries behind it.
+    /// Hashes that somebody altered in the storage are compared with that signature, and never
+    /// signed.
+    ///
     /// # Errors
     ///
-    /// [`SealError::Sign`] if the key does not sign, or a failure of the storage.
+    /// [`SealError::Sign`] if the key does not sign, [`SealError::Broken`] if an entry is missing, or
+    /// a failure of the storage.
     pub async fn publish<S: Storage>(
         &self,
         storage: &S,
         chain: &Chain,
     ) -> Result<Outcome, SealError<S::Error>> {
-        let size = chain.end();
-        let newest = storage.checkpoint().await.map_err(SealError::Storage)?;
-        let old = match self.verify(newest.as_ref()) {
-            Ok(old) => old,
-            Err(contradiction) => return Ok(Outcome::Contradicted(contradiction)),
-        };
-        let old_size = old.as_ref().map_or(0, |old| old.size);
-        if old_size >= size {
-            return Ok(Outcome::Covered);
-        }
-        let roots = roots(storage, chain, old_size, size).await?;
-        let Some((old_root, root)) = roots else {
-            return Ok(Outcome::Contradicted(Contradiction::Root));
-        };
-        if old.is_some_and(|old| old.root != old_root) {
-            return Ok(Outcome::Contradicted(Contradiction::Root));
-        }
+        loop {
+            // 1. The tree of the newest checkpoint.
+            let newest = storage.checkpoint().await.map_err(SealError::Storage)?;
+            let old = match self.verify(newest.as_ref()) {
+                Ok(old) => old,
+                Err(contradiction) => return Ok(Outcome::Contradicted(contradiction)),
+            };
+            // Without a checkpoint, there is no signature to compare with.
+            let old_size = old.as_ref().map_or(chain.begin(), |old| old.size);
+            if old_size >= chain.end() {
+                return Ok(Outcome::Covered);
+            }
+            let Some(mut tree) = stored_tree(storage, chain, old_size).await? else {
+                return Ok(Outcome::Contradicted(Contradiction::Root));
+            };
+            if old.is_some_and(|old| old.root != tree.root()) {
+                return Ok(Outcome::Contradicted(Contradiction::Root));
+            }
 
-        let checkpoint = Checkpoint {
-            origin: self.origin.clone(),
-            size,
-            root,
-        };
+            // 2. The entries behind it. After a long time without a signature, some at a time.
+            let size = chain.end().min(old_size.saturating_add(MAX_WINDOW));
+            add(storage, chain, &mut tree, old_size..size).await?;
+
+            // 3. The signature.
+            let checkpoint = Checkpoint {
+                origin: self.origin.clone(),
+                size,
+                root: tree.root(),
+            };
+            let is_newest = self.sign(storage, &checkpoint).await?;
+            if size < chain.end() {
+                continue;
+            }
+            if !is_newest {
+                return Ok(Outcome::Covered);
+            }
+            return Ok(Outcome::Signed(checkpoint));
+        }
+    }
+
+    /// Signs and publishes a checkpoint. Returns whether it is the newest.
+    async fn sign<S: Storage>(
+        &self,
+        storage: &S,
+        checkpoint: &Checkpoint,
+    ) -> Result<bool, SealError<S::Error>> {
+        let size = checkpoint.size;
         let note = Note::sign(checkpoint.to_string(), &self.origin, &*self.signer).await?;
         let published = Published {
             size,
@@ -92,41 +125,65 @@ impl Log {
             .map_err(SealError::Storage)?;
         // A copy of this line proves later that the log was rewritten.
         tracing::info!(size, note = published.note, is_newest, "checkpoint");
-        if !is_newest {
-            return Ok(Outcome::Covered);
-        }
-        Ok(Outcome::Signed(checkpoint))
+        Ok(is_newest)
     }
 }
 
-/// The roots of the trees of both sizes, or `None` if an item that they need is not there.
-async fn roots<S: Storage>(
+/// The tree of this size, from the items of the storage. `None` if one of them is not there.
+async fn stored_tree<S: Storage>(
     storage: &S,
     chain: &Chain,
-    old_size: u64,
     size: u64,
-) -> Result<Option<(Hash, Hash)>, SealError<S::Error>> {
-    let (old, new) = (0..old_size, 0..size);
+) -> Result<Option<Frontier>, SealError<S::Error>> {
+    let all = 0..size;
     let mut tiles = Tiles::default();
-    for place in needed([&old, &new]) {
-        let hashes = read_tile(storage, chain, place).await?;
+    for place in needed([&all]) {
+        let hashes = match place.level {
+            0 => leaves(&bundle(storage, chain, place.index).await?),
+            _ => storage.nodes(place).await.map_err(SealError::Storage)?,
+        };
         tiles.insert(place, hashes);
     }
-    Ok(tiles.hash(&old).zip(tiles.hash(&new)))
+    let row = tiles.row(&all);
+    Ok(row.map(|row| Frontier::new(size, row)))
 }
 
-async fn read_tile<S: Storage>(
+/// Adds the entries of this range to a tree.
+async fn add<S: Storage>(
     storage: &S,
     chain: &Chain,
-    place: TilePlace,
-) -> Result<Vec<Hash>, SealError<S::Error>> {
-    if place.level > 0 {
-        return storage.nodes(place).await.map_err(SealError::Storage);
+    tree: &mut Frontier,
+    range: Range<u64>,
+) -> Result<(), SealError<S::Error>> {
+    let mut next = range.start;
+    while next < range.end {
+        let entries = bundle(storage, chain, next / TILE_WIDTH).await?;
+        let some = entries.iter().skip((next % TILE_WIDTH) as usize);
+        let before = next;
+        for entry in some.take((range.end - next) as usize) {
+            tree.push(entry.leaf());
+            next += 1;
+        }
+        if next == before {
+            return Err(SealError::Broken { index: next });
+        }
     }
-    let leaves = |entries: &[Entry]| entries.iter().map(Entry::leaf).collect();
-    if let Some(entries) = chain.bundle(place.index) {
-        return Ok(leaves(entries));
+    Ok(())
+}
+
+/// The entries of a bundle, as far as they are there.
+async fn bundle<'a, S: Storage>(
+    storage: &S,
+    chain: &'a Chain,
+    bundle: u64,
+) -> Result<Cow<'a, [Entry]>, SealError<S::Error>> {
+    if let Some(entries) = chain.bundle(bundle) {
+        return Ok(Cow::Borrowed(entries));
     }
-    let entries = read_bundle(storage, place.index, 0).await?;
-    Ok(leaves(&entries))
+    let entries = read_bundle(storage, bundle, 0).await?;
+    Ok(Cow::Owned(entries))
+}
+
+fn leaves(entries: &[Entry]) -> Vec<Hash> {
+    entries.iter().map(Entry::leaf).collect()
 }

@@ -65,8 +65,9 @@ impl App {
 
     /// How many events the test's stretch of time holds.
     pub async fn total(&self) -> u64 {
-        self.list("per_page=1").await.json()["total"]
-            .as_u64()
-            .unwrap()
+        let page = self.list("per_page=1").await.json();
+        // cargo prints it if the test fails.
+        println!("{page}");
+        page["total"].as_u64().unwrap()
     }
 }
