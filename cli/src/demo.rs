@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use audit_log::effects::Effects;
-use audit_log_cli::log::http::without_tls;
+use audit_log_client::without_tls;
 use futures_util::stream::{StreamExt, iter};
 use rand::RngExt;
 use rand::seq::IndexedRandom;

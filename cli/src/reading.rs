@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use audit_log::tree::VerifierKey;
-use audit_log_cli::log::{Bundle, Log, LogError, Service};
+use audit_log_cli::log::{Bundle, Log, Service};
+use audit_log_client::{self as client, Auth, Error};
 
 /// The log to read.
 #[derive(clap::Args)]
@@ -11,7 +12,8 @@ pub struct LogArguments {
     #[command(flatten)]
     service: ServiceArguments,
     /// Read a folder that "audit-log export" wrote, instead of a service.
-    #[arg(long, value_name = "DIR", conflicts_with = "log")]
+    // Without a conflict with --log: that one can be in the environment.
+    #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
 }
 
@@ -20,7 +22,12 @@ pub struct LogArguments {
 pub struct ServiceArguments {
     /// The URL of the log, without /events. Requests over HTTPS are signed with the AWS credentials
     /// of the environment, unless there is a token.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5001")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AUDIT_LOG_URL",
+        default_value = "http://127.0.0.1:5001"
+    )]
     log: String,
     /// A token for the log.
     #[arg(long, env = "AUDIT_LOG_TOKEN", hide_env_values = true)]
@@ -29,7 +36,7 @@ pub struct ServiceArguments {
 
 impl LogArguments {
     /// Opens the log.
-    pub async fn open(&self) -> Result<Log, LogError> {
+    pub async fn open(&self) -> Result<Log, Error> {
         if let Some(folder) = &self.bundle {
             return Ok(Log::Bundle(Bundle::new(folder)));
         }
@@ -43,9 +50,15 @@ impl LogArguments {
 }
 
 impl ServiceArguments {
-    /// Opens the log.
-    pub async fn open(&self) -> Result<Service, LogError> {
-        Service::at(&self.log, self.token.clone()).await
+    /// A client of the log.
+    pub async fn client(&self) -> Result<client::Log, Error> {
+        let auth = Auth::from_environment(&self.log, self.token.clone()).await;
+        client::Log::new(&self.log, auth)
+    }
+
+    /// The log as an audit reads it.
+    pub async fn open(&self) -> Result<Service, Error> {
+        Ok(Service::new(self.client().await?))
     }
 }
 

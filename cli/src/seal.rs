@@ -8,9 +8,8 @@ use std::time::Duration;
 use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::seal_events::{Backfill, SealEvents};
-use audit_log_cli::log::caller::{Aws, Caller};
-use audit_log_cli::log::http::Http;
 use audit_log_cli::serve::log_key::{LogKey, key_file};
+use audit_log_client::{Auth, Aws, Http};
 use reqwest::{StatusCode, Url};
 use serde_json::{Value, json};
 
@@ -109,7 +108,7 @@ async fn on_lambda(function: &str) -> Result<Sealer, Failure> {
     // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     let endpoint = endpoint.trim_end_matches('/');
     let url: Url = format!("{endpoint}/2015-03-31/functions/{function}/invocations").parse()?;
-    let http = Box::new(Http::new(&url, Caller::Aws(aws))?);
+    let http = Box::new(Http::new(&url, Auth::Aws(aws))?);
     Ok(Sealer::OnLambda { http, url })
 }
 
@@ -131,7 +130,8 @@ impl Sealer {
                 if answer.status != StatusCode::OK {
                     return Err(answer.refused(url).into());
                 }
-                next_of(&answer.body).ok_or_else(|| answer.message().into())
+                let next = next_of(&answer.body);
+                next.ok_or_else(|| answer.refusal(url).message.into())
             }
         }
     }

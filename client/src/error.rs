@@ -111,9 +111,9 @@ pub enum Code {
     Other(String),
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Body {
-    error: String,
+    error: Option<String>,
     code: Option<Code>,
     request_id: Option<String>,
     #[serde(default)]
@@ -174,24 +174,16 @@ impl Error {
 impl Refusal {
     /// What a body says about the status.
     pub(crate) fn of(url: &str, status: u16, body: &[u8]) -> Refusal {
-        let (url, text) = (url.to_owned(), String::from_utf8_lossy(body));
-        match serde_json::from_str::<Body>(&text) {
-            Ok(body) => Refusal {
-                url,
-                status,
-                code: body.code,
-                message: body.error,
-                request_id: body.request_id,
-                fields: body.fields,
-            },
-            Err(_) => Refusal {
-                url,
-                status,
-                code: None,
-                message: text.trim().chars().take(MAX_MESSAGE_CHARS).collect(),
-                request_id: None,
-                fields: Vec::new(),
-            },
+        let text = String::from_utf8_lossy(body);
+        let body: Body = serde_json::from_str(&text).unwrap_or_default();
+        let beginning = || text.trim().chars().take(MAX_MESSAGE_CHARS).collect();
+        Refusal {
+            url: url.to_owned(),
+            status,
+            code: body.code,
+            message: body.error.unwrap_or_else(beginning),
+            request_id: body.request_id,
+            fields: body.fields,
         }
     }
 }

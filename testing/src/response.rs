@@ -1,9 +1,7 @@
 //! A response of the API, read to its end.
 
-use std::io::Read;
-
-use flate2::read::GzDecoder;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use audit_log_client::{Auth, Http, Retry};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
 /// The type of a body that is not text.
@@ -25,39 +23,11 @@ pub struct Response {
 }
 
 impl Response {
-    /// Sends a request, and reads the response to it.
+    /// Sends a request once, and reads the response to it.
     pub async fn of(request: reqwest::RequestBuilder) -> Response {
-        Response::read(request.send().await.unwrap()).await
-    }
-
-    /// Reads a response to its end.
-    pub async fn read(response: reqwest::Response) -> Response {
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = response.bytes().await.unwrap();
-        let bytes = body.len();
-        let body = match headers.get(CONTENT_ENCODING) {
-            Some(coding) if coding == "gzip" => {
-                let mut decompressed = Vec::new();
-                let mut decoder = GzDecoder::new(&body[..]);
-                decoder.read_to_end(&mut decompressed).unwrap();
-                decompressed
-            }
-            Some(coding) => panic!("{coding:?} is not expected"),
-            None => body.to_vec(),
-        };
-        let is_text = headers.get(CONTENT_TYPE) != Some(&BYTES);
-        let text = match is_text {
-            true => String::from_utf8(body.clone()).unwrap(),
-            false => String::new(),
-        };
-        Response {
-            status,
-            headers,
-            body,
-            text,
-            bytes,
-        }
+        let request = request.build().unwrap();
+        let http = Http::new(request.url(), Auth::None).unwrap();
+        Response::from(http.send(request, Retry::NEVER).await.unwrap())
     }
 
     /// The body as JSON.
@@ -114,6 +84,24 @@ impl Response {
         let link = links.find(|link| link.ends_with(&wanted))?;
         let (target, _) = link.strip_prefix('<').unwrap().split_once('>').unwrap();
         Some(target.to_owned())
+    }
+}
+
+impl From<audit_log_client::Response> for Response {
+    fn from(response: audit_log_client::Response) -> Response {
+        let body = response.body;
+        let is_text = response.headers.get(CONTENT_TYPE) != Some(&BYTES);
+        let text = match is_text {
+            true => String::from_utf8(body.clone()).unwrap(),
+            false => String::new(),
+        };
+        Response {
+            status: response.status.as_u16(),
+            headers: response.headers,
+            body,
+            text,
+            bytes: response.sent_bytes,
+        }
     }
 }
 

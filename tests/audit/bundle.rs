@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use audit_log_cli::log::export::{ExportError, Exported, export};
-use audit_log_cli::log::{Bundle, Log, Service};
+use audit_log_cli::log::{Bundle, Log};
 use indicatif::ProgressBar;
 
 use crate::fake::{FakeLog, NOW};
 use crate::{audit_log, options};
 
 async fn copy(log: &FakeLog, folder: &Path) -> Result<Exported, ExportError> {
-    let service = Service::at(&log.url, None).await.unwrap();
+    let service = log.service();
     let keys = options(log).keys;
     export(service, folder, &keys, &ProgressBar::hidden()).await
 }

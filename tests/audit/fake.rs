@@ -9,6 +9,7 @@ use audit_log::tree::{Content, Entry, Hash, Note, Tile, TileKind, merkle};
 use audit_log_cli::log::service::List;
 use audit_log_cli::log::{Log, Service};
 use audit_log_cli::serve::log_key::LogKey;
+use audit_log_client::Auth;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, header};
 use axum::{Router, body::Body};
@@ -110,7 +111,12 @@ impl FakeLog {
 
     /// A reader of the log.
     pub async fn reader(&self) -> Log {
-        Log::from(Service::at(&self.url, None).await.unwrap())
+        Log::from(self.service())
+    }
+
+    /// The service of the log.
+    pub fn service(&self) -> Service {
+        Service::new(audit_log_client::Log::new(&self.url, Auth::None).unwrap())
     }
 }
 
@@ -284,14 +290,14 @@ impl Contents {
         if path == "/log/checkpoint" {
             return match &self.note {
                 Some(note) => (200, note.clone().into_bytes()),
-                None => (404, b"{}".to_vec()),
+                None => (404, br#"{"code":"not_sealed"}"#.to_vec()),
             };
         }
         if let Some(tile) = path.strip_prefix("/log/") {
             let tile = Tile::parse(tile).unwrap();
             return match self.tile(tile) {
                 Some(bytes) => (200, bytes),
-                None => (404, b"{}".to_vec()),
+                None => (404, br#"{"code":"not_found"}"#.to_vec()),
             };
         }
         if path == "/events" {

@@ -138,8 +138,8 @@ impl Audit<'_> {
         if !self.ledger.is_of(position, &event) {
             return Ok(Found::Another);
         }
-        let page = service.page(&List::All, before(event.id), 1).await?;
-        if page.recorded.first() == Some(&event) {
+        let listed = service.first(&List::All, before(event.id)).await?;
+        if listed.as_ref() == Some(&event) {
             return Ok(Found::Listed(Box::new(event)));
         }
         Ok(Found::Unlisted)

@@ -3,8 +3,6 @@
 //! | module | subject |
 //! |---|---|
 //! | [`service`] | the routes of a running service |
-//! | [`http`] | requests that are repeated when they fail |
-//! | [`caller`] | how a deployed log knows who calls |
 //! | [`bundle`] | the folder that `audit-log export` writes |
 //! | [`event`] | an event as the service returns it |
 //! | [`export`] | copies a log into a bundle |
@@ -14,11 +12,9 @@
 //! | [`cosignature`] | the statement of somebody who checked a log |
 
 pub mod bundle;
-pub mod caller;
 pub mod cosignature;
 pub mod event;
 pub mod export;
-pub mod http;
 pub mod proof;
 pub mod service;
 pub mod signed;
@@ -29,7 +25,6 @@ use std::path::PathBuf;
 use audit_log::tree::Tile;
 
 pub use bundle::Bundle;
-pub use caller::Caller;
 pub use event::RecordedEvent;
 pub use service::Service;
 pub use signed::{Checked, SignedCheckpoint};
@@ -46,38 +41,9 @@ pub enum Log {
 /// A log that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// No response, however often it was asked.
-    #[error("{url} does not respond: {problem}")]
-    Unreachable {
-        /// The URL.
-        url: String,
-        /// The last problem.
-        problem: String,
-    },
-    /// A response that says no.
-    #[error("{url} responds with {status}: {message}")]
-    Refused {
-        /// The URL.
-        url: String,
-        /// The status.
-        status: u16,
-        /// The beginning of the body.
-        message: String,
-    },
-    /// A response that this program cannot read.
-    #[error("the response of {url} is not what an audit log sends: {problem}")]
-    NotALog {
-        /// The URL.
-        url: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A URL that cannot be used.
-    #[error("{0:?} is not the URL of a log, such as http://127.0.0.1:5001")]
-    Url(String),
-    /// Credentials that cannot be used.
-    #[error("cannot sign requests: {0}")]
-    Credentials(String),
+    /// The service cannot be reached, or its response cannot be used.
+    #[error(transparent)]
+    Service(#[from] audit_log_client::Error),
     /// A file of a bundle.
     #[error("cannot read {file}: {problem}", file = file.display())]
     File {

@@ -2,11 +2,11 @@
 //! continues the last one that it has seen.
 
 use audit_log::tree::{Hash, Note, VerifierKey};
+use audit_log_client::{Auth, Error, Http, Response};
 use reqwest::{StatusCode, Url};
 
 use super::cosignature::CosignerKey;
-use super::http::{Answer, Http};
-use super::{Caller, Checked, Log, LogError, SignedCheckpoint, proof};
+use super::{Checked, Log, LogError, SignedCheckpoint, proof};
 
 /// The type of a response that says how far the witness is.
 const SIZE_TYPE: &str = "text/x.tlog.size";
@@ -81,12 +81,12 @@ impl Witness {
     ///
     /// # Errors
     ///
-    /// [`LogError::Url`].
-    pub fn at(prefix: &str, key: Option<CosignerKey>) -> Result<Witness, LogError> {
+    /// [`Error::Url`].
+    pub fn at(prefix: &str, key: Option<CosignerKey>) -> Result<Witness, Error> {
         let url: Url = format!("{}/add-checkpoint", prefix.trim_end_matches('/'))
             .parse()
-            .map_err(|_| LogError::Url(prefix.to_owned()))?;
-        let http = Http::new(&url, Caller::Unknown)?;
+            .map_err(|_| Error::Url(prefix.to_owned()))?;
+        let http = Http::new(&url, Auth::None)?;
         Ok(Witness { url, http, key })
     }
 
@@ -117,25 +117,35 @@ impl Witness {
             let answer = self
                 .http
                 .post(&self.url, body(seen, &proof, &signed))
-                .await?;
+                .await
+                .map_err(LogError::from)?;
             match answer.status {
                 StatusCode::OK => {
                     let note = self.cosigned(&signed, &answer)?;
                     return Ok(Cosigned::Note { size, note });
                 }
                 StatusCode::CONFLICT => {
-                    seen = size_of(&answer).ok_or_else(|| refused(&answer))?;
+                    seen = size_of(&answer).ok_or_else(|| self.refused(&answer))?;
                 }
                 StatusCode::UNPROCESSABLE_ENTITY => return Ok(Cosigned::Forked { seen, size }),
-                _ => return Err(refused(&answer)),
+                _ => return Err(self.refused(&answer)),
             }
         }
         Err(WitnessError::Busy)
     }
 
+    fn refused(&self, answer: &Response) -> WitnessError {
+        let refusal = answer.refusal(&self.url);
+        WitnessError::Refused(format!("{}: {}", answer.status, refusal.message))
+    }
+
     /// The note with the lines of the witness. Lines of other keys are left out, if its key is
     /// known.
-    fn cosigned(&self, signed: &SignedCheckpoint, answer: &Answer) -> Result<String, WitnessError> {
+    fn cosigned(
+        &self,
+        signed: &SignedCheckpoint,
+        answer: &Response,
+    ) -> Result<String, WitnessError> {
         let lines = std::str::from_utf8(&answer.body).map_err(|_| WitnessError::NotCosigned)?;
         let mut note = signed.note.clone();
         for line in lines.lines() {
@@ -159,14 +169,10 @@ fn body(seen: u64, proof: &[Hash], signed: &SignedCheckpoint) -> Vec<u8> {
     format!("old {seen}\n{proof}\n{}", signed.note).into_bytes()
 }
 
-fn size_of(answer: &Answer) -> Option<u64> {
-    if !answer.content_type.starts_with(SIZE_TYPE) {
+fn size_of(answer: &Response) -> Option<u64> {
+    if !answer.content_type().starts_with(SIZE_TYPE) {
         return None;
     }
     let text = std::str::from_utf8(&answer.body).ok()?;
     text.strip_suffix('\n')?.parse().ok()
-}
-
-fn refused(answer: &Answer) -> WitnessError {
-    WitnessError::Refused(format!("{}: {}", answer.status, answer.message()))
 }

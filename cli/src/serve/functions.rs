@@ -14,6 +14,7 @@ use audit_log::http::{self, MAX_LAMBDA_PAYLOAD_BYTES};
 use audit_log::index_events::IndexEvents;
 use audit_log::list_events::ListEvents;
 use audit_log::seal_events::SealEvents;
+use audit_log_client::without_tls;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use lambda_http::{Body, Context, LambdaEvent, Request, Response};
@@ -21,7 +22,6 @@ use uuid::Uuid;
 
 use super::log_key::LogKey;
 use super::template;
-use crate::log::http::without_tls;
 
 /// The header with which an endpoint marks the response of a function that failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";

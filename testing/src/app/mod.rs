@@ -1,30 +1,23 @@
 //! A log behind its HTTP API.
 
-mod caller;
 mod stretch;
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use audit_log::create_event::CreateEvent;
 use audit_log::deps::Deps;
 use audit_log::list_events::ListEvents;
 use audit_log_cli::{Options, Service};
+use audit_log_client::{API_GATEWAY, Auth, Aws, Log, Retry};
+use futures_util::TryStreamExt;
 use reqwest::{Body, Method, RequestBuilder};
 
 use crate::{Response, options, settings, storage};
-use caller::Caller;
-
-/// The time between two looks at the feed of a deployed log.
-const POLL: Duration = Duration::from_secs(2);
-/// The longest pause before a request is sent again that was one too many.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A log and a client of its API.
 pub struct App {
     url: String,
-    caller: Caller,
-    http: reqwest::Client,
+    log: Log,
     /// The first second of the stretch of time that belongs to one test.
     first_second: i64,
     /// The service that was started for this test.
@@ -47,26 +40,29 @@ impl App {
 
     /// A log that runs on this machine.
     pub fn at(url: &str) -> App {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        App::new(url, Caller::Unknown, http)
+        App::new(url, Auth::None)
     }
 
     /// The log at `AUDIT_LOG_URL`, or else a service of the test's own.
     pub async fn open() -> App {
         match std::env::var("AUDIT_LOG_URL") {
-            Ok(url) => App::new(&url, Caller::from_environment(), reqwest::Client::new()),
+            Ok(url) => App::new(&url, auth().await),
             Err(_) => App::start().await,
         }
     }
 
-    fn new(url: &str, caller: Caller, http: reqwest::Client) -> App {
+    fn new(url: &str, auth: Auth) -> App {
         App {
             url: url.trim_end_matches('/').to_owned(),
-            caller,
-            http,
+            log: Log::new(url, auth).unwrap(),
             first_second: stretch::draw(),
             service: None,
         }
+    }
+
+    /// The client of the log.
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// The URL of the API, without `/events`.
@@ -86,49 +82,26 @@ impl App {
             return service.sealed().await;
         }
         let mut waiting: HashSet<&str> = ids.iter().map(String::as_str).collect();
-        let mut next = 0;
+        let mut feed = self.log.follow(0);
         while !waiting.is_empty() {
-            let response = self
-                .get(&format!("/events/feed?after={next}&per_page=1000"))
-                .await;
-            if response.status == 503 {
-                // A service under load asks its callers to come again.
-                tokio::time::sleep(POLL).await;
-                continue;
-            }
-            assert_eq!(response.status, 200, "{response:?}");
-            let page = response.json();
-            for id in &crate::ids(&page) {
-                waiting.remove(id.as_str());
-            }
-            next = page["next"].as_u64().unwrap();
-            if response.header("retry-after").is_some() {
-                tokio::time::sleep(POLL).await;
-            }
+            let entry = feed.try_next().await.unwrap().unwrap();
+            waiting.remove(entry.id.as_str());
         }
     }
 
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url))
+        let url = format!("{}{path}", self.url);
+        self.log.http().request(method, url.parse().unwrap())
     }
 
     /// Sends a request as the caller that the log knows.
     ///
     /// A deployed API's rate is set for its callers, not for a burst of tests: a 429 is sent again.
     pub async fn send(&self, request: RequestBuilder) -> Response {
-        let mut request = request.build().unwrap();
-        self.caller.authorize(&mut request);
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let again = request.try_clone().unwrap();
-            let response = Response::read(self.http.execute(again).await.unwrap()).await;
-            if response.status != 429 || pause > PATIENCE {
-                return response;
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
+        let request = request.build().unwrap();
+        let response = self.log.http().send(request, Retry::THROTTLED).await;
+        Response::from(response.unwrap())
     }
 
     /// `POST /events` with a JSON document.
@@ -203,4 +176,18 @@ impl App {
         let deps = Deps::new(self.service().client.clone(), &settings(shards));
         ListEvents::new(deps)
     }
+}
+
+/// Who sends the requests to a deployed log. The emulator of AWS is reached over plain HTTP, and
+/// wants signatures even so.
+async fn auth() -> Auth {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(token) = variable("AUDIT_LOG_TOKEN") {
+        return Auth::Bearer(token);
+    }
+    if variable("AWS_ACCESS_KEY_ID").is_none() {
+        return Auth::None;
+    }
+    let aws = Aws::from_environment(API_GATEWAY, None).await;
+    aws.map_or(Auth::None, Auth::Aws)
 }

@@ -16,11 +16,9 @@ mod shippers;
 mod times;
 mod users;
 
+use audit_log_client::Document;
 use audit_log_testing::App;
 use serde_json::Value;
-
-/// The most events of a batch.
-const MAX_BATCH_EVENTS: usize = 100;
 
 /// The sentence and the problems by field of a document that is refused with this code.
 async fn refused(app: &App, document: impl Into<reqwest::Body>, code: &str) -> (String, Value) {
@@ -39,22 +37,13 @@ async fn problem(app: &App, document: String, field: &str) -> String {
     fields[0]["problem"].as_str().unwrap().to_owned()
 }
 
-/// Records documents in batches, and gives the IDs in the order sent.
+/// Records documents in batches, and gives the IDs in the order sent. A service that has no time for
+/// all is sent the others again.
 async fn record_all(app: &App, documents: &[String]) -> Vec<String> {
-    let mut ids = Vec::new();
-    for batch in documents.chunks(MAX_BATCH_EVENTS) {
-        let response = app.post(format!("[{}]", batch.join(","))).await;
-        assert_eq!(response.status, 200, "{response:?}");
-        let body = response.json();
-        assert_eq!(body["recorded"], batch.len(), "{body}");
-        let results = body["results"].as_array().unwrap();
-        ids.extend(
-            results
-                .iter()
-                .map(|result| result["id"].as_str().unwrap().to_owned()),
-        );
-    }
-    ids
+    let documents: Vec<Document> = documents.iter().map(Document::new).collect();
+    let results = app.log().report_batch(&documents).await;
+    let receipts = results.into_iter().map(|result| result.unwrap());
+    receipts.map(|receipt| receipt.id).collect()
 }
 
 /// The document of an event of this user, type and service. The user is JSON.
