@@ -196,6 +196,9 @@ impl Log {
         url.query_pairs_mut()
             .extend_pairs(filter.parameters())
             .append_pair("per_page", &per_page.to_string());
+        // A signature is over `%20`, and what a gateway makes of a plus sign is its own affair.
+        let query = url.query().map(|query| query.replace('+', "%20"));
+        url.set_query(query.as_deref());
         Ok(url)
     }
 }

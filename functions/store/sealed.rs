@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::value::RawValue;
+
 use super::attributes::Item;
 use super::batch::batch_get;
 use super::list::{FIRST_BATCH_KEYS, next_batch_keys};
@@ -107,8 +109,14 @@ fn sealed_event(entry: &Entry, item: Option<&Item>) -> SealedEvent {
     // An item that cannot be read is not what was sealed.
     let is_sealed = entry_of(item).is_ok_and(|found| found == *entry);
     let event = match StoredEvent::from_item(item) {
-        Ok(event) if is_sealed => Ok(event),
+        Ok(event) if is_sealed && is_json(&event.json) => Ok(event),
         _ => Err(Suspicion::Changed),
     };
     SealedEvent { id, event }
+}
+
+/// Whether a page with this text can be read. An item that somebody planted may have any text, and
+/// its entry then covers that text.
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
 }

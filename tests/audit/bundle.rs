@@ -98,10 +98,38 @@ async fn the_newest_events_of_an_old_copy_are_pending() {
     copy(&log, folder.path()).await.unwrap();
     let expected = "pending: 1 new event is not in the log yet";
     assert_eq!(findings(&log, folder.path()).await, [expected]);
+    // The copy took a long time.
     log.content().record_at(NOW);
     copy(&log, folder.path()).await.unwrap();
+    let expected = "pending: 2 new events are not in the log yet";
+    assert_eq!(findings(&log, folder.path()).await, [expected]);
+}
+
+#[tokio::test]
+async fn an_old_event_of_a_copy_that_is_not_sealed_is_unsealed() {
+    let log = FakeLog::with(10).await;
+    let newest = log.content().events.values().last().unwrap().at;
+    let id = log.content().record_at(newest - 601_000);
+    let folder = tempfile::tempdir().unwrap();
+    copy(&log, folder.path()).await.unwrap();
+    let expected = format!("unsealed: {id} was recorded, and the log lacks it");
+    assert_eq!(findings(&log, folder.path()).await, [expected]);
+}
+
+#[tokio::test]
+async fn a_second_text_of_an_event_in_a_copy_is_changed() {
+    let log = FakeLog::with(10).await;
+    let folder = tempfile::tempdir().unwrap();
+    copy(&log, folder.path()).await.unwrap();
+    let file = folder.path().join("events.json-seq");
+    let mut events = std::fs::read_to_string(&file).unwrap();
+    let altered = events.split('\u{1e}').nth(3).unwrap();
+    let altered = altered.replace("type-", "typo-");
+    events.push_str(&format!("\u{1e}{altered}"));
+    std::fs::write(&file, events).unwrap();
     let lines = findings(&log, folder.path()).await;
-    assert!(lines[0].starts_with("unsealed: "), "{lines:?}");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("changed: "), "{lines:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use audit_log::event::Timestamp;
 use audit_log_cli::audit::{Lists, Options};
 use audit_log_cli::log::{Log, Service};
 use audit_log_cli::serve::log_key::LogKey;
+use audit_log_client::Auth;
 use audit_log_testing::{App, event};
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -105,8 +106,10 @@ impl Attacked {
             pause: Duration::ZERO,
             effects: Effects::system().with_clock(later),
         };
-        let log = Log::from(Service::at(self.app.url(), None).await.unwrap());
-        audit_log(&log, &options).await.1
+        let client = audit_log_client::Log::new(self.app.url(), Auth::None).unwrap();
+        audit_log(&Log::from(Service::new(client)), &options)
+            .await
+            .1
     }
 }
 
@@ -163,7 +166,7 @@ async fn an_event_deleted_from_the_table_is_missing() {
     log.delete(EVENTS, &event).await;
     log.caught_up().await;
     let expected = format!("missing: {id}, which was sealed as entry 5");
-    assert_eq!(log.findings(None).await, [expected.clone()]);
+    assert_eq!(log.findings(None).await, std::slice::from_ref(&expected));
 
     // Without the places of the leaves, the entries still tell.
     for leaf in log.tree_items("l/").await {
@@ -187,6 +190,72 @@ async fn an_event_put_again_under_its_id_is_re_recorded() {
         format!("changed: {id} is not what was sealed as entry 5"),
     ];
     assert_eq!(log.findings(None).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_event_hides_no_other_fault() {
+    let breaks: [fn(&mut Item); 3] = [
+        |event| drop(event.insert("event".to_owned(), text("{"))),
+        |event| drop(event.remove("recorded_at")),
+        |event| drop(event.remove("event")),
+    ];
+    for damage in breaks {
+        let log = Attacked::start().await;
+        let mut edited = log.event(3).await;
+        edited.insert("recorded_from".to_owned(), text("192.0.2.1"));
+        let mut broken = log.event(5).await;
+        damage(&mut broken);
+        let mut expected = [(3, &edited), (5, &broken)].map(|(index, event)| {
+            let id = event["id"].as_s().unwrap();
+            format!("changed: {id} is not what was sealed as entry {index}")
+        });
+        log.put(EVENTS, edited).await;
+        log.put(EVENTS, broken).await;
+        log.caught_up().await;
+        let mut lines = log.findings(None).await;
+        lines.sort();
+        expected.sort();
+        assert_eq!(lines, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_planted_under_another_shard_is_found() {
+    let log = Attacked::start().await;
+    let mut planted = log.event(5).await;
+    let shard = planted["shard"].as_s().unwrap();
+    let other = if shard == "0" { "1" } else { "0" };
+    planted.insert("shard".to_owned(), text(other));
+    planted.remove("event");
+    log.put(EVENTS, planted).await;
+    log.caught_up().await;
+    let lines = log.findings(None).await;
+    assert!(!lines.is_empty());
+    for line in lines {
+        // Which of the two a list shows depends on the shards.
+        let verdicts = ["miscounted: ", "omitted from everyone's list: "];
+        let is_right = verdicts.iter().any(|verdict| line.starts_with(verdict));
+        assert!(is_right, "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_cannot_be_asked_for_stops_no_audit() {
+    let log = Attacked::start().await;
+    let mut event = log.event(5).await;
+    let id = event["id"].as_s().unwrap();
+    let planted = format!("{}0{}", &id[..34], &id[35..]);
+    event.insert("id".to_owned(), text(&planted));
+    let document = event["event"].as_s().unwrap();
+    let (_, rest) = document.split_once(',').unwrap();
+    event.insert(
+        "event".to_owned(),
+        text(&format!(r#"{{"user_id":"",{rest}"#)),
+    );
+    event.remove("user_id");
+    log.put(EVENTS, event).await;
+    log.caught_up().await;
+    assert_eq!(log.findings(None).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! Steps 3 and 4: each event is in the log, and each entry has its event.
 
-use audit_log::event::{EventId, Timestamp};
-use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use audit_log::event::EventId;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter, try_unfold};
 
 use super::finding::Finding;
 use super::ledger::{Claim, EntryState};
+use super::walk::{Walk, before, first_id, readable};
 use super::{Audit, Failure};
 use crate::log::service::{List, Service, Total};
 use crate::log::{Bundle, Log, LogError, RecordedEvent};
@@ -25,6 +26,15 @@ struct Walked {
     events: u64,
     /// Those that are in the log.
     sealed: u64,
+    /// Those that the service cannot show.
+    skipped: u64,
+}
+
+/// A step through everyone's list.
+enum Step {
+    Events(Vec<RecordedEvent>),
+    /// The service cannot show what follows.
+    Stuck(Walk),
 }
 
 /// What the service says about an entry that no listed event has claimed.
@@ -40,7 +50,7 @@ impl Audit<'_> {
     pub(super) async fn compare_events(&mut self) -> Result<(), Failure> {
         match self.log {
             Log::Service(service) => {
-                let total = service.total(&List::All).await?;
+                let total = readable(service.total(&List::All).await)?.flatten();
                 let walked = self.walk(service).await?;
                 self.look_up_unclaimed(service).await?;
                 if let Some(total) = total {
@@ -64,20 +74,59 @@ impl Audit<'_> {
         let starts = std::iter::once(first_id()).chain(ends.iter().copied());
         let lasts = ends.iter().copied().map(Some).chain([None]);
         let parts: Vec<_> = starts.zip(lasts).collect();
-        let all = List::All;
-        let mut pages = iter(parts)
-            .map(|(after, last)| Box::pin(service.pages(&all, after, last)))
+        let mut steps = iter(parts)
+            .map(|(after, last)| steps(service, Walk::new(List::All, after, last)))
             .flatten_unordered(PARTS_AT_ONCE);
-        while let Some(page) = pages.try_next().await? {
-            self.bar.inc(page.recorded.len() as u64);
-            for event in &page.recorded {
-                walked.events += 1;
-                walked.sealed += u64::from(self.compare(event));
+        let mut stuck = Vec::new();
+        while let Some(step) = steps.try_next().await? {
+            match step {
+                Step::Events(events) => self.compare_all(&events, &mut walked),
+                Step::Stuck(walk) => stuck.push(walk),
             }
+        }
+        for walk in stuck {
+            self.walk_on(service, walk, &mut walked).await?;
         }
         self.outcome.events = walked.events;
         self.outcome.lists += 1;
         Ok(walked)
+    }
+
+    /// Reads a part of everyone's list on that has events which the service cannot show.
+    async fn walk_on(
+        &mut self,
+        service: &Service,
+        mut walk: Walk,
+        walked: &mut Walked,
+    ) -> Result<(), Failure> {
+        loop {
+            match readable(walk.next(service).await)? {
+                Some(Some(events)) => self.compare_all(&events, walked),
+                Some(None) => {
+                    walked.skipped += walk.skipped();
+                    return Ok(());
+                }
+                None => {
+                    let entry = self.ledger.first_after(walk.after());
+                    walk.step_over(entry);
+                    if !walk.is_done() {
+                        continue;
+                    }
+                }
+            }
+            if let Some(after) = walk.take_passed() {
+                let list = List::All;
+                self.found(&Finding::Unreadable { list, after });
+            }
+        }
+    }
+
+    fn compare_all(&mut self, events: &[RecordedEvent], walked: &mut Walked) {
+        self.bar.inc(events.len() as u64);
+        for event in events {
+            walked.events += 1;
+            walked.sealed += u64::from(self.compare(event));
+        }
     }
 
     /// Compares an event with the entries, and returns whether it is one of them.
@@ -112,7 +161,7 @@ impl Audit<'_> {
                 .collect();
             let mut answers = iter(ids)
                 .map(|(position, id)| async move {
-                    Ok::<_, LogError>((position, service.event(id).await?))
+                    Ok::<_, LogError>((position, readable(service.event(id).await)?))
                 })
                 .buffer_unordered(EVENTS_AT_ONCE);
             while let Some((position, event)) = answers.try_next().await? {
@@ -130,16 +179,20 @@ impl Audit<'_> {
         &self,
         service: &Service,
         position: usize,
-        event: Option<RecordedEvent>,
+        event: Option<Option<RecordedEvent>>,
     ) -> Result<Found, Failure> {
+        let Some(event) = event else {
+            // What the service cannot show was not sealed like this.
+            return Ok(Found::Another);
+        };
         let Some(event) = event else {
             return Ok(Found::Nothing);
         };
         if !self.ledger.is_of(position, &event) {
             return Ok(Found::Another);
         }
-        let listed = service.first(&List::All, before(event.id)).await?;
-        if listed.as_ref() == Some(&event) {
+        let page = readable(service.page(&List::All, before(event.id), 1).await)?;
+        if page.is_some_and(|page| page.recorded.first() == Some(&event)) {
             return Ok(Found::Listed(Box::new(event)));
         }
         Ok(Found::Unlisted)
@@ -183,14 +236,14 @@ impl Audit<'_> {
         // The count index never forgets an event that was deleted.
         let unseen = in_state(EntryState::Omitted) + in_state(EntryState::Missing);
         let at_least = walked.sealed;
-        let at_most = walked.events + unseen;
+        let at_most = walked.events + walked.skipped + unseen;
         // An index that is behind catches up. Later totals say nothing about the most.
         for _ in 1..LOOKS {
             if !total.is_exact || total.events >= at_least {
                 break;
             }
             tokio::time::sleep(self.options.pause).await;
-            if let Some(later) = service.total(&List::All).await? {
+            if let Some(later) = readable(service.total(&List::All).await)?.flatten() {
                 total = Total {
                     events: later.events.min(at_most),
                     ..later
@@ -234,12 +287,17 @@ pub(super) fn miscount(list: List, total: Total, at_least: u64, at_most: u64) ->
     })
 }
 
-/// The lowest id: a list that begins behind it has every event.
-pub(super) fn first_id() -> EventId {
-    EventId::lowest_at(Timestamp::EPOCH)
-}
-
-/// An id right before this one.
-fn before(id: EventId) -> EventId {
-    EventId::from_bits(id.to_bits().saturating_sub(1)).unwrap_or(first_id())
+/// The events of a part of everyone's list.
+fn steps(service: &Service, walk: Walk) -> BoxStream<'_, Result<Step, LogError>> {
+    let steps = try_unfold(Some(walk), move |walk| async move {
+        let Some(mut walk) = walk else {
+            return Ok(None);
+        };
+        match readable(walk.next(service).await)? {
+            Some(Some(events)) => Ok(Some((Step::Events(events), Some(walk)))),
+            Some(None) => Ok(None),
+            None => Ok(Some((Step::Stuck(walk), None))),
+        }
+    });
+    steps.boxed()
 }

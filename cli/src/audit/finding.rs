@@ -111,6 +111,16 @@ pub enum Finding {
         /// The most that it can be.
         at_most: u64,
     },
+    /// The service cannot show what follows in a list, and it is no entry of the log.
+    #[serde(rename = "unreadable")]
+    Unreadable {
+        /// The list.
+        #[serde(serialize_with = "as_text")]
+        list: List,
+        /// The id up to which the list can be read.
+        #[serde(serialize_with = "as_text")]
+        after: EventId,
+    },
     /// An event is not in the log, although it was recorded long enough ago.
     #[serde(rename = "unsealed")]
     Unsealed {
@@ -218,6 +228,9 @@ impl fmt::Display for Finding {
                 f,
                 "miscounted: {list} has {at_least} to {at_most} events, not {total}"
             ),
+            Finding::Unreadable { list, after } => {
+                write!(f, "unreadable: {list} fails right after {after}")
+            }
             Finding::Unsealed { id } => {
                 write!(f, "unsealed: {id} was recorded, and the log lacks it")
             }

@@ -20,16 +20,14 @@ impl Audit<'_> {
         if self.strangers.is_empty() {
             return Ok(());
         }
-        let (added, now) = match self.log {
-            Log::Service(_) => {
-                let Some(added) = self.read_added().await? else {
-                    return Ok(());
-                };
-                (added, self.options.effects.now())
-            }
-            // A bundle is as old as its newest event.
-            Log::Bundle(_) => (Added::new(), self.newest()),
+        let added = match self.log {
+            Log::Service(_) => self.read_added().await?,
+            Log::Bundle(_) => Some(Added::new()),
         };
+        let Some(added) = added else {
+            return Ok(());
+        };
+        let is_overdue = self.overdue();
 
         let mut pending = 0;
         let mut strangers: Vec<_> = self.strangers.drain().collect();
@@ -42,7 +40,7 @@ impl Audit<'_> {
                         self.found(&Finding::Changed { id, index: *index });
                     }
                 }
-                None if distance(now, stranger.at) > self.options.delay => {
+                None if is_overdue(stranger.at) => {
                     self.found(&Finding::Unsealed { id });
                 }
                 None => pending += 1,
@@ -54,10 +52,22 @@ impl Audit<'_> {
         Ok(())
     }
 
-    fn newest(&self) -> Timestamp {
-        let strangers = self.strangers.values().map(|stranger| stranger.at);
+    /// Whether an event that was recorded at a time must be in the log by now.
+    fn overdue(&self) -> impl Fn(Timestamp) -> bool + use<> {
+        let delay = self.options.delay;
+        let is_bundle = matches!(self.log, Log::Bundle(_));
+        // A copy takes time, so events that were recorded meanwhile can be in it. It is as old as
+        // the newest event of its checkpoint.
         let sealed = (0..self.ledger.len()).map(|position| self.ledger.recorded(position));
-        strangers.chain(sealed).max().unwrap_or(Timestamp::EPOCH)
+        let now = match is_bundle {
+            true => sealed.max().unwrap_or(Timestamp::EPOCH),
+            false => self.options.effects.now(),
+        };
+        move |at| {
+            // A time in the future is no excuse.
+            let is_ahead = !is_bundle && at.since(now) > delay;
+            is_ahead || now.since(at) > delay
+        }
     }
 
     /// Reads the entries that were added. `None` if they are not those of a genuine checkpoint that
@@ -145,9 +155,4 @@ impl Audit<'_> {
         self.found(&finding);
         Ok(())
     }
-}
-
-/// How far two times are apart. A time in the future is no excuse.
-fn distance(a: Timestamp, b: Timestamp) -> std::time::Duration {
-    a.since(b).max(b.since(a))
 }

@@ -127,6 +127,13 @@ impl Ledger {
         start..start + same
     }
 
+    /// The id of the first entry that follows an id.
+    pub fn first_after(&self, id: EventId) -> Option<EventId> {
+        let bytes = id.to_bits().to_be_bytes();
+        let position = self.entries.partition_point(|entry| entry.id <= bytes);
+        (position < self.len()).then(|| self.id(position))
+    }
+
     /// The positions in this state.
     pub fn in_state(&self, state: EntryState) -> impl Iterator<Item = usize> {
         let states = self.states.iter().enumerate();
@@ -151,6 +158,11 @@ impl Ledger {
             return Claim::Sealed;
         }
         let mut indexes = Vec::new();
+        let mut states = positions.clone().map(|position| self.states[position]);
+        if states.any(|state| state == EntryState::Right) {
+            // A second text under an id whose event was right.
+            return Claim::Changed(vec![self.entries[positions.start].index]);
+        }
         for position in positions {
             if self.states[position] == EntryState::Unclaimed {
                 indexes.push(self.entries[position].index);

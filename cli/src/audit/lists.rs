@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use audit_log::event::{Field, Timestamp};
+use audit_log::event::{EventId, Field, Timestamp};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
-use super::events::{LOOKS, first_id, miscount};
+use super::events::{LOOKS, miscount};
 use super::finding::Finding;
 use super::ledger::{EntryState, Ledger};
+use super::walk::{Walk, first_id, readable};
 use super::{Audit, Failure, Lists};
 use crate::log::service::{List, Service};
 use crate::log::{Log, LogError, RecordedEvent};
@@ -55,9 +56,18 @@ impl Audit<'_> {
                 continue;
             };
             let list = List::With(field, first.value.clone());
-            if service.total(&list).await?.is_none() {
-                self.outcome.unfiltered.push(field);
-                continue;
+            match service.has_lists_by(field).await? {
+                true => {}
+                // Every log has these.
+                false if field == Field::UserId => {
+                    let after = first_id();
+                    self.found(&Finding::Unreadable { list, after });
+                    continue;
+                }
+                false => {
+                    self.outcome.unfiltered.push(field);
+                    continue;
+                }
             }
             self.compare_lists_by(service, field, tasks).await?;
         }
@@ -173,14 +183,29 @@ async fn compare(
 ) -> Result<Compared, LogError> {
     let list = List::With(task.field, task.value.clone());
     // Before the walk, which so passes everything that was counted.
-    let total = service.total(&list).await?;
+    let total = readable(service.total(&list).await)?.flatten();
     let mut compared = Compared::default();
     let mut omitted = Vec::new();
     let mut expected = task.positions.iter().map(|at| *at as usize).peekable();
-    let mut pages = Box::pin(service.pages(&list, first_id(), None));
-    while let Some(page) = pages.try_next().await? {
-        compared.events += page.recorded.len() as u64;
-        for event in page.recorded {
+    let mut walk = Walk::new(list.clone(), first_id(), None);
+    loop {
+        let events = match readable(walk.next(service).await)? {
+            Some(Some(events)) => events,
+            Some(None) => break,
+            None => {
+                walk.step_over(first_after(ledger, &task.positions, walk.after()));
+                if !walk.is_done() {
+                    continue;
+                }
+                Vec::new()
+            }
+        };
+        if let Some(after) = walk.take_passed() {
+            let list = list.clone();
+            compared.findings.push(Finding::Unreadable { list, after });
+        }
+        compared.events += events.len() as u64;
+        for event in events {
             while let Some(passed) = expected.next_if(|at| ledger.id(*at) < event.id) {
                 omitted.push(passed);
             }
@@ -211,7 +236,7 @@ async fn compare(
     if let Some(total) = total {
         let expected = distinct(ledger, &task.positions);
         let at_least = expected.saturating_sub(omitted.len() as u64);
-        let at_most = compared.events + certain + unsettled + expectation.unseen;
+        let at_most = compared.events + walk.skipped() + certain + unsettled + expectation.unseen;
         let finding = miscount(list.clone(), total, at_least, at_most);
         compared.findings.extend(finding);
     }
@@ -241,6 +266,18 @@ impl Compared {
             id: event.id,
         });
     }
+}
+
+/// The id of the first entry that follows an id, of these and of those that were changed: a list can
+/// fail because of them.
+fn first_after(ledger: &Ledger, positions: &[u32], after: EventId) -> Option<EventId> {
+    let first = positions.partition_point(|at| ledger.id(*at as usize) <= after);
+    let listed = positions.get(first).map(|at| ledger.id(*at as usize));
+    let changed = ledger
+        .in_state(EntryState::Changed)
+        .map(|at| ledger.id(at))
+        .find(|id| *id > after);
+    listed.into_iter().chain(changed).min()
 }
 
 /// The number of events that these entries are of. An entry can be there twice.

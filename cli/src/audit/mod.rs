@@ -8,6 +8,7 @@
 //! | [`tree`], [`entries`] | the entries have the root that is signed |
 //! | [`ledger`] | the entries by the ids of their events, and what is known about each event |
 //! | [`events`] | each event is in the log, and each entry has its event |
+//! | [`walk`] | a list is read, also past events that the service cannot show |
 //! | [`lists`] | the lists of users, types and services have their events, and their totals |
 //! | [`fresh`] | events that were recorded during the audit |
 //! | [`state`] | what is kept for the next audit |
@@ -21,6 +22,7 @@ pub mod ledger;
 pub mod lists;
 pub mod state;
 pub mod tree;
+pub mod walk;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

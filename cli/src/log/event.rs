@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use audit_log::event::{EventId, Field, Timestamp};
+use audit_log::event::{EventId, Field, FieldValue, Timestamp};
 use audit_log::tree::{Content, Entry, Hash};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -92,7 +92,8 @@ impl RecordedEvent {
     }
 }
 
-/// The values of a document that keeps the rules of the service. Any other document has none.
+/// The values of a document by which the service lists it. A value that the service refuses is in no
+/// list.
 fn values_of(document: &str) -> [Option<String>; Field::ALL.len()] {
     let values: Values<'_> = serde_json::from_str(document).unwrap_or_default();
     let user_id = values.user_id.and_then(|value| match value.get() {
@@ -100,9 +101,22 @@ fn values_of(document: &str) -> [Option<String>; Field::ALL.len()] {
         "-0" => Some("0".to_owned()),
         text if text.starts_with('"') => serde_json::from_str(text).ok(),
         // The number 7 and the string "7" are one user.
-        number => Some(number.to_owned()),
+        text if is_integer(text) => Some(text.to_owned()),
+        _ => None,
     });
-    [user_id, values.event_type, values.src_service]
+    let listed =
+        |field, value: Option<String>| value.filter(|value| FieldValue::new(field, value).is_ok());
+    [
+        listed(Field::UserId, user_id),
+        listed(Field::EventType, values.event_type),
+        listed(Field::SrcService, values.src_service),
+    ]
+}
+
+/// Whether a JSON number has neither a fraction nor an exponent.
+fn is_integer(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -149,6 +163,9 @@ mod tests {
         assert_eq!(user(r#""\u0037""#).as_deref(), Some("7"));
         let long = "123456789012345678901234567890";
         assert_eq!(user(long).as_deref(), Some(long));
+        for no_user in [r#""""#, "1.5", "1e3", "[]"] {
+            assert_eq!(user(no_user), None, "{no_user}");
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use audit_log::event::{EventId, Timestamp};
 use audit_log::tree::tile::encode_hashes;
-use audit_log::tree::{Hash, TILE_WIDTH, Tile, TileKind, VerifierKey};
+use audit_log::tree::{Checkpoint, Hash, Note, TILE_WIDTH, Tile, TileKind, VerifierKey};
+use audit_log_client::MAX_PER_PAGE;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use indicatif::ProgressBar;
 use tempfile::NamedTempFile;
@@ -15,8 +17,6 @@ use super::{Checked, Log, LogError, SignedCheckpoint};
 use crate::audit::entries::split;
 use crate::audit::state::write_whole;
 use crate::audit::tree::GrowingTree;
-use audit_log::event::{EventId, Timestamp};
-use audit_log::tree::{Checkpoint, Note};
 
 /// How many bundles are read at a time.
 const BUNDLES_AT_ONCE: usize = 8;
@@ -189,10 +189,10 @@ async fn copy_events(log: &Log, folder: &Path, bar: &ProgressBar) -> Result<u64,
     let temporary = NamedTempFile::new_in(folder).map_err(failed)?;
     let mut writer = BufWriter::new(temporary);
     let mut events = 0;
-    let list = List::All;
-    let first = EventId::lowest_at(Timestamp::EPOCH);
-    let mut pages = Box::pin(service.pages(&list, first, None));
-    while let Some(page) = pages.try_next().await? {
+    let mut next = Some(EventId::lowest_at(Timestamp::EPOCH));
+    while let Some(after) = next {
+        let page = service.page(&List::All, after, MAX_PER_PAGE).await?;
+        next = page.next;
         for event in &page.events {
             write_event(&mut writer, event).map_err(failed)?;
         }

@@ -1,14 +1,17 @@
 //! The routes of a running service, as an audit reads them.
 
-use audit_log::event::{EventId, Field};
+use audit_log::event::{EventId, Field, Timestamp};
 use audit_log::tree::Tile;
 use audit_log_client::{self as client, Code, Filter, Order};
-use futures_util::stream::{Stream, TryStreamExt, try_unfold};
+use futures_util::stream::TryStreamExt;
 use reqwest::StatusCode;
 
 use super::{LogError, RecordedEvent};
 
 pub use audit_log_client::Total;
+
+/// A value that any list can be filtered by.
+const ANY_VALUE: &str = "audit-log-verify";
 
 /// A running log.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub enum List {
 }
 
 /// A page of a list, oldest first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Page {
     /// The texts of the events, as they were sent.
     pub events: Vec<String>,
@@ -87,67 +90,45 @@ impl Service {
         }
     }
 
-    /// How many events a list has. `None` if the log has no such lists.
+    /// How many events a list has, if the service says it.
     ///
     /// # Errors
     ///
     /// [`LogError`].
     pub async fn total(&self, list: &List) -> Result<Option<Total>, LogError> {
-        match self.log.page(&filter(list), 1, 1).await {
-            Ok(page) => Ok(page.total),
-            Err(error) if error.code() == Some(&Code::InvalidParameter) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.log.page(&filter(list), 1, 1).await?.total)
     }
 
-    /// The pages of a list, oldest first, of the events behind `after` and up to `last`.
-    pub fn pages<'a>(
-        &'a self,
-        list: &List,
-        after: EventId,
-        last: Option<EventId>,
-    ) -> impl Stream<Item = Result<Page, LogError>> + 'a {
-        let filter = filter(list).after(after.to_string());
-        let pages = self.log.pages(&filter, client::MAX_PER_PAGE);
-        try_unfold(Some(pages), move |pages| async move {
-            let Some(mut pages) = pages else {
-                return Ok(None);
-            };
-            let Some(page) = pages.try_next().await? else {
-                return Ok(None);
-            };
-            let mut page = self.page_of(page)?;
-            let mut is_last = page.next.is_none();
-            if let Some(last) = last {
-                let events = page.recorded.partition_point(|event| event.id <= last);
-                is_last |=
-                    events < page.recorded.len() || page.next.is_some_and(|next| next >= last);
-                page.recorded.truncate(events);
-                page.events.truncate(events);
-            }
-            if is_last {
-                page.next = None;
-            }
-            Ok(Some((page, (!is_last).then_some(pages))))
-        })
-    }
-
-    /// The first event of a list that follows `after`.
+    /// The next events of a list behind `after`, oldest first.
     ///
     /// # Errors
     ///
     /// [`LogError`].
-    pub async fn first(
-        &self,
-        list: &List,
-        after: EventId,
-    ) -> Result<Option<RecordedEvent>, LogError> {
+    pub async fn page(&self, list: &List, after: EventId, per_page: u16) -> Result<Page, LogError> {
         let filter = filter(list).after(after.to_string());
-        let Some(page) = self.log.pages(&filter, 1).try_next().await? else {
-            return Ok(None);
-        };
-        let page = self.page_of(page)?;
-        Ok(page.recorded.into_iter().next())
+        match self.log.pages(&filter, per_page).try_next().await? {
+            Some(page) => self.page_of(page),
+            None => Ok(Page::default()),
+        }
+    }
+
+    /// Whether the log has lists by this field.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn has_lists_by(&self, field: Field) -> Result<bool, LogError> {
+        let any = List::With(field, ANY_VALUE.to_owned());
+        match self
+            .page(&any, EventId::lowest_at(Timestamp::EPOCH), 1)
+            .await
+        {
+            Err(LogError::Service(error)) if error.code() == Some(&Code::InvalidParameter) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(true),
+        }
     }
 
     fn page_of(&self, page: client::Page) -> Result<Page, LogError> {
