@@ -299,7 +299,7 @@ fn a_hash_that_was_altered_is_never_signed() {
         root.as_bytes().as_slice()
     );
 
-    // The next sealer finds it, and signs again once it is put right.
+    // The next sealer finds it, and signs again once it is correct.
     let (outcome, _) = seal(&memory, &log, 260..270).unwrap();
     assert_eq!(outcome, Outcome::Contradicted(Contradiction::Root));
     memory.with(|items| items.nodes.insert((1, 0), genuine));
