@@ -1,11 +1,17 @@
 //! The command `audit-log`: it parses the arguments and runs the command that they name.
 
+mod completions;
 mod demo;
 mod export;
+mod filters;
+mod list;
+mod man;
 mod reading;
 mod rebuild;
+mod row;
 mod seal;
 mod start;
+mod tail;
 mod verify;
 mod vkey;
 mod witness;
@@ -39,10 +45,14 @@ enum Command {
     Rebuild(rebuild::Arguments),
     Demo(demo::Arguments),
     Verify(verify::Arguments),
+    List(list::Arguments),
     Export(export::Arguments),
+    Tail(tail::Arguments),
     Witness(witness::Arguments),
     Vkey(vkey::Arguments),
     Seal(seal::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 #[tokio::main]
@@ -54,10 +64,14 @@ async fn main() -> ExitCode {
         Some(Command::Rebuild(arguments)) => rebuild::run(arguments).await,
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
         Some(Command::Verify(arguments)) => verify::run(arguments).await,
+        Some(Command::List(arguments)) => list::run(arguments).await,
         Some(Command::Export(arguments)) => export::run(arguments).await,
+        Some(Command::Tail(arguments)) => tail::run(arguments).await,
         Some(Command::Witness(arguments)) => witness::run(arguments).await,
         Some(Command::Vkey(arguments)) => vkey::run(arguments).await,
         Some(Command::Seal(arguments)) => seal::run(arguments).await,
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Man(arguments)) => man::run(&arguments),
     }
 }
 
@@ -86,4 +100,9 @@ fn progress_bar(events: u64, template: &str) -> ProgressBar {
 /// Prints a line to standard output. The reader may have closed the pipe, as `| head` does.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints bytes to standard output. The reader may have closed the pipe.
+fn print_bytes(bytes: &[u8]) {
+    let _ = std::io::stdout().write_all(bytes);
 }

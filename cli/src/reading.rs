@@ -62,6 +62,19 @@ impl ServiceArguments {
     }
 }
 
+/// What to do about an error, as the end of its sentence.
+pub fn hint(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Unreachable { .. }) => {
+            "; start a log with \"audit-log\", or name one with --log"
+        }
+        Some(Error::Refused(refusal)) if [401, 403].contains(&refusal.status) => {
+            "; give a token with --token, or AWS credentials in the environment"
+        }
+        _ => "",
+    }
+}
+
 /// The keys that these texts are, or that the files of these names have.
 pub fn keys_of(texts: &[String]) -> Result<Vec<VerifierKey>, String> {
     texts.iter().map(|text| key_of(text)).collect()

@@ -60,7 +60,7 @@ impl Http {
             .build()
             .map_err(|error| Error::Unreachable {
                 url: url.to_string(),
-                problem: chain(&error),
+                problem: problem(error),
             })?;
         Ok(Http { client, auth })
     }
@@ -133,11 +133,11 @@ impl Http {
 
     async fn response(&self, request: Request) -> Result<Response, String> {
         let response = self.client.execute(request).await;
-        let mut response = response.map_err(|error| chain(&error))?;
+        let mut response = response.map_err(problem)?;
         let status = response.status();
         let headers = response.headers().clone();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(problem)? {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
                 return Err("its response is too long".to_owned());
             }
@@ -212,6 +212,11 @@ fn is_loopback(url: &Url) -> bool {
         Ok(address) => address.is_loopback(),
         Err(_) => host == "localhost",
     }
+}
+
+/// Why there is no response. The URL is named elsewhere.
+fn problem(error: reqwest::Error) -> String {
+    chain(&error.without_url())
 }
 
 /// An error with its causes, because the first one only says that something failed.

@@ -191,7 +191,12 @@ impl Log {
         Ok(page)
     }
 
-    fn list_url(&self, filter: &Filter, per_page: u16) -> Result<Url, Error> {
+    /// The URL of a page, for a request of your own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn list_url(&self, filter: &Filter, per_page: u16) -> Result<Url, Error> {
         let mut url = self.join("events")?;
         url.query_pairs_mut()
             .extend_pairs(filter.parameters())

@@ -6,8 +6,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod fake;
 #[cfg(target_os = "linux")]
 mod load;
+mod reading;
 mod recovery;
 mod sealing;
 

@@ -182,7 +182,7 @@ impl StateFolder {
 ///
 /// Those of the file system.
 pub fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     std::fs::create_dir_all(folder)?;
     let mut temporary = NamedTempFile::new_in(folder)?;
     temporary.write_all(bytes)?;
@@ -190,6 +190,14 @@ pub fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     temporary.persist(file).map_err(|error| error.error)?;
     // The new name is on the disk once the folder is.
     File::open(folder)?.sync_all()
+}
+
+/// The folder of a file. The parent of a bare name is an empty path, which no folder has.
+pub fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// A file to which entries are added.
