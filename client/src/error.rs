@@ -195,7 +195,10 @@ impl fmt::Display for Refusal {
         let message = self.message.trim_end_matches('.');
         write!(f, "{} responds with {}: {message}", self.url, self.status)?;
         for FieldProblem { field, problem } in &self.fields {
-            write!(f, "; {field} {problem}")?;
+            // The message about a parameter says it already.
+            if !message.contains(problem) {
+                write!(f, "; {field} {problem}")?;
+            }
         }
         Ok(())
     }
@@ -214,6 +217,15 @@ mod tests {
         assert_eq!(refusal.request_id.as_deref(), Some("r"));
         let text = "http://log responds with 400: It breaks 1 rule; user_id is required";
         assert_eq!(refusal.to_string(), text);
+    }
+
+    #[test]
+    fn a_problem_is_said_once() {
+        let body =
+            br#"{"error":"The query is wrong: \"to\" is no time.","code":"invalid_parameter",
+            "request_id":"r","fields":[{"field":"to","problem":"is no time"}]}"#;
+        let text = Refusal::of("http://log", 400, body).to_string();
+        assert_eq!(text.matches("is no time").count(), 1, "{text}");
     }
 
     #[test]

@@ -27,8 +27,8 @@ const HASH: &str = "_sha256";
 /// use audit_log_client::fit;
 ///
 /// assert_eq!(fit("curl/8.0", 256), ("curl/8.0".to_owned(), None));
-/// let (text, sha256) = fit(b"M\xfcller", 256);
-/// assert_eq!(text, "M\u{fffd}ller");
+/// let (text, sha256) = fit(b"report-\xe9.txt", 256);
+/// assert_eq!(text, "report-\u{fffd}.txt");
 /// assert_eq!(sha256.unwrap().len(), 64);
 /// ```
 pub fn fit(original: impl AsRef<[u8]>, max_bytes: usize) -> (String, Option<String>) {
