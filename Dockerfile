@@ -19,7 +19,7 @@ ENV CARGO_PROFILE_RELEASE_LTO=off \
 # the cache was built from. `cp` is needed because a cache mount is not part of the layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,id=audit-log-target-$TARGETARCH,target=/src/target,sharing=locked \
-    find functions cli -name '*.rs' -exec touch {} + \
+    find functions cli client -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p audit-log-cli \
     && cp target/release/audit-log /usr/local/bin/audit-log
 # An empty volume takes its owner from the folder that it covers. The folder is created here, because the last stage
