@@ -5,11 +5,13 @@
 //! | [`serve`] | the service |
 //! | [`log`] | how a log is read, over HTTP or from a folder |
 //! | [`audit`] | whether a log keeps what it promised |
+//! | [`viewer`] | the page that shows a log |
 //!
 //! Each command has a file next to `main.rs`.
 
 pub mod audit;
 pub mod log;
 pub mod serve;
+pub mod viewer;
 
 pub use serve::{Options, Service, StartError};

@@ -13,6 +13,7 @@ mod seal;
 mod start;
 mod tail;
 mod verify;
+mod view;
 mod vkey;
 mod witness;
 
@@ -49,6 +50,7 @@ enum Command {
     Export(export::Arguments),
     Tail(tail::Arguments),
     Witness(witness::Arguments),
+    View(view::Arguments),
     Vkey(vkey::Arguments),
     Seal(seal::Arguments),
     Completions(completions::Arguments),
@@ -68,6 +70,7 @@ async fn main() -> ExitCode {
         Some(Command::Export(arguments)) => export::run(arguments).await,
         Some(Command::Tail(arguments)) => tail::run(arguments).await,
         Some(Command::Witness(arguments)) => witness::run(arguments).await,
+        Some(Command::View(arguments)) => view::run(arguments).await,
         Some(Command::Vkey(arguments)) => vkey::run(arguments).await,
         Some(Command::Seal(arguments)) => seal::run(arguments).await,
         Some(Command::Completions(arguments)) => completions::run(&arguments),

@@ -60,6 +60,11 @@ impl ServiceArguments {
     pub async fn open(&self) -> Result<Service, Error> {
         Ok(Service::new(self.client().await?))
     }
+
+    /// The URL of the log, without a slash at its end.
+    pub fn url(&self) -> &str {
+        self.log.trim_end_matches('/')
+    }
 }
 
 /// What to do about an error, as the end of its sentence.

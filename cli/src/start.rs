@@ -101,6 +101,7 @@ fn greet(service: &Service, storage: &Storage) {
     say(&format!(
         "The audit log is at        {url}/events\n\
          Its DynamoDB engine is at  {engine}  (events are {kept})\n\n\
+         Open {url}/ in a browser to see what it has.\n\n\
          Try:  curl -X POST {url}/events -H 'Content-Type: application/json' -d '{EXAMPLE}'\n      \
          curl {url}/events\n\
          Ctrl-C stops it."
@@ -108,7 +109,7 @@ fn greet(service: &Service, storage: &Storage) {
 }
 
 /// Waits for Ctrl-C, or for the SIGTERM of `docker stop` and `systemctl stop`.
-async fn interrupted() {
+pub async fn interrupted() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

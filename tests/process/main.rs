@@ -12,6 +12,7 @@ mod load;
 mod reading;
 mod recovery;
 mod sealing;
+mod view;
 
 use std::path::Path;
 use std::process::{Output, Stdio};

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::cors;
 use super::functions::{Function, InvokeError};
 use super::template::{Cors, Route};
+use crate::viewer::Page;
 
 /// The largest request that API Gateway accepts, 10 MB:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
@@ -34,12 +35,14 @@ const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 pub struct Gateway {
     routes: Vec<(Route, Function)>,
     cors: Option<Cors>,
+    page: Page,
 }
 
 impl Gateway {
-    /// A gateway with these routes, and with what web pages may do.
-    pub fn new(routes: Vec<(Route, Function)>, cors: Option<Cors>) -> Gateway {
-        Gateway { routes, cors }
+    /// A gateway with these routes, with what web pages may do, and with the page of the log, which
+    /// API Gateway does not have.
+    pub fn new(routes: Vec<(Route, Function)>, cors: Option<Cors>, page: Page) -> Gateway {
+        Gateway { routes, cors, page }
     }
 
     /// The web application. It must be served with the caller's address as [`ConnectInfo`].
@@ -113,6 +116,11 @@ async fn respond(
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    if parts.method == Method::GET
+        && let Some(response) = gateway.page.response(parts.uri.path())
+    {
+        return response;
+    }
     let Some(cors) = &gateway.cors else {
         return routed(&gateway, client, &parts, body).await;
     };

@@ -18,6 +18,7 @@ use super::log_key::{LogKey, LogKeyError};
 use super::stream::{Flush, Stream};
 use super::tables::{TableError, create_tables};
 use super::template::{ALLOWED_ORIGIN, FILTERS, Parameters, StreamSource, Template, TemplateError};
+use crate::viewer::Page;
 
 /// How long requests in progress may take once the service stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -143,7 +144,8 @@ impl Service {
 
         // 3. The gateway, which invokes functions for requests.
         let (stop_gateway, gateway_stopped) = watch::channel(());
-        let app = Gateway::new(routes, template.cors)
+        let page = Page::new(&format!("http://{address}"), &[log_key.verifier_key()]);
+        let app = Gateway::new(routes, template.cors, page)
             .app()
             .into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, app).with_graceful_shutdown(closed(gateway_stopped));
