@@ -4,10 +4,12 @@ mod completions;
 mod demo;
 mod export;
 mod filters;
+mod import;
 mod list;
 mod man;
 mod reading;
 mod rebuild;
+mod report;
 mod row;
 mod seal;
 mod start;
@@ -43,6 +45,8 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    Report(report::Arguments),
+    Import(import::Arguments),
     Rebuild(rebuild::Arguments),
     Demo(demo::Arguments),
     Verify(verify::Arguments),
@@ -63,6 +67,8 @@ async fn main() -> ExitCode {
     log_to_standard_error();
     match command_line.command {
         None => start::run(command_line.start).await,
+        Some(Command::Report(arguments)) => report::run(arguments).await,
+        Some(Command::Import(arguments)) => import::run(arguments).await,
         Some(Command::Rebuild(arguments)) => rebuild::run(arguments).await,
         Some(Command::Demo(arguments)) => demo::run(arguments).await,
         Some(Command::Verify(arguments)) => verify::run(arguments).await,

@@ -9,8 +9,10 @@
 mod fake;
 #[cfg(target_os = "linux")]
 mod load;
+mod import;
 mod reading;
 mod recovery;
+mod report;
 mod sealing;
 mod view;
 
