@@ -149,7 +149,7 @@ async fn plain_http_needs_no_certificates_of_the_system() {
     ];
     let commands = [
         &["verify", "--log", app.url(), "--vkey", &key][..],
-        &["demo", "--url", app.url(), "--events", "1"],
+        &["demo", "--log", app.url(), "--events", "1"],
     ];
     for command in commands {
         let output = run_with(&none, command).await;
