@@ -45,6 +45,8 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serves the log on this machine. It is the default.
+    Serve(start::Arguments),
     Report(report::Arguments),
     Import(import::Arguments),
     Rebuild(rebuild::Arguments),
@@ -67,6 +69,7 @@ async fn main() -> ExitCode {
     log_to_standard_error();
     match command_line.command {
         None => start::run(command_line.start).await,
+        Some(Command::Serve(arguments)) => start::run(arguments).await,
         Some(Command::Report(arguments)) => report::run(arguments).await,
         Some(Command::Import(arguments)) => import::run(arguments).await,
         Some(Command::Rebuild(arguments)) => rebuild::run(arguments).await,
