@@ -114,7 +114,7 @@ mod tests {
         let line = line(["t", &"u".repeat(99), "\u{4f60}\u{597d}", "type"], "{}");
         let mut columns = line.split("  ").filter(|column| !column.is_empty());
         assert_eq!(columns.next(), Some("t"));
-        let user = columns.next().unwrap();
+        let user = columns.next().unwrap().trim();
         assert_eq!(measure_text_width(user), USER);
         assert!(user.ends_with(REST), "{user}");
         assert_eq!(
