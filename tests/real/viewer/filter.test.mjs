@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 
-import { assertClean, browser, document, listed, of, report, rows, says, someone } from "./page.mjs";
+import { assertClean, browser, document, facets, listed, of, report, rows, says, someone, until } from "./page.mjs";
 
 const page = browser();
 const user = someone();
@@ -37,6 +37,7 @@ test("a filter is applied with Enter and is in the address", async () => {
 });
 
 test("types and services are suggested", async () => {
+  await until(async () => (await facets()).event_type.includes(type), `${type} was seen`);
   const shown = await page();
   const suggested = (field) =>
     shown.$$eval(`#${field}-values option`, (options) => options.map((option) => option.value));

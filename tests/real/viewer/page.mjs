@@ -131,6 +131,11 @@ export async function sealed(id) {
   await until(async () => (await fetch(`${LOG}/events/${id}/proof`)).ok, `${id} is sealed`);
 }
 
+/** The values that the log suggests to filter by. */
+export async function facets() {
+  return (await fetch(`${LOG}/events/facets`)).json();
+}
+
 /** Waits until a condition holds. */
 export async function until(holds, what) {
   const deadline = Date.now() + PATIENCE;
