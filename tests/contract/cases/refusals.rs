@@ -230,7 +230,6 @@ async fn a_route_that_does_not_exist_is_a_404_of_the_gateway() {
     let app = App::start().await;
     for (method, path) in [
         (Method::HEAD, "/events"),
-        (Method::GET, "/"),
         (Method::GET, "/health"),
         (Method::POST, "/events/"),
         (Method::PUT, "/events"),
