@@ -55,6 +55,8 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 # The seconds that a response may take, or the count index until it has caught up.
 PATIENCE = 30
+# The contract tests that depend on what is deployed: the gateway, the roles, the tables and the streams.
+SUITES = ("batch::", "create::", "get::", "idempotency::", "list::", "log::", "refused::")
 # The seconds without a log line after which index-events counts as done. The emulator polls the stream each second.
 QUIET = 3
 
@@ -332,7 +334,7 @@ def test_the_stack_is_deployed_used_updated_and_deleted(cloud):
 
     # The contract holds for a caller that may read and write.
     both = cloud.caller("both", f"{arn}/*")
-    assert contract_tests(url, credentials=both) == 0
+    assert contract_tests(url, *SUITES, credentials=both) == 0
 
     # The count index has every event. The command would repair it, so it runs once, after index-events is done.
     until_indexed(cloud, resources["FunctionLogs"], events)
