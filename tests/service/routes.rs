@@ -97,7 +97,6 @@ async fn a_handler_answers_each_route_and_the_gateway_what_is_none() {
             "/events/{id}/x",
             "/events/{id}/histogram",
             "/event",
-            "/",
         ] {
             let instance = path.replace("{id}", "1").replace("{path+}", "tile/0/000");
             let request = app.request(method.clone(), &instance);
