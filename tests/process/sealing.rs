@@ -15,6 +15,8 @@ const WRITERS: u64 = 200;
 const EVENTS: u64 = 3;
 /// How often the service is killed.
 const KILLS: u64 = 2;
+/// The time between two looks at the total.
+const POLL: Duration = Duration::from_millis(200);
 /// How long the log may take to have everything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -42,6 +44,19 @@ async fn write(app: &App, writer: u64, ids: &UnboundedSender<String>) {
         if ids.send(id.to_owned()).is_err() {
             return;
         }
+    }
+}
+
+/// Ends once the total of everyone's list is the number of its events: the count index catches up
+/// after a kill, too.
+async fn counted(app: &App) {
+    loop {
+        let events = app.follow_ids("/events?per_page=1000").await.len();
+        let page = app.get("/events?per_page=1").await.json();
+        if page["total"] == events {
+            return;
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 
@@ -78,6 +93,7 @@ async fn kill_9_during_sealing_leaves_a_log_that_proves_itself() {
     timeout(PATIENCE, process.app.sealed(&acknowledged))
         .await
         .unwrap();
+    timeout(PATIENCE, counted(&process.app)).await.unwrap();
     let data = folder.path().to_str().unwrap();
     let (code, key) = run(&["vkey", "--data", data]).await;
     assert_eq!(code, 0, "{key}");
