@@ -38,7 +38,7 @@ async fn a_list_follows_its_cursor_over_short_and_empty_pages() {
     let filter = Filter::new().user_id("a b").order(Order::Ascending);
     assert_eq!(ids(&fake, &filter).await.unwrap(), [id(1), id(2), id(6)]);
     let received = fake.received();
-    let first = "/events?user_id=a+b&order=asc&per_page=1000&total=false";
+    let first = "/events?user_id=a%20b&order=asc&per_page=1000&total=false";
     assert_eq!(received[0].target, first);
     assert!(received[1].target.contains(&format!("cursor={}", id(2))));
     assert_eq!(received[2].target, received[1].target);
