@@ -153,6 +153,6 @@ fn content_of(item: &Item) -> Result<Content<'_>, Error> {
 }
 
 /// A string, which each event has under this name.
-pub(super) fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
+fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, Error> {
     EVENTS.text(item, attribute)
 }

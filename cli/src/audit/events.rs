@@ -5,9 +5,9 @@ use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter, try_unfold}
 
 use super::finding::Finding;
 use super::ledger::{Claim, EntryState};
-use super::walk::{Walk, before, first_id, readable};
+use super::walk::{Walk, before, readable};
 use super::{Audit, Failure};
-use crate::log::service::{List, Service, Total};
+use crate::log::service::{List, Service, Total, first_id};
 use crate::log::{Bundle, Log, LogError, RecordedEvent};
 
 /// How many parts of everyone's list are read at a time.
@@ -99,26 +99,15 @@ impl Audit<'_> {
         mut walk: Walk,
         walked: &mut Walked,
     ) -> Result<(), Failure> {
-        loop {
-            match readable(walk.next(service).await)? {
-                Some(Some(events)) => self.compare_all(&events, walked),
-                Some(None) => {
-                    walked.skipped += walk.skipped();
-                    return Ok(());
-                }
-                None => {
-                    let entry = self.ledger.first_after(walk.after());
-                    walk.step_over(entry);
-                    if !walk.is_done() {
-                        continue;
-                    }
-                }
-            }
+        while let Some(events) = walk.read(service, |id| self.ledger.first_after(id)).await? {
+            self.compare_all(&events, walked);
             if let Some(after) = walk.take_passed() {
                 let list = List::All;
                 self.found(&Finding::Unreadable { list, after });
             }
         }
+        walked.skipped += walk.skipped();
+        Ok(())
     }
 
     fn compare_all(&mut self, events: &[RecordedEvent], walked: &mut Walked) {

@@ -8,6 +8,7 @@ use audit_log::tree::Hash;
 
 use super::finding::Finding;
 use crate::log::RecordedEvent;
+use crate::log::service::first_id;
 
 /// The number of fields by which lists can be filtered.
 const FIELDS: usize = Field::ALL.len();
@@ -96,7 +97,7 @@ impl Ledger {
     pub fn id(&self, position: usize) -> EventId {
         let bits = u128::from_be_bytes(self.entries[position].id);
         // Only ids are pushed.
-        EventId::from_bits(bits).unwrap_or(EventId::lowest_at(Timestamp::EPOCH))
+        EventId::from_bits(bits).unwrap_or(first_id())
     }
 
     /// The index of the entry at this position.

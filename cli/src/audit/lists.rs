@@ -8,9 +8,9 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use super::events::{LOOKS, miscount};
 use super::finding::Finding;
 use super::ledger::{EntryState, Ledger};
-use super::walk::{Walk, first_id, readable};
+use super::walk::{Walk, readable};
 use super::{Audit, Failure, Lists};
-use crate::log::service::{List, Service};
+use crate::log::service::{List, Service, first_id};
 use crate::log::{Log, LogError, RecordedEvent};
 
 /// How many lists are read at a time.
@@ -188,18 +188,8 @@ async fn compare(
     let mut omitted = Vec::new();
     let mut expected = task.positions.iter().map(|at| *at as usize).peekable();
     let mut walk = Walk::new(list.clone(), first_id(), None);
-    loop {
-        let events = match readable(walk.next(service).await)? {
-            Some(Some(events)) => events,
-            Some(None) => break,
-            None => {
-                walk.step_over(first_after(ledger, &task.positions, walk.after()));
-                if !walk.is_done() {
-                    continue;
-                }
-                Vec::new()
-            }
-        };
+    let next_entry = |id| first_after(ledger, &task.positions, id);
+    while let Some(events) = walk.read(service, next_entry).await? {
         if let Some(after) = walk.take_passed() {
             let list = list.clone();
             compared.findings.push(Finding::Unreadable { list, after });

@@ -1,9 +1,9 @@
 //! Reads a list from its oldest event on, also past events that the service cannot show.
 
-use audit_log::event::{EventId, Timestamp};
+use audit_log::event::EventId;
 use audit_log_client::{Code, Error, MAX_PER_PAGE};
 
-use crate::log::service::{List, Service};
+use crate::log::service::{List, Service, first_id};
 use crate::log::{LogError, RecordedEvent};
 
 /// How many events in a row are stepped over. Behind as many, the list counts as unreadable.
@@ -49,17 +49,34 @@ impl Walk {
         }
     }
 
-    /// The place: every event up to it was read, or stepped over.
-    pub fn after(&self) -> EventId {
-        self.after
+    /// The next events, also behind those that the service cannot show. `None` at the end. `entry`
+    /// gives the first entry of the list that follows an id.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn read(
+        &mut self,
+        service: &Service,
+        entry: impl Fn(EventId) -> Option<EventId>,
+    ) -> Result<Option<Vec<RecordedEvent>>, LogError> {
+        loop {
+            if let Some(events) = readable(self.next(service).await)? {
+                return Ok(events);
+            }
+            self.step_over(entry(self.after));
+            if self.is_done {
+                return Ok(Some(Vec::new()));
+            }
+        }
     }
 
     /// The next events. `None` at the end.
     ///
     /// # Errors
     ///
-    /// [`LogError`]. If the service [cannot show](readable) what follows,
-    /// [`step_over`](Walk::step_over) goes on.
+    /// [`LogError`]. If the service [cannot show](readable) what follows, [`read`](Walk::read) goes
+    /// on.
     pub async fn next(
         &mut self,
         service: &Service,
@@ -91,8 +108,8 @@ impl Walk {
     }
 
     /// Goes on after a failure: with a smaller page, and then behind the event that the service
-    /// cannot show. `entry` is the first entry of the list that follows [`after`](Walk::after).
-    pub fn step_over(&mut self, entry: Option<EventId>) {
+    /// cannot show. `entry` is the first entry of the list that follows.
+    fn step_over(&mut self, entry: Option<EventId>) {
         if self.per_page > 1 {
             self.per_page = (self.per_page / SHRINK).max(1);
             self.small_pages = SHRINK;
@@ -118,11 +135,6 @@ impl Walk {
             self.after = entry;
             self.per_page = MAX_PER_PAGE;
         }
-    }
-
-    /// Whether nothing follows.
-    pub fn is_done(&self) -> bool {
-        self.is_done
     }
 
     /// How many events were stepped over, at least.
@@ -159,11 +171,6 @@ pub fn readable<T>(read: Result<T, LogError>) -> Result<Option<T>, LogError> {
         true => Ok(None),
         false => Err(error),
     }
-}
-
-/// The lowest id: a list that begins behind it has every event.
-pub fn first_id() -> EventId {
-    EventId::lowest_at(Timestamp::EPOCH)
 }
 
 /// An id right before this one.

@@ -3,7 +3,6 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use audit_log::event::{EventId, Timestamp};
 use audit_log::tree::tile::encode_hashes;
 use audit_log::tree::{Checkpoint, Hash, Note, TILE_WIDTH, Tile, TileKind, VerifierKey};
 use audit_log_client::MAX_PER_PAGE;
@@ -12,7 +11,7 @@ use indicatif::ProgressBar;
 use tempfile::NamedTempFile;
 
 use super::bundle::{CHECKPOINT, EVENTS, RECORD_SEPARATOR, VKEY};
-use super::service::{List, Service};
+use super::service::{List, Service, first_id};
 use super::{Checked, Log, LogError, SignedCheckpoint};
 use crate::audit::entries::split;
 use crate::audit::state::write_whole;
@@ -189,7 +188,7 @@ async fn copy_events(log: &Log, folder: &Path, bar: &ProgressBar) -> Result<u64,
     let temporary = NamedTempFile::new_in(folder).map_err(failed)?;
     let mut writer = BufWriter::new(temporary);
     let mut events = 0;
-    let mut next = Some(EventId::lowest_at(Timestamp::EPOCH));
+    let mut next = Some(first_id());
     while let Some(after) = next {
         let page = service.page(&List::All, after, MAX_PER_PAGE).await?;
         next = page.next;

@@ -119,10 +119,7 @@ impl Service {
     /// [`LogError`].
     pub async fn has_lists_by(&self, field: Field) -> Result<bool, LogError> {
         let any = List::With(field, ANY_VALUE.to_owned());
-        match self
-            .page(&any, EventId::lowest_at(Timestamp::EPOCH), 1)
-            .await
-        {
+        match self.page(&any, first_id(), 1).await {
             Err(LogError::Service(error)) if error.code() == Some(&Code::InvalidParameter) => {
                 Ok(false)
             }
@@ -158,6 +155,11 @@ impl Service {
             problem: problem.to_owned(),
         })
     }
+}
+
+/// The lowest id: a list that begins behind it has every event.
+pub fn first_id() -> EventId {
+    EventId::lowest_at(Timestamp::EPOCH)
 }
 
 fn filter(list: &List) -> Filter {
