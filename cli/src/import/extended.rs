@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use crate::report::json::{Members, elements, quoted, string};
+use crate::report::json::{elements, members, only, quoted, string};
 
 /// Objects and arrays within each other. The log accepts 62 levels, and says so.
 const MAX_LEVELS: usize = 100;
@@ -28,7 +28,7 @@ pub fn plain(text: &str) -> String {
 
 /// The text of an `$oid`.
 pub fn object_id(text: &str) -> Option<String> {
-    match Members::read(text)?.only()? {
+    match only(&members(text)?)? {
         (key, digits) if key == "$oid" => string(digits),
         _ => None,
     }
@@ -48,11 +48,11 @@ fn write(text: &str, levels: usize, out: &mut String) {
 }
 
 fn write_object(text: &str, levels: usize, out: &mut String) {
-    let Some(members) = Members::read(text) else {
+    let Some(members) = members(text) else {
         out.push_str(text);
         return;
     };
-    let value = members.only().and_then(|(key, value)| typed(&key, value));
+    let value = only(&members).and_then(|(key, value)| typed(&key, value));
     if let Some(value) = value {
         out.push_str(&value);
         return;
@@ -110,7 +110,7 @@ fn date(value: &str) -> Option<Timestamp> {
     if let Some(text) = string(value) {
         return text.parse().ok();
     }
-    let (key, millis) = Members::read(value)?.only()?;
+    let (key, millis) = only(&members(value)?)?;
     if key != "$numberLong" {
         return None;
     }

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::extended::{object_id, plain};
 use super::timestamps::with_offset;
-use crate::report::json::{Members, quoted, string};
+use crate::report::json::{self, quoted, string};
 use crate::report::keys::key_of_text;
 
 /// The members that the log sets itself, and the names under which the old ones are kept.
@@ -27,7 +27,7 @@ pub struct OldEvent {
 ///
 /// A sentence, if the line is not a JSON object with an `_id`.
 pub fn read(line: &str, zone: &TimeZone) -> Result<OldEvent, String> {
-    let members = Members::read(line).ok_or_else(|| not_an_object(line))?;
+    let members = json::members(line).ok_or_else(|| not_an_object(line))?;
     let mut key = None;
     let mut document = String::with_capacity(line.len());
     for (name, value) in members.0 {

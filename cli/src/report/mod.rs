@@ -16,7 +16,7 @@ use futures_util::stream::{Stream, StreamExt};
 use serde_json::value::RawValue;
 
 use self::batches::{Batch, Entry, batches};
-use self::json::{Members, string};
+use self::json::string;
 use self::keys::Keys;
 use self::send::{Sent, probe, send};
 use self::split::{Part, Parts};
@@ -155,7 +155,7 @@ fn under_a_key(text: String, keys: &mut Keys) -> Result<Document, String> {
 
 /// The two members of `{"key": "…", "event": {…}}`, in either order.
 fn with_its_key(text: &str) -> Option<(String, String)> {
-    let members = Members::read(text)?;
+    let members = json::members(text)?;
     let [one, two] = members.0[..] else {
         return None;
     };
