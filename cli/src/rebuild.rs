@@ -95,6 +95,7 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     let Tables {
         client,
         settings,
+        disk,
         settle,
     } = tables;
     let store = EventStore::new(client.clone(), &settings);
@@ -126,6 +127,7 @@ async fn rebuild(arguments: Arguments) -> Result<usize, Failure> {
     complete_tries(&indexer, &large, settle, &bar).await?;
     let large_tries = large.len();
     differences += compare(&indexer, large, &bar, None).await?;
+    disk.sync().await?;
     bar.finish_and_clear();
 
     let verdict = match differences {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use audit_log::deps::Deps;
 use audit_log::effects::Effects;
 use audit_log::seal_events::{Backfill, SealEvents};
+use audit_log_cli::serve::disk::Disk;
 use audit_log_cli::serve::log_key::{LogKey, key_file};
 use audit_log_client::{Auth, Aws, Http};
 use reqwest::{StatusCode, Url};
@@ -49,7 +50,7 @@ type Failure = Box<dyn std::error::Error>;
 
 /// The function, which seals until its time is up.
 enum Sealer {
-    Here(Box<SealEvents>),
+    Here(Box<SealEvents>, Disk),
     OnLambda { http: Box<Http>, url: Url },
 }
 
@@ -93,11 +94,8 @@ async fn here(arguments: &Arguments) -> Result<Sealer, Failure> {
     let key = LogKey::open(&key_file(&arguments.data))?;
     let deps = Deps::new(tables.client, &tables.settings);
     let name = key.name().clone();
-    Ok(Sealer::Here(Box::new(SealEvents::new(
-        deps,
-        name,
-        Arc::new(key),
-    ))))
+    let handler = Box::new(SealEvents::new(deps, name, Arc::new(key)));
+    Ok(Sealer::Here(handler, tables.disk))
 }
 
 async fn on_lambda(function: &str) -> Result<Sealer, Failure> {
@@ -116,13 +114,15 @@ impl Sealer {
     /// Seals events of a shard, and returns the id after which the next step begins.
     async fn step(&self, shard: &str, after: Option<&str>) -> Result<Option<String>, Failure> {
         match self {
-            Sealer::Here(handler) => {
+            Sealer::Here(handler, disk) => {
                 let backfill = Backfill {
                     shard: shard.to_owned(),
                     after: after.map(str::to_owned),
                 };
                 let deadline = Effects::system().now().saturating_add(STEP);
-                Ok(handler.backfill(backfill, deadline).await?.next)
+                let next = handler.backfill(backfill, deadline).await?.next;
+                disk.sync().await?;
+                Ok(next)
             }
             Sealer::OnLambda { http, url } => {
                 let payload = json!({ "backfill": { "shard": shard, "after": after } });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use audit_log::event::Filters;
+use audit_log_cli::serve::disk::Durability;
 use audit_log_cli::serve::engine::{Address, Storage};
 use audit_log_cli::serve::log_key::key_file;
 use audit_log_cli::{Options, Service};
@@ -26,11 +27,19 @@ pub struct Arguments {
     /// Keep the events in memory only.
     #[arg(long, conflicts_with = "data")]
     memory: bool,
+    /// What acknowledged events in the folder survive.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "power",
+        conflicts_with = "memory"
+    )]
+    durability: Durability,
     /// The port of the engine's DynamoDB API on 127.0.0.1. 0 selects a free port.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     dynamodb_port: u16,
     /// Use the DynamoDB engine at this URL, such as DynamoDB Local's, instead of the embedded one.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "durability", "dynamodb_port"])]
     dynamodb_url: Option<String>,
     /// Invoke the functions at this Lambda endpoint, such as cargo lambda watch's, instead of in
     /// this process.
@@ -81,6 +90,7 @@ fn options(arguments: Arguments) -> Options {
         port: arguments.port,
         dynamodb_port: arguments.dynamodb_port,
         storage,
+        durability: arguments.durability,
         log_key,
         template: arguments.template,
         filters: arguments.filters,

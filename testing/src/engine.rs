@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use audit_log_cli::Options;
+use audit_log_cli::serve::disk::Durability;
 use audit_log_cli::serve::engine::{Address, Engine, Storage};
 use audit_log_cli::serve::log_key::key_file;
 use tokio::net::TcpListener;
@@ -43,6 +44,7 @@ pub fn options(storage: Storage) -> Options {
         dynamodb_port: 0,
         log_key: storage.folder().map(key_file),
         storage,
+        durability: Durability::default(),
         template: repo_path("template.yaml"),
         filters: None,
         allowed_origin: None,

@@ -7,6 +7,7 @@ use audit_log::config::Settings;
 use audit_log::dynamodb::client_from;
 use audit_log::event::Filters;
 use audit_log::limits::SETTLE;
+use audit_log_cli::serve::disk::Disk;
 use audit_log_cli::serve::engine::{Address, DATABASE, Engine};
 use audit_log_cli::serve::tables::create_tables;
 use audit_log_cli::serve::template::{FILTERS, Parameters, Template};
@@ -14,7 +15,6 @@ use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::TableDescription;
-use tokio::net::TcpListener;
 
 use super::{Arguments, Failure};
 
@@ -22,6 +22,8 @@ use super::{Arguments, Failure};
 pub struct Tables {
     pub client: Client,
     pub settings: Settings,
+    /// What the tables of a data folder are kept on.
+    pub disk: Disk,
     /// How long a GSI lags at most.
     pub settle: Duration,
 }
@@ -54,11 +56,12 @@ impl Tables {
         Ok(Tables {
             client,
             settings,
+            disk: Disk::default(),
             settle: SETTLE,
         })
     }
 
-    /// Starts an engine on a data folder.
+    /// Opens those of a data folder.
     pub async fn in_folder(data: &Path, template: &Path) -> Result<Tables, Failure> {
         // No GSI is added to the log. The tables themselves say which filters it has.
         let none = (FILTERS.to_owned(), Filters::NONE.as_str().to_owned());
@@ -72,10 +75,10 @@ impl Tables {
         }
 
         let engine = Engine::open(Some(data))?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = Address::new(format!("http://{}", listener.local_addr()?));
-        engine.serve(listener, std::future::pending());
-        let client = address.client().await;
+        // The client calls the engine in this process, so the URL is a name only.
+        let address = Address::new(format!("file://{}", data.display()));
+        let config = address.config().http_client(engine.http_client());
+        let client = client_from((&config.load().await).into());
         create_tables(&client, &address.url, &template.tables).await?;
 
         let mut functions = template.functions.values();
@@ -89,6 +92,7 @@ impl Tables {
         Ok(Tables {
             client,
             settings,
+            disk: engine.disk(),
             // A GSI of the embedded engine never lags.
             settle: Duration::ZERO,
         })

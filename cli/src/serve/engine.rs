@@ -1,17 +1,22 @@
 //! The DynamoDB engine. It is embedded and serves its DynamoDB API on a port, or it runs elsewhere.
+//! The functions call the embedded engine without the port.
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use audit_log::dynamodb::client_from;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
 use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use super::connector::{self, Connector};
+use super::disk::Disk;
 
 /// The file of the engine's database, in its folder.
 pub const DATABASE: &str = "dynamodb.sqlite";
@@ -113,9 +118,10 @@ pub enum EngineError {
 /// An embedded engine.
 pub struct Engine {
     database: Database,
+    disk: Disk,
     /// The lock on the folder, held as long as the database is open. Two engines on one file would
     /// each trust their own caches.
-    lock: Option<File>,
+    lock: Option<Arc<File>>,
 }
 
 impl Engine {
@@ -145,15 +151,37 @@ impl Engine {
             .map_err(not_started)?;
         Ok(Engine {
             database,
+            disk: Disk::default(),
             lock: None,
         })
     }
 
     fn in_folder(folder: &Path) -> Result<Engine, EngineError> {
         let lock = lock(folder)?;
+        let database = open_file(&folder.join(DATABASE))?;
+        // SQLite's `synchronous` is NORMAL from here on, so `Disk` has to sync. All else that this
+        // sets is the default.
+        let normal = database.disable_bulk_loading();
+        normal.map_err(|error| failed("change its settings", error.to_string()))?;
+        let log = write_ahead_log(folder).map_err(|error| unwritable(folder, error))?;
         Ok(Engine {
-            database: open_file(&folder.join(DATABASE))?,
-            lock: Some(lock),
+            database,
+            disk: Disk::new(move || log.sync_data()),
+            lock: Some(Arc::new(lock)),
+        })
+    }
+
+    /// What makes commits survive a power failure.
+    pub fn disk(&self) -> Disk {
+        self.disk.clone()
+    }
+
+    /// An HTTP client of the SDK that calls this engine without a socket.
+    pub fn http_client(&self) -> SharedHttpClient {
+        connector::http_client(Connector {
+            database: self.database.clone(),
+            disk: self.disk.clone(),
+            _lock: self.lock.clone(),
         })
     }
 
@@ -164,7 +192,7 @@ impl Engine {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> JoinHandle<Result<(), String>> {
         tokio::spawn(async move {
-            let Engine { database, lock } = self;
+            let Engine { database, lock, .. } = self;
             let served = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await;
             drop(lock);
             served
@@ -183,6 +211,18 @@ fn lock(folder: &Path) -> Result<File, EngineError> {
         }),
         Err(TryLockError::Error(error)) => Err(unwritable(folder, error)),
     }
+}
+
+/// Opens the write-ahead log of the database in a folder. SQLite creates it with the first commit,
+/// and keeps it as long as the database is open.
+fn write_ahead_log(folder: &Path) -> std::io::Result<File> {
+    let log = folder.join(format!("{DATABASE}-wal"));
+    let log = File::options().read(true).write(true).open(log)?;
+    // The file itself must survive, too. Not every system can sync a folder.
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(log)
 }
 
 /// Opens a database, which is created if it does not exist, and adds [`STREAM_INDEX`].

@@ -20,6 +20,7 @@ use aws_sdk_dynamodb::error::DisplayErrorContext;
 use lambda_http::{Body, Context, LambdaEvent, Request, Response};
 use uuid::Uuid;
 
+use super::disk::Disk;
 use super::log_key::LogKey;
 use super::template;
 
@@ -30,6 +31,8 @@ const FUNCTION_ERROR: &str = "x-amz-function-error";
 #[derive(Clone)]
 pub struct Function {
     handler: Handler,
+    /// What each response waits for.
+    disk: Disk,
     timeout: Duration,
 }
 
@@ -114,6 +117,7 @@ impl Function {
         };
         Ok(Function {
             handler,
+            disk: Disk::default(),
             timeout: Duration::from_secs(declared.timeout),
         })
     }
@@ -139,8 +143,15 @@ impl Function {
             .map_err(|error| FunctionError::Client(error.to_string()))?;
         Ok(Function {
             handler: Handler::Elsewhere(Endpoint { http, url }),
+            disk: Disk::default(),
             timeout: Duration::from_secs(declared.timeout),
         })
+    }
+
+    /// The same function, whose responses wait until `disk` has what was written before.
+    #[must_use]
+    pub fn with_disk(self, disk: Disk) -> Function {
+        Function { disk, ..self }
     }
 
     /// Invokes the function with the JSON of a payload, and returns the JSON of its response.
@@ -155,7 +166,11 @@ impl Function {
         let function = self.clone();
         // A panic ends the task of one invocation only, as a crash on Lambda does.
         let invocation = tokio::spawn(async move { function.run(&payload).await });
-        let response = invocation.await.map_err(|error| failed(&error))??;
+        let response = invocation.await.map_err(|error| failed(&error))?;
+        // Whatever the response says may rest on a write that is not synced yet, even on one of
+        // another request. So reads and errors wait, too.
+        self.disk.sync().await.map_err(|error| failed(&error))?;
+        let response = response?;
         if response.len() > MAX_LAMBDA_PAYLOAD_BYTES {
             return Err(InvokeError::ResponseTooLarge);
         }
@@ -183,7 +198,12 @@ impl Function {
                 let response = handler.handle(batch, deadline).await;
                 serde_json::to_string(&response).map_err(|error| failed(&error))
             }
-            Handler::Elsewhere(endpoint) => endpoint.post(payload, self.timeout).await,
+            Handler::Elsewhere(endpoint) => {
+                let response = endpoint.post(payload, self.timeout).await;
+                // It writes through the engine's port, which does not tell the disk.
+                self.disk.committed();
+                response
+            }
         }
     }
 

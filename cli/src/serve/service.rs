@@ -5,12 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use audit_log::dynamodb::client_from;
 use audit_log::event::Filters;
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::disk::{Disk, Durability};
 use super::engine::{Address, Engine, EngineError, Storage};
 use super::functions::{Function, FunctionError};
 use super::gateway::Gateway;
@@ -39,6 +42,8 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// The place that keeps the events.
     pub storage: Storage,
+    /// What the events in a folder have to survive before they are acknowledged.
+    pub durability: Durability,
     /// The file of the key that signs the transparency log. It is created if it does not exist.
     /// Without one, the key is in memory only.
     pub log_key: Option<PathBuf>,
@@ -117,8 +122,13 @@ impl Service {
 
         // 1. The engine, with the template's tables.
         let (stop_engine, engine_stopped) = watch::channel(());
-        let (dynamodb, engine) = start_engine(options, engine_stopped).await?;
-        let client = dynamodb.client().await;
+        let Running {
+            address: dynamodb,
+            config,
+            disk,
+            task: engine,
+        } = start_engine(options, engine_stopped).await?;
+        let client = client_from((&config).into());
         create_tables(&client, &dynamodb.url, &template.tables).await?;
         let log_key = match &options.log_key {
             Some(file) => LogKey::open(file)?,
@@ -126,6 +136,10 @@ impl Service {
         };
 
         // 2. The functions, with the routes and streams that lead to them.
+        let awaited = match options.durability {
+            Durability::Power => disk.clone(),
+            Durability::Process => Disk::default(),
+        };
         let mut routes = Vec::new();
         let mut sources = Vec::new();
         for declared in template.functions.values() {
@@ -134,6 +148,7 @@ impl Service {
                 Some(url) if declared.binary != SEAL_EVENTS => Function::elsewhere(declared, url)?,
                 _ => Function::new(declared, &client, &log_key)?,
             };
+            let function = function.with_disk(awaited.clone());
             for route in &declared.routes {
                 routes.push((route.clone(), function.clone()));
             }
@@ -152,7 +167,7 @@ impl Service {
         let gateway = tokio::spawn(async move { serve.await });
 
         // 4. The streams, which invoke functions for new items.
-        let streams_client = aws_sdk_dynamodbstreams::Client::new(&dynamodb.config().load().await);
+        let streams_client = aws_sdk_dynamodbstreams::Client::new(&config);
         let mut streams = JoinSet::new();
         let mut flushes = Vec::new();
         for (binary, source, function) in sources {
@@ -160,7 +175,8 @@ impl Service {
                 .storage
                 .folder()
                 .map(|folder| folder.join(position_file(&source, &binary)));
-            let (stream, flush) = Stream::new(streams_client.clone(), function, source, file);
+            let client = streams_client.clone();
+            let (stream, flush) = Stream::new(client, function, source, file, disk.clone());
             streams.spawn(stream.run());
             flushes.push((binary, flush));
         }
@@ -232,20 +248,41 @@ fn position_file(source: &StreamSource, binary: &str) -> String {
     format!("{}.{binary}.position", source.table)
 }
 
-/// Starts the embedded engine, unless the options name another one. Returns the address of the
-/// engine, and the task of the embedded one.
+/// An engine that runs, here or elsewhere.
+struct Running {
+    /// Where tools of other processes reach it.
+    address: Address,
+    /// How the functions reach it.
+    config: SdkConfig,
+    disk: Disk,
+    /// The server of the embedded engine.
+    task: Option<EngineTask>,
+}
+
+/// Starts the embedded engine, unless the options name another one.
 async fn start_engine(
     options: &Options,
     stopped: watch::Receiver<()>,
-) -> Result<(Address, Option<EngineTask>), StartError> {
+) -> Result<Running, StartError> {
     if let Storage::Elsewhere(address) = &options.storage {
-        return Ok((address.clone(), None));
+        return Ok(Running {
+            address: address.clone(),
+            config: address.config().load().await,
+            disk: Disk::default(),
+            task: None,
+        });
     }
     let host = Ipv4Addr::LOCALHOST.into();
     let (listener, address) = listen(host, options.dynamodb_port, "--dynamodb-port").await?;
+    let address = Address::new(format!("http://{address}"));
     let engine = Engine::open(options.storage.folder())?;
-    let task = engine.serve(listener, closed(stopped));
-    Ok((Address::new(format!("http://{address}")), Some(task)))
+    let config = address.config().http_client(engine.http_client());
+    Ok(Running {
+        address,
+        config: config.load().await,
+        disk: engine.disk(),
+        task: Some(engine.serve(listener, closed(stopped))),
+    })
 }
 
 /// Waits for a task to end, or to panic. Aborts it after a while, because a client can leave its

@@ -13,6 +13,7 @@ use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType, StreamDescriptio
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::disk::Disk;
 use super::functions::Function;
 use super::records::{fitting, number};
 use super::template::StreamSource;
@@ -29,6 +30,8 @@ pub struct Stream {
     source: StreamSource,
     /// The file that keeps the position. A stream of an engine without a folder has none.
     file: Option<PathBuf>,
+    /// What the engine writes to.
+    disk: Disk,
     /// The sequence number of the last record that was delivered.
     position: Option<String>,
     /// The shard that was delivered to its end. DynamoDB Local opens another shard now and then.
@@ -75,6 +78,7 @@ impl Stream {
         function: Function,
         source: StreamSource,
         file: Option<PathBuf>,
+        disk: Disk,
     ) -> (Stream, Flush) {
         let written = file
             .as_ref()
@@ -88,6 +92,7 @@ impl Stream {
             function,
             source,
             file,
+            disk,
             position,
             closed: None,
             flushes,
@@ -255,6 +260,9 @@ impl Stream {
             let last = batch[..processed].last();
             if let Some(position) = last.and_then(number) {
                 if let Some(file) = &self.file {
+                    // What the function wrote must not be lost in a power failure that the
+                    // position survives.
+                    self.disk.sync().await?;
                     std::fs::write(file, position)?;
                 }
                 self.position = Some(position.to_owned());

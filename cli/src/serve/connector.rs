@@ -1,0 +1,139 @@
+//! Calls the embedded engine from the SDK, in this process and without a socket.
+//!
+//! The functions keep their client and its interceptors. Only the HTTP connection is replaced: the
+//! connector takes the request that the SDK would send, and returns the response that the engine's
+//! port would give.
+
+use std::fmt;
+use std::fs::File;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use dynoxide::Database;
+use dynoxide::errors::DynoxideError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::disk::Disk;
+
+/// The header that names the operation, such as `DynamoDB_20120810.PutItem`.
+const TARGET: &str = "x-amz-target";
+/// The header with the CRC-32 of the body of a response, which the client compares.
+const CRC32: &str = "x-amz-crc32";
+/// The media type of requests and responses.
+const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
+
+/// The HTTP client whose only connection is `connector`.
+pub fn http_client(connector: Connector) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// A connection to the embedded engine.
+pub struct Connector {
+    /// The engine.
+    pub database: Database,
+    /// Is told about each write.
+    pub disk: Disk,
+    /// The lock on the folder of the database.
+    pub _lock: Option<Arc<File>>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Connector")
+    }
+}
+
+impl HttpConnector for Connector {
+    /// Runs the operation at once, on the caller's thread. The engine's own server does so, too.
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(self.respond(&request))
+    }
+}
+
+impl Connector {
+    fn respond(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let target = request.headers().get(TARGET).unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
+        let (status, json) = match run(&self.database, operation, body) {
+            Ok(json) => (200, json),
+            Err(error) => (error.status_code(), error.to_json().into_bytes()),
+        };
+        if writes(operation) {
+            self.disk.committed();
+        }
+        response(status, json)
+    }
+}
+
+/// Runs an operation on the JSON of its request. Returns the JSON of its response.
+fn run(database: &Database, operation: &str, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
+    match operation {
+        "PutItem" => json(body, |request| database.put_item(request)),
+        "GetItem" => json(body, |request| database.get_item(request)),
+        "UpdateItem" => json(body, |request| database.update_item(request)),
+        "DeleteItem" => json(body, |request| database.delete_item(request)),
+        "Query" => json(body, |request| database.query(request)),
+        "Scan" => json(body, |request| database.scan(request)),
+        "BatchGetItem" => json(body, |request| database.batch_get_item(request)),
+        "BatchWriteItem" => json(body, |request| database.batch_write_item(request)),
+        "TransactGetItems" => json(body, |request| database.transact_get_items(request)),
+        "TransactWriteItems" => json(body, |request| database.transact_write_items(request)),
+        "CreateTable" => json(body, |request| database.create_table(request)),
+        "DescribeTable" => json(body, |request| database.describe_table(request)),
+        "ListTables" => json(body, |request| database.list_tables(request)),
+        "UpdateTable" => json(body, |request| database.update_table(request)),
+        "ListStreams" => json(body, |request| database.list_streams(request)),
+        "DescribeStream" => json(body, |request| database.describe_stream(request)),
+        "GetShardIterator" => json(body, |request| database.get_shard_iterator(request)),
+        "GetRecords" => json(body, |request| database.get_records(request)),
+        other => Err(DynoxideError::UnsupportedCapability(format!(
+            "{other} is not available in this process; use the engine's port"
+        ))),
+    }
+}
+
+/// Whether an operation can change the database.
+fn writes(operation: &str) -> bool {
+    matches!(
+        operation,
+        "PutItem"
+            | "UpdateItem"
+            | "DeleteItem"
+            | "BatchWriteItem"
+            | "TransactWriteItems"
+            | "CreateTable"
+            | "UpdateTable"
+    )
+}
+
+fn json<Request: DeserializeOwned, Response: Serialize>(
+    body: &[u8],
+    run: impl FnOnce(Request) -> Result<Response, DynoxideError>,
+) -> Result<Vec<u8>, DynoxideError> {
+    let request = serde_json::from_slice(body)
+        .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    let response = run(request)?;
+    serde_json::to_vec(&response)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+fn response(status: u16, json: Vec<u8>) -> Result<HttpResponse, ConnectorError> {
+    let status =
+        StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    let checksum = crc32fast::hash(&json).to_string();
+    let mut response = HttpResponse::new(status, SdkBody::from(json));
+    let headers = response.headers_mut();
+    headers.insert("content-type", MEDIA_TYPE);
+    headers.insert(CRC32, checksum);
+    Ok(response)
+}
