@@ -1,8 +1,10 @@
-//! Requests a second, next to the service that this one replaces, on one machine in one run: `cargo
-//! bench --bench load`, after what `benches/run` builds and installs for it.
+//! Requests a second, compared with the service that this one replaces and with the engine below it,
+//! on one machine in one run: `cargo bench --bench load`, after what `benches/run` builds and
+//! installs for it.
 //!
-//! Clients share the cores with what they measure, which costs the faster service more. What stands
-//! for the old one: flask/app.py, run by the Python that `AUDIT_LOG_PYTHON` names.
+//! Clients share the cores with what they measure, which costs the faster service more. In place of
+//! the old service runs flask/app.py, by the Python that `AUDIT_LOG_PYTHON` names. If
+//! `AUDIT_LOG_EARLIER` names the command of an earlier build, that is measured, too.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -11,26 +13,21 @@
     reason = "as a test, it fails by panicking"
 )]
 
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
-use std::num::NonZero;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+mod stacks;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use audit_log_cli::Service;
-use audit_log_cli::serve::engine::Storage;
 use audit_log_testing::report::Report;
-use audit_log_testing::{options, repo_path};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-/// With this argument the process is the local service.
-const SERVE: &str = "--serve";
+use stacks::{
+    Measured, Server, Stack, client, command_binary, document, get, load, post, response,
+};
 
 const CONNECTIONS: [usize; 3] = [1, 8, 32];
 
@@ -42,126 +39,80 @@ const EVENTS: usize = 3_000;
 const APART: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The size of a document.
-const BYTES: usize = 1024;
-
-/// A short run fails if [`Request::Get`] or [`Request::Post`] reaches less than this share of the
-/// old service on Flask's server: about a quarter to a third of what the local service reaches.
-/// benches/results/load.md says why there is no target.
-const FLOORS: [f64; 2] = [0.2, 0.5];
-
-/// How long a Python server may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The names of the rows that the summary compares.
+const MEMORY: &str = "this service, in memory";
+const FILE: &str = "this service, on a file";
+const FILE_PROCESS: &str = "this service, on a file, --durability process";
+const EARLIER_MEMORY: &str = "an earlier build, in memory";
+const EARLIER_FILE: &str = "an earlier build, on a file";
 
 #[tokio::main]
 async fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let given = |name: &str| arguments.iter().any(|argument| argument == name);
-    if given(SERVE) {
-        return serve().await;
-    }
     // `cargo test --benches` only asks whether it starts.
+    let given = |name: &str| std::env::args().any(|argument| argument == name);
     if given("--test") || !given("--bench") {
         return;
     }
     let short = given("--short");
     let seconds = Duration::from_secs(if short { 1 } else { 5 });
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let mut measured = Vec::new();
-    for stack in [
-        Stack::Ours,
-        Stack::Development,
-        Stack::Gunicorn,
-        Stack::Ceiling,
-    ] {
-        measure(stack, cores, seconds, &mut measured).await;
-    }
+    let folder = tempfile::tempdir().unwrap();
 
+    let mut rows = Vec::new();
+    for stack in stacks(folder.path()) {
+        measure(&stack, folder.path(), seconds, &mut rows).await;
+    }
     let mut report = Report::new("load");
-    for request in [Request::Get, Request::Post] {
-        let columns: Vec<String> = CONNECTIONS
-            .iter()
-            .flat_map(|connections| {
-                [
-                    format!("{connections}: a second"),
-                    "p50 ms".to_owned(),
-                    "p99 ms".to_owned(),
-                ]
-            })
-            .collect();
-        let columns: Vec<&str> = std::iter::once("connections")
-            .chain(columns.iter().map(String::as_str))
-            .collect();
-        let of_request = measured.iter().filter(|row: &&Row| row.request == request);
-        let rows = of_request.map(|row| {
-            let cells = row.cells.iter().flat_map(|cell| {
-                [
-                    format!("{:.0}", cell.rps),
-                    format!("{:.2}", cell.p50),
-                    format!("{:.2}", cell.p99),
-                ]
-            });
-            std::iter::once(row.stack.name().to_owned())
-                .chain(cells)
-                .collect()
-        });
-        report.table(request.name(), &columns, rows);
+    for request in [Request::Get, Request::Post, Request::Query] {
+        table(&mut report, request, &rows);
     }
-    for request in [Request::Get, Request::Post] {
-        let most = |stack| {
-            let row = measured
-                .iter()
-                .find(|row| row.stack == stack && row.request == request);
-            row.map_or(f64::NAN, Row::most)
-        };
-        for (stack, floors) in [
-            (Stack::Development, FLOORS),
-            (Stack::Gunicorn, FLOORS.map(|floor| floor / 2.0)),
-        ] {
-            let figure = format!("{}, relative to the {}", request.name(), stack.name());
-            let floor = floors[request as usize];
-            report.watch_at_least(&figure, most(Stack::Ours) / most(stack), floor, short);
-        }
-    }
+    summary(&mut report, &rows, short);
     report.finish();
 }
 
-/// The local service, as `cargo run -- --memory` has it, in a process of its own until it is ended.
-/// Tells its URL.
-async fn serve() {
-    let service = Service::start(&options(Storage::Memory)).await.unwrap();
-    println!("{}", service.url());
-    std::future::pending::<()>().await;
-}
-
-/// What answers the requests.
-#[derive(Clone, Copy, PartialEq)]
-enum Stack {
-    Ours,
-    /// The old service as its container started it.
-    Development,
-    /// The same on a server made for production, with a process or more for each core.
-    Gunicorn,
-    /// The same without a store: on none, MongoDB included, is Flask faster. It keeps nothing, so
-    /// it is no rival.
-    Ceiling,
-}
-
-impl Stack {
-    fn name(self) -> &'static str {
-        match self {
-            Stack::Ours => "this service, in memory",
-            Stack::Development => "old service as it was started: Flask's server",
-            Stack::Gunicorn => "old service on gunicorn",
-            Stack::Ceiling => "old service on gunicorn, without a store",
-        }
+/// All that is measured, each with a store of its own in `folder`.
+fn stacks(folder: &Path) -> Vec<Stack> {
+    let mut stacks = commands(command_binary(), [MEMORY, FILE], folder);
+    let mut options = data(folder, FILE_PROCESS);
+    options.extend(["--durability".into(), "process".into()]);
+    stacks.push(Stack::Command {
+        name: FILE_PROCESS,
+        binary: command_binary(),
+        options,
+    });
+    if let Some(earlier) = std::env::var_os("AUDIT_LOG_EARLIER") {
+        let names = [EARLIER_MEMORY, EARLIER_FILE];
+        stacks.extend(commands(earlier.into(), names, folder));
     }
+    stacks.extend([Stack::Development, Stack::Gunicorn, Stack::Ceiling]);
+    stacks
+}
+
+/// A build in memory and on a file.
+fn commands(binary: PathBuf, [memory, file]: [&'static str; 2], folder: &Path) -> Vec<Stack> {
+    let in_memory = Stack::Command {
+        name: memory,
+        binary: binary.clone(),
+        options: vec!["--memory".into()],
+    };
+    let on_a_file = Stack::Command {
+        name: file,
+        binary,
+        options: data(folder, file),
+    };
+    vec![in_memory, on_a_file]
+}
+
+/// The option that names a folder of its own.
+fn data(folder: &Path, name: &str) -> Vec<OsString> {
+    vec!["--data".into(), folder.join(name).into()]
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Request {
     Get,
     Post,
+    /// A Query of the engine for ten events. A page needs at least one for each shard.
+    Query,
 }
 
 impl Request {
@@ -169,114 +120,77 @@ impl Request {
         match self {
             Request::Get => "GET page 1",
             Request::Post => "POST /events",
+            Request::Query => "Query of 10 events, sent to the engine's port",
         }
     }
 
-    /// Sends one, of something that happens now, and reads the answer to its end.
-    async fn send(self, client: &Client, url: &str) -> Result<(), String> {
-        match self {
-            Request::Get => get(client, url).await.map(drop),
-            Request::Post => post(client, url, document(7, OffsetDateTime::now_utc())).await,
+    /// The request to a server, or `None` if it has none of this kind.
+    fn of(
+        self,
+        server: &Server,
+    ) -> Option<impl Fn(&Client) -> RequestBuilder + Clone + Send + 'static> {
+        let (events, engine) = (server.events.clone(), server.engine.clone());
+        if self == Request::Query && engine.is_none() {
+            return None;
         }
+        Some(move |client: &Client| match self {
+            Request::Get => client.get(&events),
+            Request::Post => {
+                let document = document(7, OffsetDateTime::now_utc());
+                post(client, &events, document)
+            }
+            Request::Query => query(client, engine.as_deref().unwrap_or_default()),
+        })
     }
+}
+
+/// A Query of the newest events of a shard. The engine checks that there is a signature, and not
+/// what it is.
+fn query(client: &Client, engine: &str) -> RequestBuilder {
+    const QUERY: &str = r#"{"TableName":"EventsTable","KeyConditionExpression":"shard = :shard","ExpressionAttributeValues":{":shard":{"S":"0"}},"Limit":10,"ScanIndexForward":false,"ConsistentRead":true}"#;
+    client
+        .post(engine)
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", "DynamoDB_20120810.Query")
+        .header("x-amz-date", "20240101T000000Z")
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-date;x-amz-target, Signature=0",
+        )
+        .body(QUERY)
 }
 
 /// A stack and request, measured.
 struct Row {
-    stack: Stack,
+    name: &'static str,
     request: Request,
-    cells: Vec<Cell>,
-}
-
-impl Row {
-    /// Requests a second with the most connections.
-    fn most(&self) -> f64 {
-        self.cells.last().unwrap().rps
-    }
-}
-
-struct Cell {
-    rps: f64,
-    p50: f64,
-    p99: f64,
+    cells: Vec<Measured>,
 }
 
 /// Starts a stack, fills it, and adds its rows.
-async fn measure(stack: Stack, cores: usize, seconds: Duration, rows: &mut Vec<Row>) {
-    let server = match stack {
-        Stack::Ours => Server::ours(),
-        _ => Server::flask(stack, cores).await,
-    };
-    if stack != Stack::Ceiling {
-        prefill(&server.url).await;
+async fn measure(stack: &Stack, folder: &Path, seconds: Duration, rows: &mut Vec<Row>) {
+    // The old service keeps its events in a file of one name, so each start has a folder.
+    let folder = tempfile::tempdir_in(folder).unwrap();
+    let server = stack.start(folder.path()).await;
+    if *stack != Stack::Ceiling {
+        prefill(&server.events).await;
     }
-    // Reading comes first: what is written then does not make the log longer that others read.
-    for request in [Request::Get, Request::Post] {
+    // Reading comes first. What is written then does not make the log longer that others read.
+    for request in [Request::Get, Request::Query, Request::Post] {
+        let Some(send) = request.of(&server) else {
+            continue;
+        };
         let mut cells = Vec::new();
         for connections in CONNECTIONS {
-            let clients: Vec<Client> = (0..connections).map(|_| client()).collect();
-            load(&clients, &server.url, request, seconds / 5).await;
-            cells.push(load(&clients, &server.url, request, seconds).await);
+            cells.push(load(connections, seconds, send.clone()).await);
         }
         rows.push(Row {
-            stack,
+            name: stack.name(),
             request,
             cells,
         });
     }
-}
-
-/// A client of one connection, as long as it sends one request at a time.
-fn client() -> Client {
-    Client::builder()
-        .no_proxy()
-        .pool_max_idle_per_host(1)
-        .timeout(Duration::from_secs(60))
-        .build()
-        .unwrap()
-}
-
-/// Each client sends its next request when it has the answer to the last.
-async fn load(clients: &[Client], url: &str, request: Request, time: Duration) -> Cell {
-    let begin = Instant::now();
-    let mut workers = JoinSet::new();
-    for client in clients {
-        let (client, url) = (client.clone(), url.to_owned());
-        workers.spawn(async move {
-            let (mut taken, mut errors) = (Vec::new(), Vec::new());
-            while begin.elapsed() < time {
-                let sent = Instant::now();
-                match request.send(&client, &url).await {
-                    Ok(()) => taken.push(sent.elapsed()),
-                    Err(error) => errors.push(error),
-                }
-            }
-            (taken, errors)
-        });
-    }
-    let (taken, errors): (Vec<_>, Vec<_>) = workers.join_all().await.into_iter().unzip();
-    // Requests that were under way when the time was up count, and so does the time that they took.
-    let elapsed = begin.elapsed().as_secs_f64();
-    let (mut taken, errors): (Vec<Duration>, Vec<String>) = (taken.concat(), errors.concat());
-    if let Some(first) = errors.first() {
-        panic!(
-            "{} of {} requests failed, such as: {first}",
-            errors.len(),
-            errors.len() + taken.len()
-        );
-    }
-    taken.sort_unstable();
-    Cell {
-        rps: taken.len() as f64 / elapsed,
-        p50: percentile(&taken, 0.5),
-        p99: percentile(&taken, 0.99),
-    }
-}
-
-/// In milliseconds.
-fn percentile(sorted: &[Duration], share: f64) -> f64 {
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    sorted[rank.max(1) - 1].as_secs_f64() * 1000.0
 }
 
 /// Gives a log its first events, and sees that it has them.
@@ -288,13 +202,8 @@ async fn prefill(url: &str) {
         let (client, url) = (client(), url.to_owned());
         writers.spawn(async move {
             for n in (writer..EVENTS).step_by(WRITERS) {
-                post(
-                    &client,
-                    &url,
-                    document(n % 50, now - HOUR - APART * n as u32),
-                )
-                .await
-                .unwrap();
+                let document = document(n % 50, now - HOUR - APART * u32::try_from(n).unwrap());
+                response(post(&client, &url, document)).await.unwrap();
             }
         });
     }
@@ -304,144 +213,52 @@ async fn prefill(url: &str) {
     assert_eq!(list["events"].as_array().map(Vec::len), Some(10));
 }
 
-fn document(user: usize, at: OffsetDateTime) -> String {
-    let timestamp = at.format(&Rfc3339).unwrap();
-    let start = format!(
-        r#"{{"user_id":"{user}","event_type":"order_paid","timestamp":"{timestamp}","src_service":"billing","invariant_data":{{"message":"The order was paid","priority":2}},"app_data":{{"note":""#
-    );
-    let end = r#""}}"#;
-    format!(
-        "{start}{}{end}",
-        "x".repeat(BYTES - start.len() - end.len())
-    )
-}
-
-async fn get(client: &Client, url: &str) -> Result<Vec<u8>, String> {
-    response(client.get(url)).await
-}
-
-async fn post(client: &Client, url: &str, document: String) -> Result<(), String> {
-    response(
-        client
-            .post(url)
-            .header("content-type", "application/json")
-            .body(document),
-    )
-    .await
-    .map(drop)
-}
-
-async fn response(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
-    let response = request.send().await.map_err(|error| format!("{error:?}"))?;
-    let status = response.status();
-    let body = response
-        .bytes()
-        .await
-        .map_err(|error| format!("{error:?}"))?
-        .to_vec();
-    if status.is_success() {
-        Ok(body)
-    } else {
-        Err(format!("{status}: {}", String::from_utf8_lossy(&body)))
+fn table(report: &mut Report, request: Request, rows: &[Row]) {
+    let mut columns = vec!["connections".to_owned()];
+    for connections in CONNECTIONS {
+        columns.push(format!("{connections}: a second"));
+        columns.extend(["p50 ms".to_owned(), "p99 ms".to_owned()]);
     }
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let of_request = rows.iter().filter(|row| row.request == request);
+    let rows = of_request.map(|row| {
+        let mut line = vec![row.name.to_owned()];
+        for cell in &row.cells {
+            line.push(format!("{:.0}", cell.per_second));
+            line.extend([format!("{:.2}", cell.p50), format!("{:.2}", cell.p99)]);
+        }
+        line
+    });
+    report.table(request.name(), &columns, rows);
 }
 
-/// A running process, and its list of events. It ends when this is dropped.
-struct Server {
-    child: Child,
-    url: String,
-    folder: Option<PathBuf>,
-}
-
-impl Server {
-    fn ours() -> Server {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        let mut child = command.arg(SERVE).stdout(Stdio::piped()).spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut url)
-            .unwrap();
-        Server {
-            child,
-            url: format!("{}/events", url.trim()),
-            folder: None,
-        }
-    }
-
-    async fn flask(stack: Stack, cores: usize) -> Server {
-        let app = repo_path("benches/flask");
-        let folder = std::env::temp_dir().join(format!("audit-log-load-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        // No other process is likely to be given it in the moment until the server takes it.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-
-        let python = std::env::var_os("AUDIT_LOG_PYTHON").unwrap_or_else(|| "python3".into());
-        let mut command = Command::new(&python);
-        if stack == Stack::Development {
-            command.arg(app.join("app.py"));
-        } else {
-            // Threads, because its single-threaded workers close the connection after each answer.
-            command.args([
-                "-m",
-                "gunicorn",
-                "app:app",
-                "--threads",
-                "16",
-                "--log-level",
-                "warning",
-            ]);
-            command.args([
-                "--graceful-timeout",
-                "1",
-                "--workers",
-                &(cores + 1).to_string(),
-            ]);
-            command
-                .args(["--bind", &format!("127.0.0.1:{port}"), "--chdir"])
-                .arg(&app);
-        }
-        command
-            .env("PORT", port.to_string())
-            .env("DATA", folder.join("events.db"));
-        command.env("STORE", if stack == Stack::Ceiling { "none" } else { "" });
-        let child = command.stdout(Stdio::null()).spawn();
-        let child = child.unwrap_or_else(|error| panic!("{}: {error}", python.display()));
-        let mut server = Server {
-            child,
-            url: format!("http://127.0.0.1:{port}/events"),
-            folder: Some(folder),
+/// Compares what is reached with the most connections.
+fn summary(report: &mut Report, rows: &[Row], short: bool) {
+    let most = |name: &str, request: Request| {
+        let mut found = rows.iter();
+        let row = found.find(|row| row.name == name && row.request == request);
+        row.map(|row| row.cells.last().unwrap().per_second)
+    };
+    let mut compare = |name: &str, request: Request, other: &str, of: Request, target: f64| {
+        let (Some(ours), Some(theirs)) = (most(name, request), most(other, of)) else {
+            return;
         };
-
-        let (client, begin) = (client(), Instant::now());
-        while get(&client, &server.url).await.is_err() {
-            let ended = server.child.try_wait().unwrap();
-            assert!(
-                ended.is_none() && begin.elapsed() < PATIENCE,
-                "{}: no answer; {ended:?}",
-                stack.name()
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        server
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Not killed: gunicorn's workers are processes of their own, which it ends when it is asked
-        // to end.
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = Command::new("kill")
-                .args(["-TERM", &self.child.id().to_string()])
-                .status();
-            let _ = self.child.wait();
-        }
-        if let Some(folder) = &self.folder {
-            let _ = std::fs::remove_dir_all(folder);
-        }
-    }
+        let figure = match of == request {
+            true => format!("{}: {name}, relative to {other}", request.name()),
+            false => format!(
+                "{}: {name}, relative to the engine's Queries",
+                request.name()
+            ),
+        };
+        report.at_least(&figure, ours / theirs, target, short);
+    };
+    let (get, post, query) = (Request::Get, Request::Post, Request::Query);
+    let gunicorn = Stack::Gunicorn.name();
+    compare(MEMORY, get, MEMORY, query, 0.27);
+    compare(MEMORY, post, MEMORY, query, 0.33);
+    compare(FILE, get, EARLIER_FILE, get, 2.2);
+    compare(FILE, post, EARLIER_FILE, post, 1.0);
+    compare(FILE_PROCESS, post, EARLIER_FILE, post, 1.6);
+    compare(FILE, get, gunicorn, get, 1.0);
+    compare(FILE, post, gunicorn, post, 1.0);
 }

@@ -4,7 +4,7 @@ It does what the old service was described to do for a request and no more: POST
 /events counts, sorts by `timestamp`, newest first, skips and limits.
 
 `python app.py` is how the old container started it: Flask's development server. `gunicorn app:app` is the other row.
-PORT is where the development server listens, STORE what keeps the events (see below), DATA the store's file.
+`python app.py fill 3000` fills a new store. PORT is where the development server listens, STORE what keeps the events (see below), DATA the store's file.
 
 MongoDB's server is not on PyPI, so something there stands in for it, and is to err on the old service's side. On
 two busy cores, with 3,000 events of 1 KB, in one process, without Flask:
@@ -24,8 +24,10 @@ index that the old service's description does not have, no network between it an
 STORE=none keeps nothing and answers from a constant: what Flask does in the best case, on any store.
 """
 
+import datetime
 import logging
 import os
+import sys
 import threading
 import uuid
 
@@ -107,7 +109,20 @@ def read():
         return jsonify(error=str(error)), 500
 
 
+def fill(count):
+    """Writes events of 1 KB, spread over a month, as many at once as the store takes."""
+    start, month = datetime.datetime(2024, 1, 1), 30 * 24 * 3600
+    for first in range(0, count, 1000):
+        store.logger.insert_many(
+            {**Nothing.EVENT, "timestamp": (start + datetime.timedelta(seconds=n * month / count)).isoformat() + "Z"}
+            for n in range(first, min(first + 1000, count))
+        )
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["fill"]:
+        fill(int(sys.argv[2]))
+        sys.exit()
     # A line for each request would only cost it time.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app.run(host="127.0.0.1", port=int(os.environ["PORT"]))

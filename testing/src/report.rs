@@ -72,11 +72,12 @@ impl Report {
         self.failed |= judge && !within;
     }
 
-    /// Adds a figure without a target. With `judge`, the run fails if the figure is less than
-    /// `limit`.
-    pub fn watch_at_least(&mut self, figure: &str, measured: f64, limit: f64, judge: bool) {
-        self.add_figure(figure, "none", measured, "");
-        let within = measured >= limit;
+    /// Adds a figure whose target is at least `target`. With `judge`, the run fails if the figure is
+    /// less than a third of the target.
+    pub fn at_least(&mut self, figure: &str, measured: f64, target: f64, judge: bool) {
+        let met = if measured >= target { "yes" } else { "**no**" };
+        self.add_figure(figure, &format!("at least {target}"), measured, met);
+        let within = measured * TOLERANCE >= target;
         self.failed |= judge && !within;
     }
 
@@ -124,6 +125,57 @@ impl Report {
         svg.push_str("</svg>\n");
         self.files.push((path, svg));
         // The report is two folders below the root.
+        let _ = writeln!(self.markdown, "![{title}](../../{file})\n");
+    }
+
+    /// Adds a chart with a line for each series, which has a value for each label. Values are on a
+    /// logarithmic scale, from 0.1 to 10,000.
+    pub fn lines(
+        &mut self,
+        file: &str,
+        title: &str,
+        labels: &[String],
+        series: &[(&str, Vec<f64>)],
+    ) {
+        const COLOURS: [&str; 4] = ["#35618f", "#7fa8d1", "#b3402a", "#e39a7b"];
+        let x = |at: usize| 70.0 + 200.0 * at as f64;
+        let y = |value: f64| 240.0 - 40.0 * (value.log10() + 1.0);
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 280\" font-family=\"sans-serif\" \
+             font-size=\"13\">\n<rect width=\"760\" height=\"280\" fill=\"#fff\"/>\n\
+             <text x=\"10\" y=\"22\" font-weight=\"bold\">{title}</text>\n"
+        );
+        for power in -1..=4 {
+            let value = 10f64.powi(power);
+            let (line, text) = (y(value), y(value) + 4.0);
+            let _ = writeln!(
+                svg,
+                "<line x1=\"60\" x2=\"490\" y1=\"{line}\" y2=\"{line}\" stroke=\"#ddd\"/>\
+                 <text x=\"52\" y=\"{text}\" text-anchor=\"end\">{value}</text>"
+            );
+        }
+        for (at, label) in labels.iter().enumerate() {
+            let x = x(at);
+            let _ = writeln!(
+                svg,
+                "<text x=\"{x}\" y=\"262\" text-anchor=\"middle\">{label}</text>"
+            );
+        }
+        for (at, (name, values)) in series.iter().enumerate() {
+            let colour = COLOURS[at % COLOURS.len()];
+            let points = values.iter().enumerate();
+            let points = points.map(|(at, value)| format!("{},{:.1}", x(at), y(*value)));
+            let points = points.collect::<Vec<_>>().join(" ");
+            let (dot, text) = (60 + 24 * at, 64 + 24 * at);
+            let _ = writeln!(
+                svg,
+                "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
+                 <circle cx=\"515\" cy=\"{dot}\" r=\"5\" fill=\"{colour}\"/>\
+                 <text x=\"527\" y=\"{text}\">{name}</text>"
+            );
+        }
+        svg.push_str("</svg>\n");
+        self.files.push((in_repository(file), svg));
         let _ = writeln!(self.markdown, "![{title}](../../{file})\n");
     }
 

@@ -123,8 +123,10 @@ async fn ctrl_c_and_sigterm_stop_it_and_a_restart_has_every_event() {
 async fn kill_9_during_writes_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
-    for round in 0..3 {
-        let mut process = Process::start(folder.path()).await;
+    for (round, durability) in ["power", "process", "power"].iter().enumerate() {
+        let data = folder.path().to_str().unwrap();
+        let options = ["--data", data, "--durability", durability];
+        let mut process = Process::start_with(&options).await;
         let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..8 {

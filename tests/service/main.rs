@@ -9,6 +9,7 @@
 
 mod counting;
 mod create;
+mod engine;
 mod facets;
 mod feed;
 mod formats;

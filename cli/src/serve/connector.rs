@@ -96,9 +96,7 @@ fn run(database: &Database, operation: &str, body: &[u8]) -> Result<Vec<u8>, Dyn
         "DescribeStream" => json(body, |request| database.describe_stream(request)),
         "GetShardIterator" => json(body, |request| database.get_shard_iterator(request)),
         "GetRecords" => json(body, |request| database.get_records(request)),
-        other => Err(DynoxideError::UnsupportedCapability(format!(
-            "{other} is not available in this process; use the engine's port"
-        ))),
+        other => Err(DynoxideError::UnsupportedCapability(other.to_owned())),
     }
 }
 
@@ -136,4 +134,161 @@ fn response(status: u16, json: Vec<u8>) -> Result<HttpResponse, ConnectorError> 
     headers.insert("content-type", MEDIA_TYPE);
     headers.insert(CRC32, checksum);
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connector to an engine with the empty table `things`, and the number of syncs.
+    fn connector() -> (Connector, Arc<AtomicUsize>) {
+        let syncs = Arc::new(AtomicUsize::new(0));
+        let counter = syncs.clone();
+        let connector = Connector {
+            database: Database::memory().unwrap(),
+            disk: Disk::new(move || {
+                counter.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }),
+            _lock: None,
+        };
+        let table = json!({
+            "TableName": "things",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        assert_eq!(send(&connector, "CreateTable", &table).0, 200);
+        (connector, syncs)
+    }
+
+    /// Sends a request without a socket, and checks the checksum of the response.
+    fn send(connector: &Connector, operation: &str, body: &Value) -> (u16, Value) {
+        let mut request = HttpRequest::new(SdkBody::from(body.to_string()));
+        let target = format!("DynamoDB_20120810.{operation}");
+        request.headers_mut().insert(TARGET, target);
+        let response = connector.respond(&request).unwrap();
+        let body = response.body().bytes().unwrap();
+        let checksum = response.headers().get(CRC32).unwrap();
+        assert_eq!(checksum, crc32fast::hash(body).to_string());
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(body).unwrap())
+    }
+
+    /// Sends the same request to the port of the same engine.
+    async fn send_to_port(url: &str, operation: &str, body: &Value) -> (u16, Value) {
+        let signature = "AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-date;x-amz-target, Signature=0";
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client
+            .post(url)
+            .header("content-type", MEDIA_TYPE)
+            .header(TARGET, format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-date", "20240101T000000Z")
+            .header("authorization", signature)
+            .body(body.to_string());
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.bytes().await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_response_is_the_same_as_over_the_port() {
+        let (connector, _) = connector();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let database = connector.database.clone();
+        let stop = std::future::pending();
+        tokio::spawn(dynoxide::server::serve_with_shutdown(
+            listener, database, stop,
+        ));
+
+        let item = json!({"id": {"S": "a"}, "note": {"S": "ä\n"}});
+        send(
+            &connector,
+            "PutItem",
+            &json!({"TableName": "things", "Item": item}),
+        );
+        let put_again = json!({
+            "TableName": "things",
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        });
+        let by_id = json!({
+            "TableName": "things",
+            "KeyConditionExpression": "id = :id",
+            "ExpressionAttributeValues": {":id": {"S": "a"}},
+            "ReturnConsumedCapacity": "INDEXES",
+        });
+        let key = json!({"id": {"S": "a"}});
+        let requests = [
+            ("Query", by_id),
+            ("Scan", json!({"TableName": "things"})),
+            ("GetItem", json!({"TableName": "things", "Key": key})),
+            (
+                "GetItem",
+                json!({"TableName": "things", "Key": {"id": {"S": "b"}}}),
+            ),
+            (
+                "BatchGetItem",
+                json!({"RequestItems": {"things": {"Keys": [key]}}}),
+            ),
+            ("DescribeTable", json!({"TableName": "things"})),
+            ("ListTables", json!({})),
+            // Errors, in their different forms.
+            ("PutItem", put_again.clone()),
+            (
+                "TransactWriteItems",
+                json!({"TransactItems": [{"Put": put_again}]}),
+            ),
+            ("GetItem", json!({"TableName": "none", "Key": key})),
+            (
+                "GetItem",
+                json!({"TableName": "things", "Key": {"id": {"S": ""}}}),
+            ),
+            (
+                "GetItem",
+                json!({"TableName": "things", "Key": {"id": {"N": "1"}}}),
+            ),
+        ];
+        for (operation, body) in requests {
+            let here = send(&connector, operation, &body);
+            let there = send_to_port(&url, operation, &body).await;
+            assert_eq!(here, there, "{operation} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_is_to_be_synced_and_a_read_is_not() {
+        let (connector, syncs) = connector();
+        connector.disk.sync().await.unwrap();
+        assert_eq!(syncs.load(Ordering::SeqCst), 1, "the table");
+        let item = json!({"TableName": "things", "Item": {"id": {"S": "a"}}});
+        assert_eq!(send(&connector, "PutItem", &item).0, 200);
+        connector.disk.sync().await.unwrap();
+        assert_eq!(syncs.load(Ordering::SeqCst), 2);
+        send(&connector, "Scan", &json!({"TableName": "things"}));
+        connector.disk.sync().await.unwrap();
+        assert_eq!(syncs.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn an_operation_that_no_function_sends_is_refused() {
+        let (connector, _) = connector();
+        let (status, body) = send(&connector, "TagResource", &json!({}));
+        assert_eq!(status, 501);
+        let message = body["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("'TagResource' is not supported"),
+            "{message}"
+        );
+    }
 }

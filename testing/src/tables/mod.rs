@@ -70,6 +70,11 @@ impl Tables {
 
     /// The same, with these settings of the functions.
     pub async fn with_settings(settings: Settings) -> Tables {
+        Tables::create_at(start_engine().await, settings).await
+    }
+
+    /// The same, in an engine that has none yet.
+    pub async fn create_at(dynamodb: Address, settings: Settings) -> Tables {
         let filters = settings.filters.as_str().to_owned();
         let parameters = Parameters::from([(FILTERS.to_owned(), filters)]);
         let template = Template::read_with(&repo_path("template.yaml"), &parameters).unwrap();
@@ -78,7 +83,6 @@ impl Tables {
             .into_iter()
             .map(Table::without_stream)
             .collect();
-        let dynamodb = start_engine().await;
         let client = dynamodb.client().await;
         create_tables(&client, &dynamodb.url, &tables)
             .await
