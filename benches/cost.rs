@@ -6,7 +6,7 @@
 //! requests: DynamoDB's alone, those of the logs, and both with the gateway and the function. Not
 //! in them: what is charged by the month or by the gigabyte (storage, backups, traffic, traces),
 //! and what `index-events` writes for an event later, which depends on the rate
-//! (docs/performance.md).
+//! (docs/cost.md).
 //!
 //! `-- --short` stops at 1,000 events.
 #![allow(
@@ -26,7 +26,7 @@ use audit_log_testing::report::Report;
 use audit_log_testing::tables::{SHARDS, events, events_from, sample};
 use audit_log_testing::{Tables, event_with, usage};
 
-/// The events of each size are spread over this time from [`START`] on, as in docs/performance.md.
+/// The events of each size are spread over this time from [`START`] on, as in docs/cost.md.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const START: &str = "2024-01-01T00:00:00Z";
 const NOW: &str = "2024-03-01T00:00:00Z";

@@ -22,7 +22,7 @@ async fn a_response_waits_for_the_disk() {
     let app = App::start().await;
     let (function, disk) = on_a_broken_disk(&app);
     let list = payload("list-events.json").to_string();
-    // Nothing is to be synced.
+    // There is nothing to sync.
     assert!(function.invoke(list.clone()).await.is_ok());
     // A request commits. Even a list can show what it wrote.
     disk.committed();

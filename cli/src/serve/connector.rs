@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_is_to_be_synced_and_a_read_is_not() {
+    async fn a_write_needs_a_sync_and_a_read_does_not() {
         let (connector, syncs) = connector();
         connector.disk.sync().await.unwrap();
         assert_eq!(syncs.load(Ordering::SeqCst), 1, "the table");
