@@ -247,13 +247,14 @@ fn problem(error: Error) -> Problem {
     Problem::from_store(Purpose::Read, &error)
 }
 
-/// Names a smaller page that starts with the same event and fits. Its `per_page` must divide the
-/// number of events before it.
+/// Names a smaller page that starts with the same event and fits, and the cursor with which a walk
+/// begins. The `per_page` must divide the number of events before the page.
 fn too_large(query: &ListQuery, fitting: usize) -> Problem {
     let skipped = query.skipped();
     let fitting = u64::try_from(fitting).unwrap_or(1).max(1);
     let divides = |per_page: &u64| skipped.is_multiple_of(*per_page);
     let per_page = (1..=fitting).rev().find(divides).unwrap_or(1);
     let page = skipped / per_page + 1;
-    Problem::page_too_large(&format!("per_page={per_page}&page={page}"))
+    let fitting_page = format!("per_page={per_page}&page={page}");
+    Problem::page_too_large(&fitting_page, EventId::before_all(query.order()))
 }

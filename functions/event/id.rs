@@ -41,6 +41,8 @@ const VERSION: u128 = 7 << 76;
 const VARIANT: u128 = 0b10 << 62;
 const VERSION_MASK: u128 = 0xf << 76;
 const VARIANT_MASK: u128 = 0b11 << 62;
+/// All bits but those of the version and the variant.
+const HIGHEST_REST: u128 = !(VERSION_MASK | VARIANT_MASK);
 const MILLIS_BITS: u32 = 48;
 const FRACTION_BITS: u32 = 20;
 const SHARD_BITS: u32 = 4;
@@ -70,6 +72,23 @@ impl EventId {
         let lower = fraction & 0xff;
         let time = (millis << 80) | (upper << 64) | (lower << (RANDOM_BITS + SHARD_BITS));
         EventId(time | VERSION | VARIANT)
+    }
+
+    /// The cursor with which a walk in this order begins: each event comes after it.
+    ///
+    /// ```
+    /// use audit_log::event::{EventId, Order};
+    ///
+    /// let newest_first = EventId::before_all(Order::Descending);
+    /// assert_eq!(newest_first.to_string(), "ffffffff-ffff-7fff-bfff-ffffffffffff");
+    /// let oldest_first = EventId::before_all(Order::Ascending);
+    /// assert_eq!(oldest_first.to_string(), "00000000-0000-7000-8000-000000000000");
+    /// ```
+    pub const fn before_all(order: Order) -> EventId {
+        match order {
+            Order::Descending => EventId(HIGHEST_REST | VERSION | VARIANT),
+            Order::Ascending => EventId(VERSION | VARIANT),
+        }
     }
 
     /// Reads a UUIDv7's text, in upper or lower case. Returns `None` for any other text.

@@ -239,10 +239,12 @@ impl Problem {
         )
     }
 
-    /// 422: the events of the page do not fit into one response. `advice` names a page that does.
-    pub fn page_too_large(advice: &str) -> Problem {
+    /// 422: the events of the page do not fit into one response. `page` names one that does, and
+    /// `start` is the cursor before the first event of the list.
+    pub fn page_too_large(page: &str, start: EventId) -> Problem {
         let message = format!(
-            "The events of this page exceed the 6 MB that a response can carry; {advice} fits."
+            "The events of this page exceed the 6 MB that a response can carry; {page} fits. To \
+             read the complete list, begin with cursor={start} and follow the links named next."
         );
         Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,

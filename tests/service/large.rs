@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use audit_log_testing::{App, event_with};
+use audit_log_testing::{App, Response, event_with};
 
 /// Records `count` events of about `kib` KiB, one second apart, and gives their ids, newest first.
 async fn fill(app: &App, count: usize, kib: usize) -> Vec<String> {
@@ -13,6 +13,14 @@ async fn fill(app: &App, count: usize, kib: usize) -> Vec<String> {
         ids.insert(0, app.record(event_with("1", &at, &app_data)).await);
     }
     ids
+}
+
+/// The parameters that begin so in what a refusal advises.
+fn advised(refused: &Response, begin: &str) -> String {
+    let error = refused.json()["error"].as_str().unwrap().to_owned();
+    let mut words = error.split_whitespace();
+    let advice = words.find(|word| word.starts_with(begin));
+    advice.unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
@@ -87,18 +95,40 @@ async fn a_page_over_6_mb_by_number_is_refused_with_one_that_fits() {
             (422, Some("page_too_large")),
             "{query}"
         );
-        let error = response.json()["error"].as_str().unwrap().to_owned();
-        let advice = error
-            .split_whitespace()
-            .find(|word| word.starts_with("per_page="))
-            .unwrap()
-            .to_owned();
-        let advised = app.get(&format!("/events?{advice}")).await.ids();
+        let advice = advised(&response, "per_page=");
+        let page = app.get(&format!("/events?{advice}")).await.ids();
         assert_eq!(
-            advised[0], ids[start],
+            page[0], ids[start],
             "{query}: {advice} starts with the same event"
         );
-        assert!(advised.len() >= 20, "{query}: {advice}");
+        assert!(page.len() >= 20, "{query}: {advice}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_over_6_mb_names_the_cursor_of_a_whole_walk() {
+    let app = App::start().await;
+    let newest_first = fill(&app, 40, 190).await;
+    let oldest_first: Vec<_> = newest_first.iter().rev().cloned().collect();
+    for (order, start, expected) in [
+        ("", "ffffffff-ffff-7fff-bfff-ffffffffffff", &newest_first),
+        (
+            "&order=asc",
+            "00000000-0000-7000-8000-000000000000",
+            &oldest_first,
+        ),
+    ] {
+        for filter in ["", "&user_id=1", "&user_id=1&event_type=test"] {
+            let path = format!("/events?per_page=40{order}{filter}");
+            let refused = app.get(&path).await;
+            assert_eq!(refused.error(), (422, "page_too_large".to_owned()));
+            let cursor = advised(&refused, "cursor=");
+            assert_eq!(cursor, format!("cursor={start}"), "{path}");
+            let pages = app.follow(&format!("{path}&{cursor}")).await;
+            let shown: Vec<String> = pages.iter().flat_map(Response::ids).collect();
+            assert_eq!(&shown, expected, "{path}");
+            assert!(pages.len() > 1, "{path}");
+        }
     }
 }
 
