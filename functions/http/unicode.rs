@@ -7,7 +7,8 @@ use super::{ErrorCode, Problem};
 
 /// The mark that some tools put in front of UTF-8. It is not part of the text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
-/// The byte order mark of UTF-16 after a gateway replaced its two bytes, which are not UTF-8.
+/// The byte order mark of UTF-16 and UTF-32 after a gateway replaced its two bytes that are not
+/// UTF-8. UTF-32 has two zero bytes next to them.
 const REPLACED_MARK: &[u8] = "\u{fffd}\u{fffd}".as_bytes();
 /// The first character of a gzip stream. No JSON begins with it.
 const GZIP_FIRST: u8 = GZIP_MAGIC[0];
@@ -58,6 +59,16 @@ fn invalid(message: impl Into<String>) -> Problem {
 /// JSON begins with an ASCII character, and its second character is not U+0000. So zero bytes among
 /// the first four show the encoding, as does a byte order mark.
 fn wider_encoding(body: &[u8]) -> Option<&'static str> {
+    if let Some(rest) = body.strip_prefix(REPLACED_MARK)
+        && rest.starts_with(&[0, 0])
+    {
+        return Some("UTF-32");
+    }
+    if let Some(rest) = body.strip_prefix(&[0, 0])
+        && rest.starts_with(REPLACED_MARK)
+    {
+        return Some("UTF-32");
+    }
     let start = body.strip_prefix(REPLACED_MARK).unwrap_or(body);
     match start {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
@@ -136,6 +147,9 @@ mod tests {
             (b"\0\0\0{\0\0\0}", "UTF-32"),
             (b"\xff\xfe\0\0{\0\0\0", "UTF-32"),
             (b"\0\0\xfe\xff\0\0\0{", "UTF-32"),
+            // As a gateway passes it on.
+            ("\u{fffd}\u{fffd}\0\0{\0\0\0".as_bytes(), "UTF-32"),
+            ("\0\0\u{fffd}\u{fffd}\0\0\0{".as_bytes(), "UTF-32"),
         ] {
             assert_eq!(read(body), format!("The body is {expected}; send UTF-8."));
         }

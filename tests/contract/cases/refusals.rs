@@ -108,16 +108,35 @@ async fn utf_16_is_named() {
         let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
         let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
         for body in [little, big] {
-            // As text and as bytes: API Gateway passes application/json on as text.
-            for content_type in ["application/json", "application/vnd.audit-log+json"] {
-                let request = app
-                    .request(Method::POST, "/events")
-                    .header(CONTENT_TYPE, content_type);
-                let response = app.send(request.body(body.clone())).await;
-                assert_eq!(response.error(), (400, "invalid_json".to_owned()));
-                assert_eq!(response.json()["error"], "The body is UTF-16; send UTF-8.");
-            }
+            is_named(&app, "UTF-16", body).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn utf_32_is_named() {
+    let app = App::open().await;
+    let document = app.event("1", 0, "\"é\"");
+    for mark in ["", "\u{feff}"] {
+        let units: Vec<u32> = format!("{mark}{document}").chars().map(u32::from).collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for body in [little, big] {
+            is_named(&app, "UTF-32", body).await;
+        }
+    }
+}
+
+/// Sends a body as text and as bytes: API Gateway passes application/json on as text.
+async fn is_named(app: &App, encoding: &str, body: Vec<u8>) {
+    for content_type in ["application/json", "application/vnd.audit-log+json"] {
+        let request = app
+            .request(Method::POST, "/events")
+            .header(CONTENT_TYPE, content_type);
+        let response = app.send(request.body(body.clone())).await;
+        assert_eq!(response.error(), (400, "invalid_json".to_owned()));
+        let expected = format!("The body is {encoding}; send UTF-8.");
+        assert_eq!(response.json()["error"], expected, "{content_type}");
     }
 }
 
