@@ -11,6 +11,8 @@ const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
 /// What browsers ask for. They get JSON, as every client did before there was a choice.
 const HTML: &str = "text/html";
+/// What clients send that take anything, or a page.
+const ANYTHING: [&str; 3] = ["*/*", "*", HTML];
 
 impl Format {
     /// The format in which this request wants its events.
@@ -36,13 +38,17 @@ pub fn accepts_json(request: &Request) -> Result<(), Problem> {
     Err(Problem::only_json())
 }
 
-/// JSON, unless another format is named with at least the weight that JSON has.
+/// JSON, unless another format is named with at least the weight that JSON has. A client that also
+/// takes anything, or a page, gets JSON whatever else it names.
 fn choose(ranges: &[Weighted]) -> Option<Format> {
     if !ranges.iter().any(is_range) {
         return Some(Format::Json);
     }
     let json = weight_of_json(ranges);
     if json > 0 {
+        if takes_anything(ranges) {
+            return Some(Format::Json);
+        }
         let ndjson = named(ranges, &[NDJSON]).unwrap_or(0);
         let csv = named(ranges, &[CSV]).unwrap_or(0);
         return Some(match ndjson.max(csv) {
@@ -64,6 +70,10 @@ fn choose(ranges: &[Weighted]) -> Option<Format> {
 /// Whether an element is a media range. Some clients send `*` for `*/*`.
 fn is_range(element: &Weighted) -> bool {
     element.value == "*" || element.value.contains('/')
+}
+
+fn takes_anything(ranges: &[Weighted]) -> bool {
+    named(ranges, &ANYTHING).is_some_and(|weight| weight > 0)
 }
 
 /// JSON can be asked for as `application/json`, by the name of a form of it (RFC 6839 §3.1), or as
@@ -129,6 +139,11 @@ mod tests {
             "application/json, text/plain, */*",
             "text/csv;q=0.9, application/json",
             "text/csv;q=0.4, */*;q=0.5",
+            "text/csv, */*",
+            "text/csv, */*;q=0.01",
+            "application/x-ndjson, *;q=0.1",
+            "text/csv, text/html;q=0.1",
+            "application/x-ndjson, application/json;q=0.1, */*;q=0.1",
             "application/x-ndjson;q=0, */*",
             "text/*, application/json;q=0.1",
             "application/json, application/ld+json;q=0",
@@ -142,14 +157,18 @@ mod tests {
         for (accept, format) in [
             ("text/csv", Format::Csv),
             ("TEXT/CSV; header=absent", Format::Csv),
-            ("text/csv, */*", Format::Csv),
-            ("text/csv, */*;q=0.01", Format::Csv),
+            ("text/csv, */*;q=0", Format::Csv),
+            ("text/csv, text/html;q=0", Format::Csv),
+            ("text/csv, application/*", Format::Csv),
             ("application/json, text/csv", Format::Csv),
             ("text/csv;q=0.5, application/x-ndjson;q=0.4", Format::Csv),
             ("text/*", Format::Csv),
             ("text/*, application/pdf", Format::Csv),
             ("application/x-ndjson", Format::Ndjson),
-            ("application/x-ndjson, */*;q=0.1", Format::Ndjson),
+            (
+                "application/x-ndjson, application/json;q=0.1",
+                Format::Ndjson,
+            ),
             ("text/csv, application/x-ndjson", Format::Ndjson),
             ("application/json;q=0, */*", Format::Ndjson),
             (

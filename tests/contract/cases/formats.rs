@@ -46,7 +46,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn json_is_for_all_who_name_no_other_format() {
+async fn json_is_for_all_who_also_accept_anything() {
     let app = App::open().await;
     app.record(app.event("1", 0, "{}")).await;
     let expected = app.list("").await;
@@ -57,6 +57,9 @@ async fn json_is_for_all_who_name_no_other_format() {
         "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
         "text/csv;q=0.5, application/json",
         "text/csv;q=0, */*",
+        "text/csv, */*",
+        "application/x-ndjson, */*;q=0.1",
+        "text/csv, text/html;q=0.1",
     ] {
         let response = list_as(&app, accept, "").await;
         assert_eq!(response.header("content-type"), Some("application/json"));
