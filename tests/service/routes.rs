@@ -50,6 +50,35 @@ fn the_description_has_the_templates_routes() {
     assert_eq!(described, declared);
 }
 
+/// Each response to a GET of JSON depends on what the client accepts, and can be compressed.
+#[test]
+fn the_description_has_the_headers_of_each_get_of_json() {
+    let description: Value = serde_saphyr::from_str(&read_file("openapi.yaml")).unwrap();
+    let mut found = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let response = &item["get"]["responses"]["200"];
+        if response["content"]["application/json"].is_null() {
+            continue;
+        }
+        for (header, component) in [
+            ("Vary", "#/components/headers/VaryOfGet"),
+            ("Content-Encoding", "#/components/headers/ContentEncoding"),
+        ] {
+            let declared = &response["headers"][header]["$ref"];
+            assert_eq!(declared, component, "{header} of GET {path}");
+        }
+        found.insert(path.as_str());
+    }
+    let expected = [
+        "/events",
+        "/events/facets",
+        "/events/feed",
+        "/events/histogram",
+        "/events/{id}",
+    ];
+    assert!(found.into_iter().eq(expected));
+}
+
 #[test]
 fn cargo_lambda_watch_has_the_templates_routes() {
     let manifest: toml::Table = read_file("Cargo.toml").parse().unwrap();
