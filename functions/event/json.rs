@@ -17,7 +17,8 @@ use super::syntax::{self, Place};
 
 /// How deep objects and arrays may be nested. The document itself is the first level.
 ///
-/// A list puts an event two levels deeper, and the readers of .NET stop at 64.
+/// A list puts an event two levels deeper, and the readers of .NET stop at 64. The feed puts it three
+/// levels deeper, because each of its entries has an index: docs/api.md says what a reader does.
 pub const MAX_DEPTH: usize = 62;
 /// The longest spelling of a number, in characters. Python refuses integers of more than 4,300
 /// digits, and other readers refuse fewer. A 400-bit integer has 121 digits.

@@ -70,7 +70,7 @@ pub use requests::{
     proof_request, settings, tile_request, usage,
 };
 #[cfg(feature = "service")]
-pub use response::{Response, ids};
+pub use response::{Response, ids, levels};
 #[cfg(feature = "service")]
 pub use runtime_api::RuntimeApi;
 #[cfg(feature = "service")]

@@ -113,3 +113,18 @@ pub fn ids(list: &Value) -> Vec<String> {
         .map(|event| event["id"].as_str().unwrap().to_owned())
         .collect()
 }
+
+/// How deep the objects and arrays of a JSON text are nested. No string of it may have a bracket.
+pub fn levels(json: &str) -> usize {
+    let mut open = 0_usize;
+    let mut deepest = 0;
+    for character in json.chars() {
+        match character {
+            '[' | '{' => open += 1,
+            ']' | '}' => open -= 1,
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}

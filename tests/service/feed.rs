@@ -9,7 +9,7 @@ use audit_log::http::MAX_LAMBDA_PAYLOAD_BYTES;
 use audit_log::list_events::ListEvents;
 use audit_log::store::EventKey;
 use audit_log_testing::tables::{Log, SHARDS, entries, events, of_user};
-use audit_log_testing::{Tables, event_with, feed_request, get_request, ids, usage};
+use audit_log_testing::{Tables, event_with, feed_request, get_request, ids, levels, usage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, Response, header};
@@ -123,6 +123,25 @@ async fn an_event_of_the_feed_is_byte_for_byte_the_event() {
     let response = feed(&tables, "").await;
     assert_eq!(std::str::from_utf8(response.body()).unwrap(), expected);
     assert!(expected.contains(document.strip_prefix('{').unwrap()));
+}
+
+/// Each entry has an index, so the feed is one level deeper than a list. docs/api.md says so.
+#[tokio::test]
+async fn the_feed_puts_three_levels_around_an_event() {
+    let tables = Tables::start().await;
+    let at = "2024-01-01T00:00:00Z";
+    // The document is the first of its 62 levels.
+    let deep = format!("{}{}", "[".repeat(61), "]".repeat(61));
+    let now = Timestamp::parse(at).unwrap();
+    let response = tables.post(None, event_with("1", at, &deep), now).await;
+    assert_eq!(response.status(), 201, "{response:?}");
+    let recorded: Value = serde_json::from_slice(response.body()).unwrap();
+    let id = EventId::parse(recorded["id"].as_str().unwrap()).unwrap();
+    tables.log().seal([id]).await;
+    let response = feed(&tables, "").await;
+    assert_eq!(body(&response)["next"], 1);
+    let text = std::str::from_utf8(response.body()).unwrap();
+    assert_eq!(levels(text), 65);
 }
 
 #[tokio::test]
