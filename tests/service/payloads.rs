@@ -1,10 +1,12 @@
 //! API Gateway's own payloads, each file of `events/` among them, to the handlers and back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use audit_log::event::EventId;
 use audit_log_cli::serve::functions::Function;
 use audit_log_cli::serve::template::Template;
 use audit_log_testing::{App, event, payload, read_file, repo_path};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value, json};
 
 /// The functions as the template declares them, on one engine.
@@ -62,6 +64,21 @@ impl Functions {
             .json()["recorded"]
             .clone()
     }
+
+    /// The attributes of a recorded event, all of which are strings.
+    async fn item(&self, id: &Value) -> BTreeMap<String, String> {
+        let id = EventId::parse(id.as_str().unwrap()).unwrap();
+        let get = self.app.service().client.get_item();
+        let get = get.table_name("EventsTable").consistent_read(true);
+        let shard = AttributeValue::S(format!("{:x}", id.shard()));
+        let get = get
+            .key("shard", shard)
+            .key("id", AttributeValue::S(id.to_string()));
+        let item = get.send().await.unwrap().item.unwrap();
+        item.into_iter()
+            .map(|(name, value)| (name, value.as_s().unwrap().clone()))
+            .collect()
+    }
 }
 
 #[tokio::test]
@@ -118,6 +135,34 @@ async fn every_file_of_events_is_answered_as_it_should_be() {
         let response: Value = serde_json::from_str(&response).unwrap();
         assert_eq!(response, expected[file]["answer"], "{file}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_payload_has_the_items_that_are_written_now() {
+    let functions = Functions::start().await;
+    let mut without_user = 0;
+    for file in ["index-events.json", "seal-events.json"] {
+        for record in payload(file)["Records"].as_array().unwrap() {
+            let image = &record["dynamodb"]["NewImage"];
+            let mut request = payload("create-event.json");
+            request["body"] = image["event"]["S"].clone();
+            let (status, _, body) = functions.invoke(&request).await;
+            assert_eq!(status, 201, "{body}");
+
+            let mut expected = functions.item(&body["id"]).await;
+            for chosen_by_the_service in ["shard", "id", "recorded_at", "salt"] {
+                let value = image[chosen_by_the_service]["S"].as_str().unwrap();
+                expected.insert(chosen_by_the_service.to_owned(), value.to_owned());
+            }
+            let found = image.as_object().unwrap().iter();
+            let found: BTreeMap<String, String> = found
+                .map(|(name, value)| (name.clone(), value["S"].as_str().unwrap().to_owned()))
+                .collect();
+            assert_eq!(found, expected, "{file}");
+            without_user += usize::from(!found.contains_key("user_id"));
+        }
+    }
+    assert_eq!(without_user, 2, "one in each file");
 }
 
 const ROLE: &str = "arn:aws:sts::111122223333:assumed-role/user-service/i-0123456789abcdef0";
