@@ -231,6 +231,34 @@ async fn a_restored_table_has_every_event_and_gets_a_new_count_index() {
 }
 
 #[tokio::test]
+async fn a_rebuild_counts_events_without_a_user() {
+    let process = Process::start_with(&["--memory"]).await;
+    let client = Address::new(&process.engine).client().await;
+    for number in 0..EVENTS {
+        let at = format!("2024-01-01T00:00:{number:02}Z");
+        let document = event("u", &at).replace(r#""user_id":"u""#, r#""user_id":null"#);
+        assert_eq!(process.app.post(document).await.status, 201);
+    }
+    empty_counts(&client, "NewCounts").await;
+    for (code, verdict) in [(1, "was not in the index"), (0, "no difference")] {
+        let rebuilt = rebuild(&process.engine, "EventsTable", "KeysTable", "NewCounts").await;
+        assert_eq!(rebuilt.0, code, "{}", rebuilt.1);
+        assert!(rebuilt.1.contains(verdict), "{}", rebuilt.1);
+        let compared = format!("Compared {EVENTS} events");
+        assert!(rebuilt.1.contains(&compared), "{}", rebuilt.1);
+    }
+    let settings = Settings {
+        counts_table: "NewCounts".to_owned(),
+        ..settings(2)
+    };
+    let list = ListEvents::new(Deps::new(client, &settings));
+    let response = list.handle(list_request("per_page=1")).await;
+    let list: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(list["total"], EVENTS);
+    assert_eq!(list["events"][0]["user_id"], serde_json::Value::Null);
+}
+
+#[tokio::test]
 async fn a_count_index_is_rebuilt_while_the_service_runs() {
     let process = Process::start_with(&["--memory"]).await;
     for number in 0..EVENTS {

@@ -13,6 +13,7 @@ mod filters;
 mod histogram;
 mod index;
 mod leaf;
+mod no_user;
 mod racing;
 mod seal;
 mod stored;

@@ -24,6 +24,8 @@ const ITEMS: &str = include_str!("stored.json");
 /// The items of the events table, as they are written since the transparency log. Those of the other
 /// tables are the same.
 const SALTED: &str = include_str!("stored-salted.json");
+/// The item of an event without a user, which lacks the attribute.
+const WITHOUT_USER: &str = include_str!("stored-no-user.json");
 const TABLES: [&str; 3] = ["EventsTable", "KeysTable", "CountsTable"];
 const AT: &str = "2024-01-01T00:00:00Z";
 
@@ -53,13 +55,41 @@ fn written_now() -> Value {
     items
 }
 
+/// The same for an event without a user.
+fn written_without_user() -> Value {
+    let mut items = written_now();
+    items["EventsTable"] = serde_json::from_str(WITHOUT_USER).unwrap();
+    // Nothing has counted it yet.
+    items["CountsTable"] = json!([]);
+    items
+}
+
 async fn post_under_a_key(tables: &Tables, random: u64) -> Response<Body> {
+    post_document(tables, event("1", AT), random).await
+}
+
+async fn post_without_user(tables: &Tables, random: u64) -> Response<Body> {
+    let document = event("1", AT).replace(r#""user_id":"1""#, r#""user_id":null"#);
+    post_document(tables, document, random).await
+}
+
+async fn post_document(tables: &Tables, document: String, random: u64) -> Response<Body> {
     let effects = Effects::system()
         .with_clock(|| at(LATE))
         .with_random(move || random);
     tables
-        .post_with(Some("order-4711"), event("1", AT), effects)
+        .post_with(Some("order-4711"), document, effects)
         .await
+}
+
+/// Puts kept items into their tables.
+async fn put_items(tables: &Tables, kept: &Value) {
+    for table in TABLES {
+        for item in kept[table].as_array().unwrap() {
+            let put = tables.client.put_item().table_name(table);
+            put.set_item(Some(from_json(item))).send().await.unwrap();
+        }
+    }
 }
 
 async fn items(tables: &Tables, table: &str) -> Value {
@@ -144,20 +174,43 @@ async fn what_this_version_wrote_is_read_and_added_to() {
     read_and_add_to(&written_now()).await;
 }
 
+#[tokio::test]
+async fn an_event_without_a_user_is_written_without_the_attribute() {
+    let tables = Tables::start().await;
+    let recorded = post_without_user(&tables, 0x0123_4567_89ab_cdef).await;
+    assert_eq!(recorded.status(), 201, "{recorded:?}");
+    let kept = written_without_user();
+    for table in ["EventsTable", "KeysTable"] {
+        assert_eq!(items(&tables, table).await, kept[table]);
+    }
+}
+
+#[tokio::test]
+async fn a_stored_event_without_a_user_is_read_and_counted() {
+    let kept = written_without_user();
+    let tables = Tables::start().await;
+    put_items(&tables, &kept).await;
+    let again = post_without_user(&tables, 1).await;
+    assert_eq!(again.status(), 200, "{again:?}");
+    check_leaf(&tables, again.body(), &kept["EventsTable"][0]).await;
+
+    let id = kept["EventsTable"][0]["id"]["S"].clone();
+    let now = at(Duration::from_secs(120) + SETTLE * 2);
+    tables.index(now).await;
+    tables
+        .reconcile((0..SHARDS).map(Partition::Shard), now)
+        .await;
+    for filter in ["", "&event_type=test", "&src_service=tests"] {
+        let (list, _) = tables.get(&format!("page=1{filter}"), now).await;
+        let event = &list["events"][0];
+        assert_eq!((&list["total"], &event["id"]), (&json!(1), &id));
+        assert_eq!(event["user_id"], Value::Null, "{filter}");
+    }
+}
+
 async fn read_and_add_to(kept: &Value) {
     let tables = Tables::start().await;
-    for table in TABLES {
-        for item in kept[table].as_array().unwrap() {
-            tables
-                .client
-                .put_item()
-                .table_name(table)
-                .set_item(Some(from_json(item)))
-                .send()
-                .await
-                .unwrap();
-        }
-    }
+    put_items(&tables, kept).await;
     let again = post_under_a_key(&tables, 1).await;
     assert_eq!(
         again.status(),

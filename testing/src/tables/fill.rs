@@ -118,7 +118,8 @@ async fn write_of(client: &Client, events: &[EventKey], item_bytes: usize) {
 }
 
 fn put(event: &EventKey, filling: &str) -> WriteRequest {
-    let mut document = json!({"x": filling});
+    // As an event without a user has it.
+    let mut document = json!({"user_id": null, "x": filling});
     for value in &event.values {
         document[value.field().name()] = json!(value);
     }
