@@ -1,5 +1,5 @@
 //! What it takes to load old events through the API, one by one and in batches:
-//! `cargo bench --bench bulk`. Takes some minutes.
+//! `cargo bench --bench bulk`. It takes half an hour.
 //!
 //! The events happened within a year, so each is late and enters the count index before it is
 //! acknowledged. That is what takes the time, and what events of a batch share.
