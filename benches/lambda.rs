@@ -12,24 +12,22 @@
     reason = "as a test, it fails by panicking"
 )]
 
+mod function;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use audit_log::effects::Effects;
 use audit_log_testing::report::{Report, median, spread};
-use audit_log_testing::{RuntimeApi, Tables, event_with, memory, read_file, repo_path};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::{Value, json};
+use audit_log_testing::{RuntimeApi, Tables, memory, repo_path};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use function::{TEMPLATE, before, certify, listing, reporting, terminate_tls};
 
 /// The processor's share of a function with 128 MB, in a period as Lambda's: 7 % of 20 ms.
 const QUOTA_MICROSECONDS: (u32, u32) = (1_400, 20_000);
@@ -367,19 +365,13 @@ impl Bench {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
-        command.envs(api.environment()).envs([
-            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+        command.envs(api.environment()).envs(TEMPLATE).envs([
             ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
             (
                 "SSL_CERT_FILE",
                 self.certificates.path().join(trusted).to_str().unwrap(),
             ),
-            ("EVENTS_TABLE", "EventsTable"),
-            ("KEYS_TABLE", "KeysTable"),
-            ("COUNTS_TABLE", "CountsTable"),
-            ("TREE_TABLE", "TreeTable"),
             ("SHARDS", function.shards),
-            ("FILTERS", "event_type,src_service"),
         ]);
         command.spawn().unwrap_or_else(|error| {
             panic!(
@@ -418,51 +410,6 @@ fn found(all: &[Condition], endpoint: Endpoint, limited: bool) -> Option<&[Measu
     condition.functions.first_chunk()
 }
 
-/// A certificate for localhost; its authority goes, with those that a function trusts, into two
-/// files.
-fn certify(folder: &Path) -> TlsAcceptor {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
-    let amazon = read_file("functions/dynamodb/amazon-roots.pem");
-    let machine = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt")
-        .unwrap_or_else(|_| amazon.clone());
-    for (file, others) in [("amazon.pem", amazon), ("machine.pem", machine)] {
-        std::fs::write(folder.join(file), format!("{others}\n{}", authority.pem())).unwrap();
-    }
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = config
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
-}
-
-/// A TLS endpoint before the engine.
-async fn terminate_tls(acceptor: TlsAcceptor, engine: String) -> SocketAddr {
-    before(engine, move |stream, mut inside| {
-        let acceptor = acceptor.clone();
-        async move {
-            let Ok(mut outside) = acceptor.accept(stream).await else {
-                return;
-            };
-            tokio::io::copy_bidirectional(&mut outside, &mut inside)
-                .await
-                .ok();
-        }
-    })
-    .await
-}
-
 /// An endpoint before the engine whose answers come later by [`DISTANCE`].
 async fn delay(engine: String) -> SocketAddr {
     before(engine, |outside, inside| async move {
@@ -481,28 +428,6 @@ async fn delay(engine: String) -> SocketAddr {
         }
     })
     .await
-}
-
-/// An endpoint that hands each connection, and one of its own to the engine, to `join`.
-async fn before<F>(
-    engine: String,
-    join: impl Fn(TcpStream, TcpStream) -> F + Send + Sync + 'static,
-) -> SocketAddr
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((outside, _)) = listener.accept().await {
-            let inside = TcpStream::connect(&engine).await.unwrap();
-            for stream in [&outside, &inside] {
-                stream.set_nodelay(true).unwrap();
-            }
-            tokio::spawn(join(outside, inside));
-        }
-    });
-    address
 }
 
 /// A processor group with the quota, if this machine lets us have one: cgroup v2, or v1.
@@ -557,34 +482,4 @@ async fn request(api: &mut RuntimeApi, post: bool) -> f64 {
         "{response}"
     );
     milliseconds(took)
-}
-
-/// `POST /events` of 1 KB, on time.
-fn reporting() -> Value {
-    let now = Effects::system().now();
-    let app_data = format!("{{\"text\":\"{}\"}}", "x".repeat(850));
-    let body = event_with("1", &now.to_string(), &app_data);
-    payload(
-        "POST",
-        json!({"content-type": "application/json"}),
-        Some(body),
-    )
-}
-
-/// `GET /events`.
-fn listing() -> Value {
-    payload("GET", json!({}), None)
-}
-
-fn payload(method: &str, headers: Value, body: Option<String>) -> Value {
-    json!({
-        "version": "2.0", "routeKey": format!("{method} /events"), "rawPath": "/events", "rawQueryString": "",
-        "headers": headers,
-        "requestContext": {
-            "accountId": "1", "apiId": "a", "domainName": "localhost", "domainPrefix": "a", "requestId": "r",
-            "routeKey": format!("{method} /events"), "stage": "$default", "timeEpoch": 0,
-            "http": {"method": method, "path": "/events", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
-        },
-        "body": body, "isBase64Encoded": false,
-    })
 }

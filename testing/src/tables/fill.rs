@@ -57,6 +57,11 @@ impl Tables {
     /// A log in this many shards, with an event of user 1 a minute until a minute before `now`. The
     /// functions know all of these shards, and the count index has all events.
     pub async fn minutely(shards: u8, count: u32, now: Timestamp) -> Tables {
+        Tables::minutely_of(ITEM_BYTES, shards, count, now).await
+    }
+
+    /// The same, where an item has about so many bytes.
+    pub async fn minutely_of(item_bytes: usize, shards: u8, count: u32, now: Timestamp) -> Tables {
         let tables = Tables::with_settings(settings(shards)).await;
         let mut rng = StdRng::seed_from_u64(1);
         let event = |number: u32| {
@@ -64,7 +69,7 @@ impl Tables {
             of_user(EventId::new(at, rng.random(), shards), "1")
         };
         let events: Vec<EventKey> = (1..=count).map(event).collect();
-        tables.write(&events).await;
+        tables.write_of(&events, item_bytes).await;
         tables.index(now).await;
         tables
     }
