@@ -15,6 +15,7 @@ use lambda_http::http::{HeaderMap, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, LambdaEvent, Request, RequestExt};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 /// The payload of an invocation: a request from API Gateway, or JSON that cannot be read as one.
 #[derive(Debug)]
@@ -22,12 +23,28 @@ pub struct Payload(Option<LambdaRequest>);
 
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
-        // LambdaRequest reads the complete value before it looks into it. So nothing is left unread
-        // where it fails or panics.
-        Ok(Payload(
-            catch(|| LambdaRequest::deserialize(deserializer).ok()).flatten(),
-        ))
+        // The complete value is read before anything looks into it. So nothing is left unread where
+        // that fails or panics.
+        let Ok(json) = Box::<RawValue>::deserialize(deserializer) else {
+            return Ok(Payload(None));
+        };
+        Ok(Payload(catch(|| parse(json.get())).flatten()))
     }
+}
+
+/// The request of a payload. LambdaRequest tries payload 1.0 first, which reads the body of a payload
+/// 2.0 in vain. So the version is asked first.
+fn parse(json: &str) -> Option<LambdaRequest> {
+    #[derive(Deserialize)]
+    struct Versioned<'a> {
+        version: &'a str,
+    }
+    if let Ok(Versioned { version: "2.0" }) = serde_json::from_str(json)
+        && let Ok(payload) = serde_json::from_str(json)
+    {
+        return Some(LambdaRequest::ApiGatewayV2(payload));
+    }
+    serde_json::from_str(json).ok()
 }
 
 /// Marks the request that stands for one that could not be read.
