@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 
 /// The header in which DynamoDB sends the CRC-32 of the body of each response, as a decimal number.
 const CRC32: &str = "x-amz-crc32";
@@ -14,6 +15,7 @@ const CRC32: &str = "x-amz-crc32";
 #[derive(Debug)]
 pub(super) struct ChecksumInterceptor;
 
+#[dyn_dispatch_hint]
 impl Intercept for ChecksumInterceptor {
     fn name(&self) -> &'static str {
         "ChecksumInterceptor"

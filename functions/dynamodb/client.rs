@@ -8,7 +8,10 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Builder, Credentials, Region, SharedHttpClient, SharedInterceptor,
+    StalledStreamProtectionConfig,
+};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use futures_util::future::join_all;
@@ -17,6 +20,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::checksum::ChecksumInterceptor;
 use super::usage::Meter;
+use super::user_agent::UserAgent;
 use crate::config::{Access, SettingsError};
 use crate::limits::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, FIRST_BACKOFF, OPERATION_TIMEOUT};
 
@@ -131,12 +135,21 @@ async fn get_root(client: &Client) {
 
 /// Builds a client from a configuration, which has at least the region and the credentials.
 pub fn client_from(config: Builder) -> Client {
-    let config = config
+    let mut config = config
         .behavior_version(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts())
         .retry_config(retries())
-        .interceptor(Meter)
-        .interceptor(ChecksumInterceptor);
+        // It would stop a response that stalls for 20 s. The timeout of an attempt, which includes
+        // the body, stops it after two. This saves 1.2 % of the instructions of a page.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    // Permanent, so that the SDK does not search the configuration for a reason to leave them out.
+    for interceptor in [
+        SharedInterceptor::permanent(Meter),
+        SharedInterceptor::permanent(ChecksumInterceptor),
+        SharedInterceptor::permanent(UserAgent::default()),
+    ] {
+        config.push_interceptor(interceptor);
+    }
     Client::from_conf(config.build())
 }
 

@@ -3,6 +3,7 @@
 mod checksum;
 mod client;
 mod usage;
+mod user_agent;
 
 pub use client::{client, client_from, connect, http_client};
 pub(crate) use client::{credentials, retries, timeouts};

@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
 use aws_sdk_dynamodb::types::{Capacity, ConsumedCapacity};
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 /// The requests to DynamoDB, and what they consumed.
@@ -85,6 +86,7 @@ impl Storable for Round {
     type Storer = StoreReplace<Self>;
 }
 
+#[dyn_dispatch_hint]
 impl Intercept for Meter {
     fn name(&self) -> &'static str {
         "Meter"
