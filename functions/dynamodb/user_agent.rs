@@ -81,3 +81,54 @@ impl Intercept for UserAgent {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::HEADERS;
+    use crate::dynamodb::client_from;
+
+    #[tokio::test]
+    async fn each_call_has_the_headers_of_the_first_one_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = Builder::new()
+            .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http());
+        let client = client_from(config);
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut calls = Vec::new();
+            for _ in 0..3 {
+                let mut bytes = [0; 4096];
+                let length = stream.read(&mut bytes).await.unwrap();
+                let head = String::from_utf8_lossy(&bytes[..length]).to_ascii_lowercase();
+                let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                stream.write_all(response).await.unwrap();
+                calls.push(HEADERS.map(|name| {
+                    let header = format!("{name}: ");
+                    let values = head.lines().filter_map(|line| line.strip_prefix(&header));
+                    values.map(str::to_owned).collect::<Vec<_>>()
+                }));
+            }
+            calls
+        };
+        let puts = async {
+            for _ in 0..3 {
+                client.put_item().table_name("events").send().await.unwrap();
+            }
+        };
+        let (calls, ()) = tokio::join!(server, puts);
+        for call in &calls {
+            assert_eq!(call, &calls[0]);
+            for values in call {
+                assert_eq!(values.len(), 1, "{values:?}");
+                assert!(values[0].contains("aws-sdk-rust"), "{values:?}");
+            }
+        }
+    }
+}
