@@ -15,7 +15,7 @@ use dynoxide::errors::DynoxideError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::connector::{self, Connector};
+use super::connector::{self, Connected};
 use super::disk::Disk;
 
 /// The file of the engine's database, in its folder.
@@ -178,7 +178,7 @@ impl Engine {
 
     /// An HTTP client of the SDK that calls this engine without a socket.
     pub fn http_client(&self) -> SharedHttpClient {
-        connector::http_client(Connector {
+        connector::http_client(Connected {
             database: self.database.clone(),
             disk: self.disk.clone(),
             _lock: self.lock.clone(),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use audit_log::effects::Effects;
 use axum::body::{Body, Bytes};
@@ -31,7 +32,6 @@ const MAX_REQUEST_BYTES: usize = 10 * 1024 * 1024;
 const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 
 /// The routes of the API and the functions behind them.
-#[derive(Clone)]
 pub struct Gateway {
     routes: Vec<(Route, Function)>,
     cors: Option<Cors>,
@@ -47,7 +47,9 @@ impl Gateway {
 
     /// The web application. It must be served with the caller's address as [`ConnectInfo`].
     pub fn app(self) -> axum::Router {
-        axum::Router::new().fallback(respond).with_state(self)
+        axum::Router::new()
+            .fallback(respond)
+            .with_state(Arc::new(self))
     }
 
     /// The route that a request matches. A route without a parameter comes before one with a
@@ -111,7 +113,7 @@ fn match_path(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
 }
 
 async fn respond(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response<Body> {
