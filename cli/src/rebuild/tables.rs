@@ -75,11 +75,12 @@ impl Tables {
         }
 
         let engine = Engine::open(Some(data))?;
-        // The client calls the engine in this process, so the URL is a name only.
-        let address = Address::new(format!("file://{}", data.display()));
+        // The client calls the engine in this process, so no request goes to the address.
+        let address = Address::new("http://localhost");
         let config = address.config().http_client(engine.http_client());
         let client = client_from((&config.load().await).into());
-        create_tables(&client, &address.url, &template.tables).await?;
+        let name = data.display().to_string();
+        create_tables(&client, &name, &template.tables).await?;
 
         let mut functions = template.functions.values();
         let Some(index_events) = functions.find(|function| !function.streams.is_empty()) else {
