@@ -27,7 +27,7 @@ use function::{TEMPLATE, certify, listing, reporting, terminate_tls};
 /// How many events a list finds, and the size of each.
 const EVENTS: u32 = 1_000;
 const EVENT_BYTES: usize = 1_000;
-/// The number of shards that the template sets.
+/// A page asks each shard, so it shows what a call takes.
 const SHARDS: u8 = 4;
 /// The requests of the two processes whose difference is counted. Caches are filled and sizes are
 /// known after the first ones.

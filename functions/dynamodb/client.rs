@@ -169,6 +169,17 @@ pub(crate) fn retries() -> RetryConfig {
         .with_initial_backoff(FIRST_BACKOFF)
 }
 
+/// The client of a server that a test plays.
+#[cfg(test)]
+pub(super) fn client_of(server: &tokio::net::TcpListener) -> Client {
+    let config = Builder::new()
+        .endpoint_url(format!("http://{}", server.local_addr().unwrap()))
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http());
+    client_from(config)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,12 +195,7 @@ mod tests {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = Builder::new()
-            .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http());
-        let client = client_from(config);
+        let client = client_of(&listener);
 
         // Both connections are open before the first response.
         let server = async {

@@ -84,22 +84,16 @@ impl Intercept for UserAgent {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::HEADERS;
-    use crate::dynamodb::client_from;
+    use crate::dynamodb::client::client_of;
 
     #[tokio::test]
     async fn each_call_has_the_headers_of_the_first_one_once() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = Builder::new()
-            .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http());
-        let client = client_from(config);
+        let client = client_of(&listener);
         let server = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut calls = Vec::new();

@@ -102,12 +102,11 @@ impl Report {
         let most = bars.iter().map(|(_, [a, b])| a + b).fold(1.0, f64::max);
         let scale = 480.0 / most;
         let height = 70 + 30 * bars.len();
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 {height}\" font-family=\"sans-serif\" \
-             font-size=\"13\">\n<rect width=\"760\" height=\"{height}\" fill=\"#fff\"/>\n\
-             <text x=\"10\" y=\"22\" font-weight=\"bold\">{title}</text>\n\
-             <rect x=\"10\" y=\"34\" width=\"12\" height=\"12\" fill=\"#b9c6d8\"/><text x=\"27\" y=\"45\">{}</text>\n\
-             <rect x=\"80\" y=\"34\" width=\"12\" height=\"12\" fill=\"#35618f\"/><text x=\"97\" y=\"45\">{}</text>\n",
+        let mut svg = blank_chart(height, title);
+        let _ = writeln!(
+            svg,
+            "<rect x=\"10\" y=\"34\" width=\"12\" height=\"12\" fill=\"#b9c6d8\"/><text x=\"27\" y=\"45\">{}</text>\n\
+             <rect x=\"80\" y=\"34\" width=\"12\" height=\"12\" fill=\"#35618f\"/><text x=\"97\" y=\"45\">{}</text>",
             parts[0], parts[1]
         );
         for (at, (name, [a, b])) in bars.iter().enumerate() {
@@ -141,11 +140,7 @@ impl Report {
         const COLOURS: [&str; 4] = ["#35618f", "#7fa8d1", "#b3402a", "#e39a7b"];
         let x = |at: usize| 70.0 + 200.0 * at as f64;
         let y = |value: f64| 240.0 - 40.0 * (value.log10() + 1.0);
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 280\" font-family=\"sans-serif\" \
-             font-size=\"13\">\n<rect width=\"760\" height=\"280\" fill=\"#fff\"/>\n\
-             <text x=\"10\" y=\"22\" font-weight=\"bold\">{title}</text>\n"
-        );
+        let mut svg = blank_chart(280, title);
         for power in -1..=4 {
             let value = 10f64.powi(power);
             let (line, text) = (y(value), y(value) + 4.0);
@@ -206,6 +201,15 @@ impl Report {
             std::fs::write(path, text).unwrap();
         }
     }
+}
+
+/// The beginning of a chart of this height, on white, with its title.
+fn blank_chart(height: usize, title: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 {height}\" font-family=\"sans-serif\" \
+         font-size=\"13\">\n<rect width=\"760\" height=\"{height}\" fill=\"#fff\"/>\n\
+         <text x=\"10\" y=\"22\" font-weight=\"bold\">{title}</text>\n"
+    )
 }
 
 /// A file with another generated part.

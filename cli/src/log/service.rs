@@ -1,6 +1,6 @@
 //! The routes of a running service, as an audit reads them.
 
-use audit_log::event::{EventId, Field, Timestamp};
+use audit_log::event::{EventId, Field};
 use audit_log::tree::Tile;
 use audit_log_client::{self as client, Code, Filter, Order};
 use futures_util::stream::TryStreamExt;
@@ -159,7 +159,7 @@ impl Service {
 
 /// The lowest id: a list that begins behind it has every event.
 pub fn first_id() -> EventId {
-    EventId::lowest_at(Timestamp::EPOCH)
+    EventId::before_all(audit_log::event::Order::Ascending)
 }
 
 fn filter(list: &List) -> Filter {

@@ -8,7 +8,7 @@ use audit_log::dynamodb::client_from;
 use audit_log::event::Filters;
 use audit_log::limits::SETTLE;
 use audit_log_cli::serve::disk::Disk;
-use audit_log_cli::serve::engine::{Address, DATABASE, Engine};
+use audit_log_cli::serve::engine::{DATABASE, Engine};
 use audit_log_cli::serve::tables::create_tables;
 use audit_log_cli::serve::template::{FILTERS, Parameters, Template};
 use aws_config::BehaviorVersion;
@@ -75,10 +75,7 @@ impl Tables {
         }
 
         let engine = Engine::open(Some(data))?;
-        // The client calls the engine in this process, so no request goes to the address.
-        let address = Address::new("http://localhost");
-        let config = address.config().http_client(engine.http_client());
-        let client = client_from((&config.load().await).into());
+        let client = client_from((&engine.config().load().await).into());
         let name = data.display().to_string();
         create_tables(&client, &name, &template.tables).await?;
 

@@ -30,20 +30,15 @@ const CRC32: &str = "x-amz-crc32";
 /// The media type of requests and responses.
 const MEDIA_TYPE: &str = "application/x-amz-json-1.0";
 
-/// The HTTP client that calls `engine`.
-pub fn http_client(engine: Connected) -> SharedHttpClient {
-    let engine = Arc::new(engine);
-    let connector = SharedHttpConnector::new(Connector { engine });
+/// The HTTP client whose only connection is `connector`.
+pub fn http_client(connector: Connector) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(connector);
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// A connection to the embedded engine.
-struct Connector {
-    engine: Arc<Connected>,
-}
-
-/// An engine that is called in this process.
-pub struct Connected {
+/// A connection to the embedded engine. It is cheap to clone.
+#[derive(Clone)]
+pub struct Connector {
     /// The engine.
     pub database: Database,
     /// Is told about each write.
@@ -61,17 +56,17 @@ impl fmt::Debug for Connector {
 impl HttpConnector for Connector {
     /// Runs the operation on the caller's thread, as the engine's own server does.
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let engine = self.engine.clone();
+        let connector = self.clone();
         HttpConnectorFuture::new(async move {
             // Calls that are made together all begin before one of them ends. So the log lines count
             // their round trips as on AWS.
             tokio::task::yield_now().await;
-            engine.respond(&request)
+            connector.respond(&request)
         })
     }
 }
 
-impl Connected {
+impl Connector {
     fn respond(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let target = request.headers().get(TARGET).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
@@ -159,10 +154,10 @@ mod tests {
     use super::*;
 
     /// A connector to an engine with the empty table `things`, and the number of syncs.
-    fn connector() -> (Connected, Arc<AtomicUsize>) {
+    fn connector() -> (Connector, Arc<AtomicUsize>) {
         let syncs = Arc::new(AtomicUsize::new(0));
         let counter = syncs.clone();
-        let connector = Connected {
+        let connector = Connector {
             database: Database::memory().unwrap(),
             disk: Disk::new(move || {
                 counter.fetch_add(1, Ordering::SeqCst);
@@ -181,7 +176,7 @@ mod tests {
     }
 
     /// Sends a request without a socket, and checks the checksum of the response.
-    fn send(connector: &Connected, operation: &str, body: &Value) -> (u16, Value) {
+    fn send(connector: &Connector, operation: &str, body: &Value) -> (u16, Value) {
         let mut request = HttpRequest::new(SdkBody::from(body.to_string()));
         let target = format!("DynamoDB_20120810.{operation}");
         request.headers_mut().insert(TARGET, target);

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use audit_log::dynamodb::client_from;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
+use aws_sdk_dynamodb::config::Credentials;
 use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::connector::{self, Connected};
+use super::connector::{self, Connector};
 use super::disk::Disk;
 
 /// The file of the engine's database, in its folder.
@@ -176,13 +176,17 @@ impl Engine {
         self.disk.clone()
     }
 
-    /// An HTTP client of the SDK that calls this engine without a socket.
-    pub fn http_client(&self) -> SharedHttpClient {
-        connector::http_client(Connected {
+    /// The configuration of a client that calls this engine without a socket.
+    pub fn config(&self) -> ConfigLoader {
+        let connector = Connector {
             database: self.database.clone(),
             disk: self.disk.clone(),
             _lock: self.lock.clone(),
-        })
+        };
+        // The SDK needs an address, and no request goes there.
+        Address::new("http://localhost")
+            .config()
+            .http_client(connector::http_client(connector))
     }
 
     /// Serves the DynamoDB API until `shutdown`.

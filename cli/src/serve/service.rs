@@ -274,12 +274,10 @@ async fn start_engine(
     }
     let host = Ipv4Addr::LOCALHOST.into();
     let (listener, address) = listen(host, options.dynamodb_port, "--dynamodb-port").await?;
-    let address = Address::new(format!("http://{address}"));
     let engine = Engine::open(options.storage.folder())?;
-    let config = address.config().http_client(engine.http_client());
     Ok(Running {
-        address,
-        config: config.load().await,
+        address: Address::new(format!("http://{address}")),
+        config: engine.config().load().await,
         disk: engine.disk(),
         task: Some(engine.serve(listener, closed(stopped))),
     })
