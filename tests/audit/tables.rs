@@ -239,14 +239,18 @@ async fn an_item_planted_under_another_shard_is_found() {
     }
 }
 
+/// Another id of the same shard. The digit before the last is random.
+fn other_id(id: &str) -> String {
+    let digit = if &id[34..35] == "0" { "1" } else { "0" };
+    format!("{}{digit}{}", &id[..34], &id[35..])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_that_cannot_be_asked_for_stops_no_audit() {
     let log = Attacked::start().await;
     let mut event = log.event(5).await;
     let id = event["id"].as_s().unwrap();
-    // Another id of the same shard: the digit before the last is random.
-    let digit = if &id[34..35] == "0" { "1" } else { "0" };
-    let planted = format!("{}{digit}{}", &id[..34], &id[35..]);
+    let planted = other_id(id);
     event.insert("id".to_owned(), text(&planted));
     let document = event["event"].as_s().unwrap();
     let (_, rest) = document.split_once(',').unwrap();
@@ -392,9 +396,7 @@ async fn an_event_put_with_an_old_time_is_late() {
     let mut event = log.event(5).await;
     event.insert("recorded_at".to_owned(), text("2024-06-01T00:00:00Z"));
     let id = event["id"].as_s().unwrap();
-    // Another id of the same shard: the digit before the last is random.
-    let digit = if &id[34..35] == "0" { "1" } else { "0" };
-    let planted = format!("{}{digit}{}", &id[..34], &id[35..]);
+    let planted = other_id(id);
     assert_ne!(&planted, id);
     event.insert("id".to_owned(), text(&planted));
     log.put(EVENTS, event).await;
