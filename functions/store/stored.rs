@@ -13,6 +13,10 @@ use crate::tree::{Content, Entry, Salt};
 
 const EVENTS: Attributes = Attributes::of("events");
 
+/// The projection of an item to what a [`StoredEvent`] is read from. The other attributes are keys,
+/// whose values are in the id and in the document, too.
+pub(super) const WHOLE_EVENT: &str = "#id, event, recorded_at, recorded_by, recorded_from, salt";
+
 /// The facts that the service itself records about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {

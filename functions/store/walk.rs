@@ -9,21 +9,21 @@ use futures_util::future::try_join_all;
 
 use super::attributes::Item;
 use super::query::{ID_ONLY, query, read_units, send};
-use super::stored::id_of;
+use super::stored::{WHOLE_EVENT, id_of};
 use super::{Error, EventStore, Partition, Seen, StoredEvent};
 use crate::event::{EventId, IdRange, Order};
 
 /// What a walk reads of each event.
 pub(super) trait Record: Sized {
-    /// The attributes that are read, or none for all of them.
-    const PROJECTION: Option<&'static str>;
+    /// The projection of an item to the attributes that it is read from.
+    const PROJECTION: &'static str;
 
     /// Reads it from an item that has these attributes.
     fn from_item(item: &Item) -> Result<Self, Error>;
 }
 
 impl Record for StoredEvent {
-    const PROJECTION: Option<&'static str> = None;
+    const PROJECTION: &'static str = WHOLE_EVENT;
 
     fn from_item(item: &Item) -> Result<StoredEvent, Error> {
         StoredEvent::from_item(item)
@@ -31,7 +31,7 @@ impl Record for StoredEvent {
 }
 
 impl Record for EventId {
-    const PROJECTION: Option<&'static str> = Some(ID_ONLY);
+    const PROJECTION: &'static str = ID_ONLY;
 
     fn from_item(item: &Item) -> Result<EventId, Error> {
         id_of(item)
@@ -105,7 +105,7 @@ impl<R: Record> Walk<R> {
             let query = query
                 .limit(self.limit)
                 .scan_index_forward(self.order == Order::Ascending)
-                .set_projection_expression(R::PROJECTION.map(str::to_owned));
+                .projection_expression(R::PROJECTION);
             self.parts.push(Part {
                 partition,
                 query,
@@ -188,17 +188,16 @@ impl<R> Part<R> {
 
 /// How many rows to ask of each partition so that one round trip nearly always yields `rows`.
 ///
-/// Ids are spread evenly. The newest `rows` of n partitions are m = rows/n in each, give or take
-/// √m, so the limit has a margin of two standard deviations and one. A single partition needs one
-/// row more only, which shows whether it ends.
+/// Ids are spread evenly. Of the newest `rows` rows, each of n partitions has m = rows/n, with a
+/// standard deviation of √(m·(1 − 1/n)). The limit has a margin of two standard deviations, and one
+/// row more, which shows whether the partition ends.
 fn partition_limit(rows: usize, partitions: usize) -> i32 {
-    let limit = if partitions <= 1 {
-        rows.saturating_add(1)
-    } else {
-        let mean = rows as f64 / partitions as f64;
-        (mean + 2.0 * mean.sqrt() + 1.0).ceil() as usize
-    };
-    i32::try_from(limit).unwrap_or(i32::MAX)
+    let partitions = partitions.max(1) as f64;
+    let mean = rows as f64 / partitions;
+    let deviation = (mean * (1.0 - 1.0 / partitions)).sqrt();
+    let limit = (mean + 2.0 * deviation + 1.0).ceil();
+    // A float that is too large becomes the largest number.
+    limit as i32
 }
 
 #[cfg(test)]
@@ -208,9 +207,10 @@ mod tests {
     #[test]
     fn a_partition_is_asked_for_its_share_and_a_margin() {
         for (rows, partitions, expected) in [
+            (10, 2, 10),
             (10, 4, 7),
-            (1000, 4, 283),
-            (1000, 16, 80),
+            (1000, 4, 279),
+            (1000, 16, 79),
             (1, 16, 2),
             (10, 1, 11),
             (usize::MAX, 1, i32::MAX),
