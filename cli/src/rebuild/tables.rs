@@ -75,7 +75,7 @@ impl Tables {
         }
 
         let engine = Engine::open(Some(data))?;
-        let client = client_from((&engine.config().load().await).into());
+        let client = engine.clients().await.tables;
         let name = data.display().to_string();
         create_tables(&client, &name, &template.tables).await?;
 

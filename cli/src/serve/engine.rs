@@ -9,13 +9,14 @@ use std::sync::Arc;
 use audit_log::dynamodb::client_from;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::{Builder, Credentials};
+use aws_sdk_dynamodbstreams::Client as StreamsClient;
 use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::connector::{self, Connector};
+use super::connector::{self, Connector, Unsigned};
 use super::disk::Disk;
 
 /// The file of the engine's database, in its folder.
@@ -68,8 +69,25 @@ impl Address {
 
     /// The functions' client for it.
     pub async fn client(&self) -> Client {
-        client_from((&self.config().load().await).into())
+        self.clients().await.tables
     }
+
+    /// The clients for it.
+    pub async fn clients(&self) -> Clients {
+        let config = self.config().load().await;
+        Clients {
+            tables: client_from((&config).into()),
+            streams: StreamsClient::new(&config),
+        }
+    }
+}
+
+/// The clients of an engine.
+pub struct Clients {
+    /// The functions' client for its tables.
+    pub tables: Client,
+    /// The client for the streams of its tables.
+    pub streams: StreamsClient,
 }
 
 impl Storage {
@@ -176,8 +194,16 @@ impl Engine {
         self.disk.clone()
     }
 
-    /// The configuration of a client that calls this engine without a socket.
-    pub fn config(&self) -> ConfigLoader {
+    /// The clients that call this engine without a socket.
+    pub async fn clients(&self) -> Clients {
+        let config = self.config().load().await;
+        Clients {
+            tables: client_from(Builder::from(&config).auth_scheme_resolver(Unsigned)),
+            streams: StreamsClient::new(&config),
+        }
+    }
+
+    fn config(&self) -> ConfigLoader {
         let connector = Connector {
             database: self.database.clone(),
             disk: self.disk.clone(),

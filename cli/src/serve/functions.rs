@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::disk::Disk;
 use super::log_key::LogKey;
 use super::template;
+use super::turns::in_one_go;
 
 /// The header with which an endpoint marks the response of a function that failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
@@ -181,10 +182,10 @@ impl Function {
         let context = self.context();
         match &self.handler {
             Handler::CreateEvent(handler) => {
-                respond(payload, context, |request| handler.handle(request)).await
+                in_one_go(respond(payload, context, |request| handler.handle(request))).await
             }
             Handler::ListEvents(handler) => {
-                respond(payload, context, |request| handler.handle(request)).await
+                in_one_go(respond(payload, context, |request| handler.handle(request))).await
             }
             Handler::IndexEvents(handler) => {
                 let batch = serde_json::from_str(payload).map_err(|error| failed(&error))?;

@@ -19,5 +19,6 @@ pub mod service;
 pub mod stream;
 pub mod tables;
 pub mod template;
+mod turns;
 
 pub use service::{Options, Service, StartError};

@@ -5,16 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use audit_log::dynamodb::client_from;
 use audit_log::event::Filters;
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::disk::{Disk, Durability};
-use super::engine::{Address, Engine, EngineError, Storage};
+use super::engine::{Address, Clients, Engine, EngineError, Storage};
 use super::functions::{Function, FunctionError};
 use super::gateway::Gateway;
 use super::log_key::{LogKey, LogKeyError};
@@ -124,11 +122,11 @@ impl Service {
         let (stop_engine, engine_stopped) = watch::channel(());
         let Running {
             address: dynamodb,
-            config,
+            clients,
             disk,
             task: engine,
         } = start_engine(options, engine_stopped).await?;
-        let client = client_from((&config).into());
+        let client = clients.tables;
         create_tables(&client, &dynamodb.url, &template.tables).await?;
         let log_key = match &options.log_key {
             Some(file) => LogKey::open(file)?,
@@ -167,7 +165,6 @@ impl Service {
         let gateway = tokio::spawn(async move { serve.await });
 
         // 4. The streams, which invoke functions for new items.
-        let streams_client = aws_sdk_dynamodbstreams::Client::new(&config);
         let mut streams = JoinSet::new();
         let mut flushes = Vec::new();
         for (binary, source, function) in sources {
@@ -175,7 +172,7 @@ impl Service {
                 .storage
                 .folder()
                 .map(|folder| folder.join(position_file(&source, &binary)));
-            let client = streams_client.clone();
+            let client = clients.streams.clone();
             let (stream, flush) = Stream::new(client, function, source, file, disk.clone());
             streams.spawn(stream.run());
             flushes.push((binary, flush));
@@ -253,7 +250,7 @@ struct Running {
     /// Where tools of other processes reach it.
     address: Address,
     /// How the functions reach it.
-    config: SdkConfig,
+    clients: Clients,
     disk: Disk,
     /// The server of the embedded engine.
     task: Option<EngineTask>,
@@ -267,7 +264,7 @@ async fn start_engine(
     if let Storage::Elsewhere(address) = &options.storage {
         return Ok(Running {
             address: address.clone(),
-            config: address.config().load().await,
+            clients: address.clients().await,
             disk: Disk::default(),
             task: None,
         });
@@ -277,7 +274,7 @@ async fn start_engine(
     let engine = Engine::open(options.storage.folder())?;
     Ok(Running {
         address: Address::new(format!("http://{address}")),
-        config: engine.config().load().await,
+        clients: engine.clients().await,
         disk: engine.disk(),
         task: Some(engine.serve(listener, closed(stopped))),
     })
