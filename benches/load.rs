@@ -22,6 +22,7 @@ use std::time::Duration;
 use audit_log_testing::report::Report;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
+use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
@@ -30,6 +31,9 @@ use stacks::{
 };
 
 const CONNECTIONS: [usize; 3] = [1, 8, 32];
+/// How often each stack has its turn, and for how long.
+const ROUNDS: usize = 3;
+const TIME: Duration = Duration::from_secs(2);
 
 /// How many events a log has before it is measured.
 const EVENTS: usize = 3_000;
@@ -54,13 +58,19 @@ async fn main() {
         return;
     }
     let short = given("--short");
-    let seconds = Duration::from_secs(if short { 1 } else { 5 });
+    let rounds = if short { 1 } else { ROUNDS };
     let folder = tempfile::tempdir().unwrap();
 
-    let mut rows = Vec::new();
+    let mut running = Vec::new();
     for stack in stacks(folder.path()) {
-        measure(&stack, folder.path(), seconds, &mut rows).await;
+        running.push(Running::start(stack, folder.path()).await);
     }
+    let mut rows = Vec::new();
+    // Reading comes first. What is written then does not make the log longer that others read.
+    for request in [Request::Get, Request::Query, Request::Post] {
+        measure(&running, request, rounds, &mut rows).await;
+    }
+
     let mut report = Report::new("load");
     for request in [Request::Get, Request::Post, Request::Query] {
         table(&mut report, request, &rows);
@@ -147,7 +157,7 @@ impl Request {
 /// A Query of the newest events of a shard. The engine checks that there is a signature, and not
 /// what it is.
 fn query(client: &Client, engine: &str) -> RequestBuilder {
-    const QUERY: &str = r#"{"TableName":"EventsTable","KeyConditionExpression":"shard = :shard","ExpressionAttributeValues":{":shard":{"S":"0"}},"Limit":10,"ScanIndexForward":false,"ConsistentRead":true}"#;
+    const QUERY: &str = r##"{"TableName":"EventsTable","KeyConditionExpression":"#shard = :shard","ExpressionAttributeNames":{"#shard":"shard"},"ExpressionAttributeValues":{":shard":{"S":"0"}},"Limit":10,"ScanIndexForward":false,"ConsistentRead":true}"##;
     client
         .post(engine)
         .header("content-type", "application/x-amz-json-1.0")
@@ -161,36 +171,90 @@ fn query(client: &Client, engine: &str) -> RequestBuilder {
         .body(QUERY)
 }
 
+/// A stack that runs and has its first events.
+struct Running {
+    name: &'static str,
+    server: Server,
+    /// What the old service keeps its events in: a file of one name, so each has a folder.
+    _folder: TempDir,
+}
+
+impl Running {
+    async fn start(stack: Stack, folder: &Path) -> Running {
+        let folder = tempfile::tempdir_in(folder).unwrap();
+        let server = stack.start(folder.path()).await;
+        if stack != Stack::Ceiling {
+            prefill(&server.events).await;
+        }
+        let running = Running {
+            name: stack.name(),
+            server,
+            _folder: folder,
+        };
+        running.settle().await;
+        running
+    }
+
+    /// Waits until the transparency log has all events, so that the functions behind the stream are
+    /// idle.
+    async fn settle(&self) {
+        if self.server.engine.is_none() {
+            return;
+        }
+        let client = client();
+        let events = &self.server.events;
+        let checkpoint = events.replace("/events", "/log/checkpoint");
+        loop {
+            let list = get(&client, &format!("{events}?per_page=1")).await.unwrap();
+            let list: Value = serde_json::from_slice(&list).unwrap();
+            // There is none before the first batch. The second line is the size of the log.
+            let checkpoint = get(&client, &checkpoint).await.unwrap_or_default();
+            let checkpoint = String::from_utf8(checkpoint).unwrap();
+            if checkpoint.lines().nth(1) == Some(&list["total"].to_string()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
 /// A stack and request, measured.
 struct Row {
     name: &'static str,
     request: Request,
+    /// The median round for each of [`CONNECTIONS`].
     cells: Vec<Measured>,
 }
 
-/// Starts a stack, fills it, and adds its rows.
-async fn measure(stack: &Stack, folder: &Path, seconds: Duration, rows: &mut Vec<Row>) {
-    // The old service keeps its events in a file of one name, so each start has a folder.
-    let folder = tempfile::tempdir_in(folder).unwrap();
-    let server = stack.start(folder.path()).await;
-    if *stack != Stack::Ceiling {
-        prefill(&server.events).await;
-    }
-    // Reading comes first. What is written then does not make the log longer that others read.
-    for request in [Request::Get, Request::Query, Request::Post] {
-        let Some(send) = request.of(&server) else {
-            continue;
-        };
-        let mut cells = Vec::new();
-        for connections in CONNECTIONS {
-            cells.push(load(connections, seconds, send.clone()).await);
+/// Measures a request on all stacks by turns, so that each has a share of the machine's better and
+/// worse moments.
+async fn measure(running: &[Running], request: Request, rounds: usize, rows: &mut Vec<Row>) {
+    let with_request: Vec<_> = running
+        .iter()
+        .filter_map(|running| Some((running, request.of(&running.server)?)))
+        .collect();
+    // One measurement for each stack, number of connections and round.
+    let mut measured = vec![[const { Vec::new() }; CONNECTIONS.len()]; with_request.len()];
+    for _ in 0..rounds {
+        for ((running, send), of_stack) in with_request.iter().zip(&mut measured) {
+            for (connections, of_rounds) in CONNECTIONS.into_iter().zip(of_stack) {
+                of_rounds.push(load(connections, TIME, send.clone()).await);
+            }
+            running.settle().await;
         }
+    }
+    for ((running, _), of_stack) in with_request.iter().zip(measured) {
         rows.push(Row {
-            name: stack.name(),
+            name: running.name,
             request,
-            cells,
+            cells: of_stack.map(median_round).into(),
         });
     }
+}
+
+fn median_round(mut rounds: Vec<Measured>) -> Measured {
+    rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    rounds.swap_remove(rounds.len() / 2)
 }
 
 /// Gives a log its first events, and sees that it has them.

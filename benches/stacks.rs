@@ -180,6 +180,7 @@ impl Drop for Server {
 }
 
 /// Requests a second, and how long they take.
+#[derive(Clone)]
 pub struct Measured {
     pub per_second: f64,
     /// Milliseconds.
