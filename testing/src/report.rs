@@ -129,7 +129,7 @@ impl Report {
     }
 
     /// Adds a chart with a line for each series, which has a value for each label. Values are on a
-    /// logarithmic scale, from 0.1 to 10,000.
+    /// logarithmic scale, from 0.1 to 1,000.
     pub fn lines(
         &mut self,
         file: &str,
@@ -139,9 +139,9 @@ impl Report {
     ) {
         const COLOURS: [&str; 4] = ["#35618f", "#7fa8d1", "#b3402a", "#e39a7b"];
         let x = |at: usize| 70.0 + 200.0 * at as f64;
-        let y = |value: f64| 240.0 - 40.0 * (value.log10() + 1.0);
+        let y = |value: f64| 240.0 - 50.0 * (value.log10() + 1.0);
         let mut svg = blank_chart(280, title);
-        for power in -1..=4 {
+        for power in -1..=3 {
             let value = 10f64.powi(power);
             let (line, text) = (y(value), y(value) + 4.0);
             let _ = writeln!(
