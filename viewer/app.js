@@ -231,8 +231,11 @@ function followIfLive() {
   following = new AbortController();
   const { signal } = following;
   const live = { since: now(), seen: 0, recount: 0 };
-  showLive(live, "");
-  const onstart = () => catchUp(signal);
+  const onstart = async () => {
+    await catchUp(signal);
+    // What is listed by now is not new.
+    live.since = now();
+  };
   const onentries = (entries) => arrived(live, entries, signal);
   const onproblem = (why) => showLive(live, why);
   follow(onstart, onentries, onproblem, signal);
