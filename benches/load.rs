@@ -25,15 +25,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use stacks::{
     Measured, Server, Stack, client, command_binary, document, get, load, post, response,
 };
 
 const CONNECTIONS: [usize; 3] = [1, 8, 32];
-/// How often each stack has its turn, and for how long.
+/// How often each stack has its turn.
 const ROUNDS: usize = 3;
+/// How long a turn takes for each number of connections.
 const TIME: Duration = Duration::from_secs(2);
+/// How long the functions behind the stream may take after a turn.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How many events a log has before it is measured.
 const EVENTS: usize = 3_000;
@@ -195,8 +199,8 @@ impl Running {
         running
     }
 
-    /// Waits until the transparency log has all events, so that the functions behind the stream are
-    /// idle.
+    /// Waits until the transparency log has all events, so that seal-events is idle. index-events,
+    /// which gets the same batches, is then idle, too, or about to be.
     async fn settle(&self) {
         if self.server.engine.is_none() {
             return;
@@ -204,7 +208,9 @@ impl Running {
         let client = client();
         let events = &self.server.events;
         let checkpoint = events.replace("/events", "/log/checkpoint");
+        let begin = Instant::now();
         loop {
+            assert!(begin.elapsed() < PATIENCE, "{} does not seal", self.name);
             let list = get(&client, &format!("{events}?per_page=1")).await.unwrap();
             let list: Value = serde_json::from_slice(&list).unwrap();
             // There is none before the first batch. The second line is the size of the log.

@@ -6,7 +6,7 @@ use audit_log::http::run;
 use lambda_runtime::Error;
 use mimalloc::MiMalloc;
 
-/// glibc's takes a tenth of the instructions of a request more: benches/results/instructions.md.
+/// It saves a tenth of the instructions of a request: benches/results/instructions.md.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

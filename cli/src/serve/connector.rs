@@ -1,7 +1,7 @@
 //! Calls the embedded engine from the SDK, in this process and without a socket.
 //!
-//! The functions keep their client and its interceptors. Only the HTTP connection is replaced: the
-//! connector takes the request that the SDK would send, and returns the response that the engine's
+//! The functions keep their client and its interceptors. The HTTP connection is replaced, and requests
+//! are not signed. The connector takes the request that the SDK would send, and returns the response that the engine's
 //! port would give.
 
 use std::fmt;
@@ -41,8 +41,8 @@ pub fn http_client(connector: Connector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// Leaves out the signatures, which the engine does not check. They are a tenth of the work of a
-/// call.
+/// Leaves out the signatures. The engine's port checks that there is one, and without the port nothing
+/// does.
 #[derive(Debug)]
 pub struct Unsigned;
 

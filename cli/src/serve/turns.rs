@@ -1,8 +1,8 @@
 //! Which of the tasks on a thread goes on.
 //!
-//! A call of the embedded engine never waits for anything. If each call sent its task to the end of
-//! the queue, 32 requests at a time would take turns, and each would find the processor's caches
-//! filled by the 31 others.
+//! A call of the embedded engine ends in the poll that began it. If each call sent its task to the
+//! end of the queue, 32 requests at a time would take turns, and each would find the processor's
+//! caches filled by the 31 others.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -28,7 +28,8 @@ pub async fn begin_others() {
     .await;
 }
 
-/// Polls a future again while it waits for nothing but its next turn, as in [`begin_others`].
+/// Polls a future again if its task was woken meanwhile, as by [`begin_others`]. It has at most
+/// [`MAX_POLLS`] polls in a row.
 pub async fn in_one_go<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|context| {
@@ -130,6 +131,23 @@ mod tests {
         let (output, wakes) = poll_once(in_one_go::<_>(calls));
         assert_eq!(output, None::<()>);
         assert_eq!(wakes, MAX_POLLS);
+    }
+
+    #[test]
+    fn a_future_that_is_woken_later_wakes_its_task() {
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let mut kept = None;
+        let waits = poll_fn(|context| {
+            kept = Some(context.waker().clone());
+            Poll::<()>::Pending
+        });
+        let polled = pin!(in_one_go(waits)).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        std::thread::spawn(move || kept.unwrap().wake())
+            .join()
+            .unwrap();
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
     }
 
     #[test]
