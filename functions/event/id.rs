@@ -135,12 +135,19 @@ impl EventId {
 /// The canonical text: lower-case hex, hyphens at 8-4-4-4-12.
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let a = self.0 >> 96;
-        let b = (self.0 >> 80) & 0xffff;
-        let c = (self.0 >> 64) & 0xffff;
-        let d = (self.0 >> 48) & 0xffff;
-        let e = self.0 & 0xffff_ffff_ffff;
-        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
+        // Digit by digit, which takes a small part of the instructions of `{:x}`.
+        let digit = |value: u8| b"0123456789abcdef"[usize::from(value & 0xf)];
+        let mut text = [b'-'; TEXT_LEN];
+        let mut position = 0;
+        for byte in self.0.to_be_bytes() {
+            if HYPHENS.contains(&position) {
+                position += 1;
+            }
+            text[position] = digit(byte >> 4);
+            text[position + 1] = digit(byte);
+            position += 2;
+        }
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

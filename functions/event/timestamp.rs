@@ -136,12 +136,27 @@ impl fmt::Display for Timestamp {
         let nanos = i128::try_from(self.0).map_err(|_| fmt::Error)?;
         let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
         let (year, month, day) = at.to_calendar_date();
-        let month = u8::from(month);
+        let year = u16::try_from(year).map_err(|_| fmt::Error)?;
         let (hour, minute, second, milli) = at.to_hms_milli();
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
-        )
+
+        // Number by number, which takes a small part of the instructions of `{:02}`.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        write_digits(&mut text[0..4], year);
+        write_digits(&mut text[5..7], u8::from(month).into());
+        write_digits(&mut text[8..10], day.into());
+        write_digits(&mut text[11..13], hour.into());
+        write_digits(&mut text[14..16], minute.into());
+        write_digits(&mut text[17..19], second.into());
+        write_digits(&mut text[20..23], milli);
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Writes a number, with as many digits as there is room for.
+fn write_digits(room: &mut [u8], mut number: u16) {
+    for digit in room.iter_mut().rev() {
+        *digit = b"0123456789"[usize::from(number % 10)];
+        number /= 10;
     }
 }
 

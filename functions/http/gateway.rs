@@ -7,14 +7,15 @@
 //! API Gateway's bare 500, and a panic would end the process. Here each becomes a request that
 //! cannot be read, and gets a response as any other request does.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::http::{HeaderMap, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Context, LambdaEvent, Request, RequestExt};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// The payload of an invocation: a request from API Gateway, or JSON that cannot be read as one.
@@ -33,14 +34,10 @@ impl<'de> Deserialize<'de> for Payload {
 }
 
 /// The request of a payload. LambdaRequest tries payload 1.0 first, which reads the body of a payload
-/// 2.0 in vain. So the version is asked first.
+/// 2.0 in vain. So the payload is read as 2.0 first, and asked for its version.
 fn parse(json: &str) -> Option<LambdaRequest> {
-    #[derive(Deserialize)]
-    struct Versioned<'a> {
-        version: &'a str,
-    }
-    if let Ok(Versioned { version: "2.0" }) = serde_json::from_str(json)
-        && let Ok(payload) = serde_json::from_str(json)
+    if let Ok(payload) = serde_json::from_str::<ApiGatewayV2httpRequest>(json)
+        && payload.version.as_deref() == Some("2.0")
     {
         return Some(LambdaRequest::ApiGatewayV2(payload));
     }
@@ -89,7 +86,8 @@ fn catch<T>(read: impl FnOnce() -> T) -> Option<T> {
 #[serde(rename_all = "camelCase")]
 pub struct GatewayResponse {
     status_code: u16,
-    headers: BTreeMap<String, String>,
+    #[serde(serialize_with = "as_object")]
+    headers: HeaderMap,
     body: Body,
     is_base64_encoded: bool,
     /// Always empty, because the service sets no cookies. The form of HTTP APIs and `cargo lambda
@@ -101,20 +99,23 @@ pub struct GatewayResponse {
 impl GatewayResponse {
     fn new(response: Response<Body>, cookies: Option<Vec<String>>) -> GatewayResponse {
         let (parts, body) = response.into_parts();
-        // No header of a response is repeated, and all are ASCII.
-        let mut headers = BTreeMap::new();
-        for (name, value) in &parts.headers {
-            let value = value.to_str().unwrap_or_default();
-            headers.insert(name.as_str().to_owned(), value.to_owned());
-        }
         GatewayResponse {
             status_code: parts.status.as_u16(),
-            headers,
+            headers: parts.headers,
             is_base64_encoded: matches!(body, Body::Binary(_)),
             body,
             cookies,
         }
     }
+}
+
+/// No header of a response is repeated, and all are ASCII.
+fn as_object<S: Serializer>(headers: &HeaderMap, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut object = serializer.serialize_map(Some(headers.len()))?;
+    for (name, value) in headers {
+        object.serialize_entry(name.as_str(), value.to_str().unwrap_or_default())?;
+    }
+    object.end()
 }
 
 /// Handles one invocation with `handle`.

@@ -5,10 +5,12 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::ser::Formatter;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
@@ -43,9 +45,12 @@ struct Lines<F> {
     sink: F,
 }
 
-/// The fields of the invocation that a line belongs to.
-#[derive(Clone)]
-struct Invocation(Map<String, Value>);
+/// The invocation that a line belongs to.
+struct Invocation {
+    is_first: bool,
+    request_id: String,
+    trace_id: Option<String>,
+}
 
 impl<F: Fn(&str)> Lines<F> {
     fn new(identity: &Identity, sink: F) -> Lines<F> {
@@ -54,6 +59,45 @@ impl<F: Fn(&str)> Lines<F> {
             invoked: AtomicBool::new(false),
             sink,
         }
+    }
+
+    /// Writes the line of an event as one JSON object.
+    fn write<S>(
+        &self,
+        event: &Event<'_>,
+        context: &Context<'_, S>,
+        mut line: impl SerializeMap<Ok = (), Error = serde_json::Error>,
+    ) -> serde_json::Result<()>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        // The keys of each line.
+        line.serialize_entry("timestamp", &Effects::system().now().to_string())?;
+        line.serialize_entry("level", event.metadata().level().as_str())?;
+        line.serialize_entry("service", &self.identity.service)?;
+        line.serialize_entry("function_name", &self.identity.function)?;
+
+        // The ids of the invocation, if the event belongs to one.
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(invocation) = span.extensions().get::<Invocation>() {
+                line.serialize_entry("cold_start", &invocation.is_first)?;
+                line.serialize_entry("function_request_id", &invocation.request_id)?;
+                if let Some(trace_id) = &invocation.trace_id {
+                    line.serialize_entry("xray_trace_id", trace_id)?;
+                }
+                break;
+            }
+        }
+
+        // The event's own fields.
+        let mut fields = Fields {
+            line: &mut line,
+            is_ours: is_ours(event),
+            result: Ok(()),
+        };
+        event.record(&mut fields);
+        fields.result?;
+        line.end()
     }
 }
 
@@ -80,70 +124,58 @@ where
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
+        let mut ids = Ids::default();
+        attributes.record(&mut ids);
         // The runtime makes one span with this field around each invocation.
-        let Some(request_id) = fields.0.remove("requestId") else {
+        let Some(request_id) = ids.request_id else {
             return;
         };
-        let mut invocation = Map::new();
-        let is_first = !self.invoked.swap(true, Ordering::Relaxed);
-        invocation.insert("cold_start".to_owned(), is_first.into());
-        invocation.insert("function_request_id".to_owned(), request_id);
-        if let Some(Value::String(header)) = fields.0.get("xrayTraceId") {
-            invocation.insert("xray_trace_id".to_owned(), trace_id(header).into());
-        }
-        span.extensions_mut().insert(Invocation(invocation));
+        span.extensions_mut().insert(Invocation {
+            is_first: !self.invoked.swap(true, Ordering::Relaxed),
+            request_id,
+            trace_id: ids.trace_id,
+        });
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        // The event's own fields.
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let Fields(mut line) = fields;
-        if !is_ours(event) {
-            // The fields of other crates can quote a request.
-            line.retain(|name, _| name == "message");
+        let mut json = Vec::with_capacity(LINE_BYTES);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut json, Ascii);
+        let written = serializer
+            .serialize_map(None)
+            .and_then(|line| self.write(event, &context, line));
+        // A vector takes everything, and every value here has a form in JSON. So this cannot fail.
+        if let (Ok(()), Ok(line)) = (written, str::from_utf8(&json)) {
+            (self.sink)(line);
         }
-
-        // The keys of each line. They come later, so a field of the same name cannot replace them.
-        let now = Effects::system().now().to_string();
-        let level = event.metadata().level().as_str();
-        line.insert("timestamp".to_owned(), now.into());
-        line.insert("level".to_owned(), level.into());
-        line.insert("service".to_owned(), self.identity.service.clone().into());
-        line.insert(
-            "function_name".to_owned(),
-            self.identity.function.clone().into(),
-        );
-
-        // The ids of the invocation, if the event belongs to one.
-        let mut spans = context.event_scope(event).into_iter().flatten();
-        let invocation = spans.find_map(|span| span.extensions().get().cloned());
-        if let Some(Invocation(ids)) = invocation {
-            line.extend(ids);
-        }
-
-        (self.sink)(&ascii(&Value::Object(line).to_string()));
     }
 }
 
-/// Escapes all characters of a JSON text that are not printable ASCII.
+/// What most lines fit into.
+const LINE_BYTES: usize = 512;
+
+/// Writes JSON in which all characters are printable ASCII.
 ///
-/// They occur only within strings, where JSON allows an escape for each. So no user id or key can
+/// Others occur only within strings, where JSON allows an escape for each. So no user id or key can
 /// break a line where logs are shown, hide the text after it, or reverse the direction of reading.
-fn ascii(json: &str) -> String {
-    let mut line = String::with_capacity(json.len());
-    for character in json.chars() {
-        if (' '..='~').contains(&character) {
-            line.push(character);
-            continue;
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + Write,
+    {
+        let is_printable = |byte: &u8| (b' '..=b'~').contains(byte);
+        if fragment.as_bytes().iter().all(is_printable) {
+            return writer.write_all(fragment.as_bytes());
         }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            line.push_str(&format!("\\u{unit:04x}"));
+        for unit in fragment.encode_utf16() {
+            match u8::try_from(unit) {
+                Ok(byte) if is_printable(&byte) => writer.write_all(&[byte])?,
+                _ => write!(writer, "\\u{unit:04x}")?,
+            }
         }
+        Ok(())
     }
-    line
 }
 
 /// Whether this package traced the event. Its events never have the content of requests.
@@ -161,40 +193,81 @@ fn trace_id(header: &str) -> &str {
     root.unwrap_or(header)
 }
 
-/// The fields of an event or a span.
-#[derive(Default)]
-struct Fields(Map<String, Value>);
+/// The keys that a line has of itself. A field of the same name is left out.
+const KEYS: [&str; 7] = [
+    "timestamp",
+    "level",
+    "service",
+    "function_name",
+    "cold_start",
+    "function_request_id",
+    "xray_trace_id",
+];
 
-impl Fields {
-    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+/// Writes the fields of an event into its line.
+struct Fields<'a, M> {
+    line: &'a mut M,
+    is_ours: bool,
+    result: serde_json::Result<()>,
+}
+
+impl<M: SerializeMap<Error = serde_json::Error>> Fields<'_, M> {
+    fn write(&mut self, field: &Field, value: impl Serialize) {
+        let name = field.name();
+        // The fields of other crates can quote a request.
+        let is_allowed = self.is_ours || name == "message";
+        if is_allowed && !KEYS.contains(&name) && self.result.is_ok() {
+            self.result = self.line.serialize_entry(name, &value);
+        }
     }
 }
 
-impl Visit for Fields {
+impl<M: SerializeMap<Error = serde_json::Error>> Visit for Fields<'_, M> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.insert(field, value);
+        self.write(field, value);
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.insert(field, value);
+        self.write(field, value);
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.insert(field, value);
+        self.write(field, value);
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.insert(field, value);
+        self.write(field, value);
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.insert(field, value);
+        self.write(field, value);
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.insert(field, format!("{value:?}"));
+        self.write(field, format!("{value:?}"));
+    }
+}
+
+/// The ids in the fields of the runtime's span.
+#[derive(Default)]
+struct Ids {
+    request_id: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl Visit for Ids {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "requestId" => self.request_id = Some(value.to_owned()),
+            "xrayTraceId" => self.trace_id = Some(trace_id(value).to_owned()),
+            _ => {}
+        }
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
 
     use super::*;
 

@@ -8,7 +8,8 @@ use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use crate::event::Timestamp;
 
@@ -113,27 +114,77 @@ impl Metrics {
     }
 
     fn emit(&self, now: Timestamp, metric: Metric, value: f64, code: Option<&str>) {
-        // A refused request is counted for its error code.
-        let dimensions = match code {
-            Some(_) => vec!["service", "code"],
-            None => vec!["service"],
+        let line = Line {
+            now,
+            metric,
+            value,
+            service: &self.service,
+            code,
         };
-        let mut line = json!({
-            "_aws": {
-                "Timestamp": now.millis(),
-                "CloudWatchMetrics": [{
-                    "Namespace": NAMESPACE,
-                    "Dimensions": [dimensions],
-                    "Metrics": [{ "Name": metric.name(), "Unit": metric.unit() }],
-                }],
-            },
-            "service": &*self.service,
-        });
-        line[metric.name()] = value.into();
-        if let Some(code) = code {
-            line["code"] = code.into();
+        // Every value has a form in JSON, so this cannot fail.
+        if let Ok(line) = serde_json::to_string(&line) {
+            (self.sink)(&line);
         }
-        (self.sink)(&line.to_string());
+    }
+}
+
+/// A metric with one value.
+struct Line<'a> {
+    now: Timestamp,
+    metric: Metric,
+    value: f64,
+    service: &'a str,
+    code: Option<&'a str>,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Metadata<'a> {
+            timestamp: u64,
+            cloud_watch_metrics: [Directive<'a>; 1],
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Directive<'a> {
+            namespace: &'a str,
+            dimensions: [&'a [&'a str]; 1],
+            metrics: [Definition<'a>; 1],
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Definition<'a> {
+            name: &'a str,
+            unit: &'a str,
+        }
+
+        // A refused request is counted for its error code.
+        let dimensions: &[&str] = match self.code {
+            Some(_) => &["service", "code"],
+            None => &["service"],
+        };
+        let definition = Definition {
+            name: self.metric.name(),
+            unit: self.metric.unit(),
+        };
+        let directive = Directive {
+            namespace: NAMESPACE,
+            dimensions: [dimensions],
+            metrics: [definition],
+        };
+        let metadata = Metadata {
+            timestamp: self.now.millis(),
+            cloud_watch_metrics: [directive],
+        };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("_aws", &metadata)?;
+        line.serialize_entry("service", self.service)?;
+        if let Some(code) = self.code {
+            line.serialize_entry("code", code)?;
+        }
+        line.serialize_entry(self.metric.name(), &self.value)?;
+        line.end()
     }
 }
 
