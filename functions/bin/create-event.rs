@@ -4,6 +4,11 @@ use audit_log::create_event::CreateEvent;
 use audit_log::deps::Deps;
 use audit_log::http::run;
 use lambda_runtime::Error;
+use mimalloc::MiMalloc;
+
+/// It saves a tenth of the instructions of a request: benches/results/instructions.md.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// An event that is on time takes one call.
 const CONNECTIONS: usize = 1;

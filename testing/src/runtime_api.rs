@@ -97,11 +97,13 @@ impl RuntimeApi {
         ]
     }
 
-    /// A function as Lambda starts it, with nothing else in its environment.
+    /// A function as Lambda starts it, with nothing else in its environment but what template.yaml
+    /// sets for all functions alike.
     pub fn function(&self, binary: &str, environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(binary);
         command.env_clear();
         command.envs(self.environment());
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         command.envs(environment.iter().copied());
         command.kill_on_drop(true);
         command.stdout(Stdio::null());
