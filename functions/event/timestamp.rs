@@ -197,6 +197,8 @@ mod tests {
     fn an_instant_is_shown_in_utc_with_milliseconds() {
         let at = Timestamp::parse("2024-02-29T23:30:00.0019+02:00").unwrap();
         assert_eq!(at.to_string(), "2024-02-29T21:30:00.001Z");
+        assert_eq!(Timestamp::EPOCH.to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -34,7 +34,8 @@ impl<'de> Deserialize<'de> for Payload {
 }
 
 /// The request of a payload. LambdaRequest tries payload 1.0 first, which reads the body of a payload
-/// 2.0 in vain. So the payload is read as 2.0 first, and asked for its version.
+/// 2.0 in vain. So it is read as 2.0 first, and its version is checked afterwards. A payload 1.0 has no
+/// `requestContext.http`, so that reading it as 2.0 ends there.
 fn parse(json: &str) -> Option<LambdaRequest> {
     if let Ok(payload) = serde_json::from_str::<ApiGatewayV2httpRequest>(json)
         && payload.version.as_deref() == Some("2.0")
@@ -109,7 +110,7 @@ impl GatewayResponse {
     }
 }
 
-/// No header of a response is repeated, and all are ASCII.
+/// Writes the headers as an object of strings. No header of a response is repeated, and all are ASCII.
 fn as_object<S: Serializer>(headers: &HeaderMap, serializer: S) -> Result<S::Ok, S::Error> {
     let mut object = serializer.serialize_map(Some(headers.len()))?;
     for (name, value) in headers {
@@ -146,4 +147,24 @@ where
     let handle = &handle;
     let response = |event| async move { Ok::<_, Infallible>(invoke(event, handle).await) };
     lambda_runtime::run(lambda_runtime::service_fn(response)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_read_as_the_version_that_it_names() {
+        let http = r#"{"version":"2.0","rawPath":"/events","rawQueryString":"","headers":{},
+            "requestContext":{"http":{"method":"GET","path":"/events"}},"isBase64Encoded":false}"#;
+        let rest = r#"{"version":"1.0","path":"/events","httpMethod":"GET","headers":{},
+            "multiValueHeaders":{},"requestContext":{"httpMethod":"GET"},"isBase64Encoded":false}"#;
+        assert!(matches!(parse(http), Some(LambdaRequest::ApiGatewayV2(_))));
+        assert!(matches!(parse(rest), Some(LambdaRequest::ApiGatewayV1(_))));
+        // REST APIs leave the version out.
+        let unnamed = rest.replace(r#""version":"1.0","#, "");
+        let read = parse(&unnamed);
+        assert!(matches!(read, Some(LambdaRequest::ApiGatewayV1(_))));
+        assert!(parse("{}").is_none());
+    }
 }

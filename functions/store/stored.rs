@@ -83,14 +83,10 @@ impl StoredEvent {
     }
 }
 
-/// How many attributes an event has at most.
-const MAX_ATTRIBUTES: usize = 10;
-
 /// The item that records `event` under `id`.
 pub(super) fn item(id: EventId, event: &NewEvent, recorded: &Recorded) -> Item {
     let string = |text: &str| AttributeValue::S(text.to_owned());
     let mut item = key(id);
-    item.reserve(MAX_ATTRIBUTES - item.len());
     for value in event.values() {
         item.insert(value.field().name().to_owned(), string(value.as_str()));
     }

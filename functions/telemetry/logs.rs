@@ -62,7 +62,7 @@ impl<F: Fn(&str)> Lines<F> {
     }
 
     /// Writes the line of an event as one JSON object.
-    fn write<S>(
+    fn write_line<S>(
         &self,
         event: &Event<'_>,
         context: &Context<'_, S>,
@@ -142,7 +142,7 @@ where
         let mut serializer = serde_json::Serializer::with_formatter(&mut json, Ascii);
         let written = serializer
             .serialize_map(None)
-            .and_then(|line| self.write(event, &context, line));
+            .and_then(|line| self.write_line(event, &context, line));
         // A vector takes everything, and every value here has a form in JSON. So this cannot fail.
         if let (Ok(()), Ok(line)) = (written, str::from_utf8(&json)) {
             (self.sink)(line);
@@ -151,7 +151,7 @@ where
 }
 
 /// What most lines fit into.
-const LINE_BYTES: usize = 512;
+const LINE_BYTES: usize = 1024;
 
 /// Writes JSON in which all characters are printable ASCII.
 ///
@@ -193,7 +193,8 @@ fn trace_id(header: &str) -> &str {
     root.unwrap_or(header)
 }
 
-/// The keys that a line has of itself. A field of the same name is left out.
+/// The keys that a line has of itself. A field of the same name is left out, so that no key comes
+/// twice.
 const KEYS: [&str; 7] = [
     "timestamp",
     "level",
@@ -212,7 +213,7 @@ struct Fields<'a, M> {
 }
 
 impl<M: SerializeMap<Error = serde_json::Error>> Fields<'_, M> {
-    fn write(&mut self, field: &Field, value: impl Serialize) {
+    fn write_field(&mut self, field: &Field, value: impl Serialize) {
         let name = field.name();
         // The fields of other crates can quote a request.
         let is_allowed = self.is_ours || name == "message";
@@ -224,22 +225,22 @@ impl<M: SerializeMap<Error = serde_json::Error>> Fields<'_, M> {
 
 impl<M: SerializeMap<Error = serde_json::Error>> Visit for Fields<'_, M> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.write(field, value);
+        self.write_field(field, value);
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.write(field, value);
+        self.write_field(field, value);
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write(field, value);
+        self.write_field(field, value);
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write(field, value);
+        self.write_field(field, value);
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, value);
+        self.write_field(field, value);
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, format!("{value:?}"));
+        self.write_field(field, format!("{value:?}"));
     }
 }
 
@@ -279,6 +280,10 @@ mod tests {
             move |line: &str| {
                 let is_ascii = line.bytes().all(|byte| (b' '..=b'~').contains(&byte));
                 assert!(is_ascii, "{line:?}");
+                for key in KEYS {
+                    let member = format!("\"{key}\":");
+                    assert!(line.matches(&member).count() <= 1, "{line}");
+                }
                 let line = serde_json::from_str(line).unwrap();
                 lines.lock().unwrap().push(line);
             }
@@ -303,7 +308,14 @@ mod tests {
                 tracing::warn!(
                     count = 3,
                     text = "a \"quoted\"\nline \u{202e}😀\u{7f}",
-                    level = "not the level",
+                    ratio = f64::NAN,
+                    timestamp = "a field",
+                    level = "a field",
+                    service = "a field",
+                    function_name = "a field",
+                    cold_start = "a field",
+                    function_request_id = "a field",
+                    xray_trace_id = "a field",
                     "a warning"
                 );
                 tracing::warn!(target: "another_crate", text = "content", "of another");
@@ -342,6 +354,7 @@ mod tests {
         assert_eq!(first["service"], "audit");
         assert_eq!(first["function_name"], "f");
         assert_eq!(first["count"], 3);
+        assert_eq!(first["ratio"], Value::Null);
         assert_eq!(first["text"], "a \"quoted\"\nline \u{202e}😀\u{7f}");
         let timestamp = first["timestamp"].as_str().unwrap();
         assert!(crate::event::Timestamp::parse(timestamp).is_ok(), "{first}");

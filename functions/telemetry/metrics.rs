@@ -193,3 +193,56 @@ impl fmt::Debug for Metrics {
         f.write_str("Metrics")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_value_in_the_embedded_metric_format() {
+        let lines = Arc::new(Mutex::new(Vec::<Value>::new()));
+        let sink = lines.clone();
+        let metrics = Metrics::to("audit", move |line| {
+            let line = serde_json::from_str(line).unwrap();
+            sink.lock().unwrap().push(line);
+        });
+        let now = Timestamp::parse("2024-01-01T00:00:00.123Z").unwrap();
+        metrics.count(now, Metric::EventsRecorded, 2);
+        metrics.gauge(now, Metric::IndexLag, 0.5);
+        metrics.refused(now, "event_too_large");
+
+        let metadata = |name: &str, unit: &str, dimensions: Value| {
+            json!({
+                "Timestamp": 1_704_067_200_123_u64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "AuditLog",
+                    "Dimensions": [dimensions],
+                    "Metrics": [{ "Name": name, "Unit": unit }],
+                }],
+            })
+        };
+        let expected = [
+            json!({
+                "_aws": metadata("EventsRecorded", "Count", json!(["service"])),
+                "service": "audit",
+                "EventsRecorded": 2.0,
+            }),
+            json!({
+                "_aws": metadata("IndexLag", "Milliseconds", json!(["service"])),
+                "service": "audit",
+                "IndexLag": 0.5,
+            }),
+            json!({
+                "_aws": metadata("RequestsRefused", "Count", json!(["service", "code"])),
+                "service": "audit",
+                "code": "event_too_large",
+                "RequestsRefused": 1.0,
+            }),
+        ];
+        assert_eq!(*lines.lock().unwrap(), expected);
+    }
+}
