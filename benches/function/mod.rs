@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use audit_log::effects::Effects;
-use audit_log_testing::{event_with, read_file};
+use audit_log_testing::{ALLOCATOR, event_with, read_file};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// The variables that the template sets for a function.
-pub const TEMPLATE: [(&str, &str); 6] = [
+pub const TEMPLATE: [(&str, &str); 7] = [
+    ALLOCATOR,
     ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
     ("EVENTS_TABLE", "EventsTable"),
     ("KEYS_TABLE", "KeysTable"),

@@ -72,6 +72,6 @@ pub use requests::{
 #[cfg(feature = "service")]
 pub use response::{Response, ids, levels};
 #[cfg(feature = "service")]
-pub use runtime_api::RuntimeApi;
+pub use runtime_api::{ALLOCATOR, RuntimeApi};
 #[cfg(feature = "service")]
 pub use tables::Tables;

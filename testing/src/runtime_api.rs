@@ -42,6 +42,9 @@ struct Shared {
     time: Duration,
 }
 
+/// The variable by which template.yaml sets up the allocator of the functions.
+pub const ALLOCATOR: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "0");
+
 impl RuntimeApi {
     /// One that gives each invocation a minute.
     pub async fn start() -> RuntimeApi {
@@ -97,13 +100,13 @@ impl RuntimeApi {
         ]
     }
 
-    /// A function as Lambda starts it, with nothing else in its environment but what template.yaml
-    /// sets for all functions alike.
+    /// A function as Lambda starts it, with the allocator as the template sets it up, and with
+    /// nothing else in its environment.
     pub fn function(&self, binary: &str, environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(binary);
         command.env_clear();
         command.envs(self.environment());
-        command.env("MIMALLOC_PURGE_DELAY", "0");
+        command.envs([ALLOCATOR]);
         command.envs(environment.iter().copied());
         command.kill_on_drop(true);
         command.stdout(Stdio::null());

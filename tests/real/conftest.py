@@ -46,6 +46,10 @@ def host_environment():
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
+# The variable that mimalloc itself reads, as the template and testing/src/runtime_api.rs set it.
+ALLOCATOR = {"MIMALLOC_PURGE_DELAY": "0"}
+
+
 def function_environment(binary, runtime_api, dynamodb_url):
     """The variables that Lambda and the template set for a function."""
     return {
@@ -64,6 +68,7 @@ def function_environment(binary, runtime_api, dynamodb_url):
         "SHARDS": "2",
         "FILTERS": "event_type,src_service",
         "POWERTOOLS_SERVICE_NAME": "audit-log",
+        **ALLOCATOR,
     }
 
 

@@ -29,8 +29,8 @@ def test_the_black_box_tests_pass_on_dynamodb_local(programs):
         port=port,
     )
     environment = {**os.environ, "AUDIT_LOG_TEST_DYNAMODB": f"http://127.0.0.1:{port}"}
-    tests = ["cargo", "test", "--locked", "--test", "contract"]
-    # Java compiles the engine during its first requests, which can take longer than an attempt of ours may. So the
-    # largest requests are sent once before they count.
-    run(*tests, "batch::", env=environment, patience=900)
-    assert run(*tests, "--test", "service", "--test", "tables", env=environment, patience=900) == 0
+    contract = ["cargo", "test", "--locked", "--test", "contract"]
+    # Java compiles the engine during its first requests, which can then exceed the timeout of an attempt. So the largest
+    # requests are sent once before they count.
+    run(*contract, "batch::", env=environment, patience=900)
+    assert run(*contract, "--test", "service", "--test", "tables", env=environment, patience=900) == 0

@@ -15,7 +15,7 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from conftest import ROOT
+from conftest import ALLOCATOR, ROOT
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 OPEN = "anyone on the internet may read and write the log"
@@ -968,8 +968,6 @@ def test_create_event_is_updated_after_its_readers():
 
 # The variables of the function that signs the log.
 OF_THE_LOG = {"LOG_ORIGIN", "LOG_KEY"}
-# The variable that mimalloc itself reads: testing/src/runtime_api.rs sets it, too.
-OF_THE_ALLOCATOR = {"MIMALLOC_PURGE_DELAY": "0"}
 
 
 def test_every_variable_that_is_read_is_set_everywhere():
@@ -988,8 +986,8 @@ def test_every_variable_that_is_read_is_set_everywhere():
     for name, function in of_type(DEFAULT, "AWS::Lambda::Function").items():
         own = wanted if name == "SealEventsFunction" else wanted - OF_THE_LOG
         variables = function["Environment"]["Variables"]
-        assert {one for one in variables if not one.startswith("AWS_")} == own | set(OF_THE_ALLOCATOR), name
-        assert OF_THE_ALLOCATOR.items() <= variables.items(), name
+        assert {one for one in variables if not one.startswith("AWS_")} == own | set(ALLOCATOR), name
+        assert ALLOCATOR.items() <= variables.items(), name
 
 
 def limit(name):
