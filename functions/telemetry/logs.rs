@@ -52,6 +52,17 @@ struct Invocation {
     trace_id: Option<String>,
 }
 
+impl Invocation {
+    fn write_ids<M: SerializeMap>(&self, line: &mut M) -> Result<(), M::Error> {
+        line.serialize_entry("cold_start", &self.is_first)?;
+        line.serialize_entry("function_request_id", &self.request_id)?;
+        if let Some(trace_id) = &self.trace_id {
+            line.serialize_entry("xray_trace_id", trace_id)?;
+        }
+        Ok(())
+    }
+}
+
 impl<F: Fn(&str)> Lines<F> {
     fn new(identity: &Identity, sink: F) -> Lines<F> {
         Lines {
@@ -80,11 +91,7 @@ impl<F: Fn(&str)> Lines<F> {
         // The ids of the invocation, if the event belongs to one.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(invocation) = span.extensions().get::<Invocation>() {
-                line.serialize_entry("cold_start", &invocation.is_first)?;
-                line.serialize_entry("function_request_id", &invocation.request_id)?;
-                if let Some(trace_id) = &invocation.trace_id {
-                    line.serialize_entry("xray_trace_id", trace_id)?;
-                }
+                invocation.write_ids(&mut line)?;
                 break;
             }
         }

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The ID of every invocation.
 const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
+/// The variable by which template.yaml sets up the allocator of the functions.
+pub const ALLOCATOR: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "0");
+
 /// Payloads go in, responses come out.
 pub struct RuntimeApi {
     address: SocketAddr,
@@ -41,9 +44,6 @@ struct Shared {
     responses: mpsc::UnboundedSender<(Instant, String)>,
     time: Duration,
 }
-
-/// The variable by which template.yaml sets up the allocator of the functions.
-pub const ALLOCATOR: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "0");
 
 impl RuntimeApi {
     /// One that gives each invocation a minute.

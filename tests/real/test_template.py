@@ -988,6 +988,10 @@ def test_every_variable_that_is_read_is_set_everywhere():
         variables = function["Environment"]["Variables"]
         assert {one for one in variables if not one.startswith("AWS_")} == own | set(ALLOCATOR), name
         assert ALLOCATOR.items() <= variables.items(), name
+    # The Rust tests and benches start functions with the same setting.
+    runtime_api = (ROOT / "testing/src/runtime_api.rs").read_text()
+    for name, value in ALLOCATOR.items():
+        assert f'("{name}", "{value}")' in runtime_api
 
 
 def limit(name):

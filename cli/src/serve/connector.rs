@@ -1,8 +1,8 @@
 //! Calls the embedded engine from the SDK, in this process and without a socket.
 //!
-//! The functions keep their client and its interceptors. The HTTP connection is replaced, and requests
-//! are not signed. The connector takes the request that the SDK would send, and returns the response that the engine's
-//! port would give.
+//! The functions keep their client and its interceptors. The HTTP connection is replaced, and
+//! requests are not signed. The connector takes the request that the SDK would send, and returns the
+//! response that the engine's port would give.
 
 use std::fmt;
 use std::fs::File;
@@ -41,8 +41,8 @@ pub fn http_client(connector: Connector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// Leaves out the signatures. The engine's port checks that there is one, and without the port nothing
-/// does.
+/// Leaves out the signatures. The engine's port checks that there is one, and without the port
+/// nothing does.
 #[derive(Debug)]
 pub struct Unsigned;
 

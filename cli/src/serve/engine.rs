@@ -194,8 +194,8 @@ impl Engine {
         self.disk.clone()
     }
 
-    /// The clients that call this engine without a socket. Only that of the streams signs its requests,
-    /// which are a few a second.
+    /// The clients that call this engine without a socket. Only that of the streams signs its
+    /// requests, which are a few a second.
     pub async fn clients(&self) -> Clients {
         let config = self.config().load().await;
         Clients {
