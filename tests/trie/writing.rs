@@ -1,4 +1,4 @@
-//! What keeping the index costs in write units, by the rate at which events come.
+//! What keeping the index costs: write units by the rate at which events come, and reads.
 
 use audit_log::count::trie::Trie;
 use audit_log_testing::trie::{Memory, count_turns};
@@ -58,4 +58,24 @@ fn the_count_index_costs_at_most_one_unit_an_event() {
             "{units} units an event at {rate} a second"
         );
     }
+}
+
+#[test]
+fn an_applier_reads_no_node_that_is_new() {
+    let storage = Memory::new();
+    let trie = Trie::new(&storage, 0);
+    count_turns(trie.start(0)).0.unwrap();
+    let reads_to_apply = |keys: &[u128]| {
+        let before = storage.cost().reads;
+        count_turns(trie.apply(keys)).0.unwrap();
+        storage.cost().reads - before
+    };
+    // Two events a millisecond for a second: 256 ms have more than fit into a leaf.
+    let keys: Vec<u128> = (0..2_000)
+        .map(|event| (0x019c_0000_0000_0000 + event * 0x8000) << 64)
+        .collect();
+    assert_eq!(reads_to_apply(&keys), 1, "the root");
+    let nodes = storage.nodes() as u64;
+    assert!(nodes > 1_000, "{nodes} nodes");
+    assert_eq!(reads_to_apply(&keys), nodes, "each node once");
 }

@@ -76,14 +76,15 @@ impl<'a, S: Storage> Trie<'a, S> {
                         } else {
                             // The leaf splits. Its children are written first: a reader that sees
                             // the counts must find what they count.
-                            let below = self.merge_children(prefix, &union).await?;
+                            let written = children.take().unwrap_or_default();
+                            let below = self.merge_children(prefix, &written, &union).await?;
                             join(BTreeMap::new(), 0, children.insert(below))
                         }
                     }
                     Node::Inner { greatest, counts } => {
                         let below = match &mut children {
                             Some(below) => below,
-                            none => none.insert(self.merge_children(prefix, keys).await?),
+                            none => none.insert(self.merge_children(prefix, counts, keys).await?),
                         };
                         join(counts.clone(), *greatest, below)
                     }
@@ -107,9 +108,11 @@ impl<'a, S: Storage> Trie<'a, S> {
     }
 
     /// Merges each group of `keys` into the child of `prefix` that holds it, several at a time.
-    async fn merge_children(
+    /// `known` has the children that are known to be stored.
+    async fn merge_children<T: Sync>(
         self,
         prefix: Prefix,
+        known: &BTreeMap<Digit, T>,
         keys: &[u128],
     ) -> Result<BTreeMap<Digit, Summary>, Error<S::Error>> {
         let groups: Vec<&[u128]> = keys
@@ -118,8 +121,14 @@ impl<'a, S: Storage> Trie<'a, S> {
         let merge_child = async |keys: &[u128]| {
             let digit = prefix.digit(keys[0]);
             let child = prefix.child(digit);
-            // An earlier version makes the swap lose, which returns the present one.
-            let entry = self.node_or_earlier(child).await?;
+            // Any other child is new, so there is nothing to read, unless another applier has just
+            // written it. That makes the swap lose, as an earlier version does. A lost swap returns
+            // the present node.
+            let entry = if known.contains_key(&digit) {
+                self.node_or_earlier(child).await?
+            } else {
+                None
+            };
             let entry = entry.unwrap_or(Entry::ABSENT);
             Ok((digit, self.merge(child, entry, keys).await?))
         };

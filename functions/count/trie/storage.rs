@@ -45,7 +45,8 @@ pub enum Swap {
 ///
 /// A read must see every write that was acknowledged before it began, so reads from DynamoDB are
 /// strongly consistent. An applier tolerates a node that is out of date: its swap is lost, and it
-/// merges with the node that won. It does not tolerate a root that it cannot see.
+/// merges with the node that won. So it does not read a node that has no count in the node above it,
+/// and takes it for a new one. It does not tolerate a root that it cannot see.
 pub trait Storage: Sync {
     /// The failure of an operation.
     type Error: Send;

@@ -97,11 +97,11 @@ impl Memory {
         if self.strikes(|faults| faults.fail) {
             return Err(Fault);
         }
+        self.cost.lock().unwrap().reads += 1;
         let nodes = self.nodes.lock().unwrap();
         let Some(versions) = nodes.get(&(prefix, lane)) else {
             return Ok(None);
         };
-        self.cost.lock().unwrap().reads += 1;
         let back = usize::from(stale);
         let found = versions.len().checked_sub(1 + back);
         Ok(found.map(|at| versions[at].clone()))
