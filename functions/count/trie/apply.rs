@@ -108,11 +108,11 @@ impl<'a, S: Storage> Trie<'a, S> {
     }
 
     /// Merges each group of `keys` into the child of `prefix` that holds it, several at a time.
-    /// `known` has the children that are known to be stored.
+    /// Children are read if they are in `counted`, which has their counts or summaries.
     async fn merge_children<T: Sync>(
         self,
         prefix: Prefix,
-        known: &BTreeMap<Digit, T>,
+        counted: &BTreeMap<Digit, T>,
         keys: &[u128],
     ) -> Result<BTreeMap<Digit, Summary>, Error<S::Error>> {
         let groups: Vec<&[u128]> = keys
@@ -121,10 +121,10 @@ impl<'a, S: Storage> Trie<'a, S> {
         let merge_child = async |keys: &[u128]| {
             let digit = prefix.digit(keys[0]);
             let child = prefix.child(digit);
-            // Any other child is new, so there is nothing to read, unless another applier has just
-            // written it. That makes the swap lose, as an earlier version does. A lost swap returns
-            // the present node.
-            let entry = if known.contains_key(&digit) {
+            // Any other child is almost always new, so it is not read. It can be stored all the same:
+            // another applier is about to count it, one was interrupted before that, or an abandoned
+            // trie has left it. The swap is then lost, which costs a write and returns the node.
+            let entry = if counted.contains_key(&digit) {
                 self.node_or_earlier(child).await?
             } else {
                 None

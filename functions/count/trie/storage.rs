@@ -10,7 +10,7 @@ pub type LaneId = u8;
 /// A node as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// How often the node was written. It is 0 if the node is not stored yet.
+    /// How often the node was written. It is 0 if the node is not known to be stored.
     pub version: u64,
     /// The node itself.
     pub node: Node,
@@ -37,7 +37,7 @@ pub enum State {
 pub enum Swap {
     /// The new node is stored.
     Done,
-    /// Another writer was faster. This is the entry that is stored now.
+    /// The node has another version. This is the entry that is stored now.
     Lost(Option<Entry>),
 }
 
@@ -45,8 +45,7 @@ pub enum Swap {
 ///
 /// A read must see every write that was acknowledged before it began, so reads from DynamoDB are
 /// strongly consistent. An applier tolerates a node that is out of date: its swap is lost, and it
-/// merges with the node that won. So it does not read a node that has no count in the node above it,
-/// and takes it for a new one. It does not tolerate a root that it cannot see.
+/// merges with the node that won. It does not tolerate a root that it cannot see.
 pub trait Storage: Sync {
     /// The failure of an operation.
     type Error: Send;

@@ -17,11 +17,13 @@ const ITEM_BYTES: usize = 80;
 pub struct Cost {
     /// Reads of a level or of a node.
     pub reads: u64,
-    /// What DynamoDB would charge for them.
+    /// What DynamoDB would charge for the reads of levels.
     pub read_units: u64,
     /// Writes that were done.
     pub writes: u64,
-    /// What DynamoDB would charge for them.
+    /// Swaps that were lost.
+    pub lost: u64,
+    /// What DynamoDB would charge for both.
     pub write_units: u64,
 }
 
@@ -166,7 +168,14 @@ impl Storage for Memory {
             None => 0,
         };
         if version != new.version {
-            return Ok(Swap::Lost(versions.last().cloned()));
+            let stored = versions.last().cloned();
+            // The larger of the two items is charged.
+            let bytes = |entry: &Entry| item_bytes(prefix, &entry.node);
+            let larger = stored.as_ref().map_or(0, bytes).max(bytes(new));
+            let mut cost = self.cost.lock().unwrap();
+            cost.lost += 1;
+            cost.write_units += larger.div_ceil(1024) as u64;
+            return Ok(Swap::Lost(stored));
         }
         // A reader gets what was packed.
         let node = Node::unpack(prefix, &new.node.pack(prefix)).unwrap();
