@@ -1,6 +1,6 @@
-//! What keeping the index costs: write units by the rate at which events come, and reads.
+//! What keeping the index costs in write units, by the rate at which events come.
 
-use audit_log::count::trie::{Entry, Node, Prefix, Storage, Trie};
+use audit_log::count::trie::Trie;
 use audit_log_testing::trie::{Memory, count_turns};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -58,63 +58,4 @@ fn the_count_index_costs_at_most_one_unit_an_event() {
             "{units} units an event at {rate} a second"
         );
     }
-}
-
-/// Two events a millisecond, from this one on.
-fn second_of_events(from: u128) -> Vec<u128> {
-    let key = |event| (0x019c_0000_0000_0000 + event * 0x8000) << 64;
-    (from..from + 2_000).map(key).collect()
-}
-
-#[test]
-fn an_applier_reads_no_node_that_is_new() {
-    let storage = Memory::new();
-    let trie = Trie::new(&storage, 0);
-    count_turns(trie.start(0)).0.unwrap();
-    let reads_to_apply = |keys: &[u128]| {
-        let before = storage.cost().reads;
-        count_turns(trie.apply(keys)).0.unwrap();
-        storage.cost().reads - before
-    };
-    let (first, second) = (second_of_events(0), second_of_events(2_000));
-    assert_eq!(reads_to_apply(&first), 1, "the root");
-    // 256 ms have 512 events, which is more than a leaf holds: a leaf for each millisecond, four
-    // nodes above them, the three above those, and the root.
-    assert_eq!(storage.nodes(), 1_008);
-    assert_eq!(reads_to_apply(&second), 5, "the path to the newest leaf");
-    let nodes = storage.nodes() as u64;
-    assert_eq!(
-        reads_to_apply(&[first, second].concat()),
-        nodes,
-        "each once"
-    );
-    assert_eq!(storage.cost().lost, 0);
-}
-
-#[test]
-fn nodes_that_nothing_counts_are_found_again() {
-    let storage = Memory::new();
-    let trie = Trie::new(&storage, 0);
-    count_turns(trie.start(0)).0.unwrap();
-    let keys = second_of_events(0);
-    count_turns(trie.apply(&keys)).0.unwrap();
-    // As after an applier that was interrupted before it wrote the root.
-    let (root, _) = count_turns(storage.node(0, Prefix::ROOT));
-    let root = root.unwrap().unwrap();
-    let emptied = Entry {
-        node: Node::EMPTY,
-        ..root
-    };
-    count_turns(storage.swap(0, Prefix::ROOT, &emptied))
-        .0
-        .unwrap();
-
-    count_turns(trie.apply(&keys[..300])).0.unwrap();
-    let (root, _) = count_turns(storage.node(0, Prefix::ROOT));
-    assert_eq!(root.unwrap().unwrap().node.summary().count, 2_000);
-    let before = storage.cost();
-    count_turns(trie.apply(&keys)).0.unwrap();
-    assert_eq!(storage.cost().writes, before.writes, "nothing was missing");
-    let (held, _) = count_turns(trie.keys(0, u128::MAX));
-    assert_eq!(held.unwrap(), keys);
 }

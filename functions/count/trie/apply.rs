@@ -76,15 +76,14 @@ impl<'a, S: Storage> Trie<'a, S> {
                         } else {
                             // The leaf splits. Its children are written first: a reader that sees
                             // the counts must find what they count.
-                            let written = children.take().unwrap_or_default();
-                            let below = self.merge_children(prefix, &written, &union).await?;
+                            let below = self.merge_children(prefix, &union).await?;
                             join(BTreeMap::new(), 0, children.insert(below))
                         }
                     }
                     Node::Inner { greatest, counts } => {
                         let below = match &mut children {
                             Some(below) => below,
-                            none => none.insert(self.merge_children(prefix, counts, keys).await?),
+                            none => none.insert(self.merge_children(prefix, keys).await?),
                         };
                         join(counts.clone(), *greatest, below)
                     }
@@ -108,11 +107,9 @@ impl<'a, S: Storage> Trie<'a, S> {
     }
 
     /// Merges each group of `keys` into the child of `prefix` that holds it, several at a time.
-    /// Children are read if they are in `counted`, which has their counts or summaries.
-    async fn merge_children<T: Sync>(
+    async fn merge_children(
         self,
         prefix: Prefix,
-        counted: &BTreeMap<Digit, T>,
         keys: &[u128],
     ) -> Result<BTreeMap<Digit, Summary>, Error<S::Error>> {
         let groups: Vec<&[u128]> = keys
@@ -121,14 +118,12 @@ impl<'a, S: Storage> Trie<'a, S> {
         let merge_child = async |keys: &[u128]| {
             let digit = prefix.digit(keys[0]);
             let child = prefix.child(digit);
-            // Any other child is almost always new, so it is not read. It can be stored all the same:
-            // another applier is about to count it, one was interrupted before that, or an abandoned
-            // trie has left it. The swap is then lost, which costs a write and returns the node.
-            let entry = if counted.contains_key(&digit) {
-                self.node_or_earlier(child).await?
-            } else {
-                None
-            };
+            // A child is read even if its parent has no count of it, because an applier that failed
+            // may have written it. A read saves writing it again, so each redelivery has less to
+            // write. If it had as much, a batch might never succeed while writes are throttled.
+            //
+            // An earlier version makes the swap lose, which returns the present one.
+            let entry = self.node_or_earlier(child).await?;
             let entry = entry.unwrap_or(Entry::ABSENT);
             Ok((digit, self.merge(child, entry, keys).await?))
         };

@@ -27,9 +27,7 @@
 //! halfway. Once each key was delivered successfully at least once, each leaf holds all of its keys
 //! and each count is at least its child's. With the first half, they are equal.
 //!
-//! *A lost swap loses nothing.* An applier that loses a swap merges again with what won. So it need
-//! not read a child that has no count in its parent. It takes the child as new, which it almost
-//! always is. If the child is stored all the same, the swap is lost and returns it. When a
+//! *A lost swap loses nothing.* An applier that loses a swap merges again with what won. When a
 //! leaf splits, its children are written first. A key that reaches the leaf in between makes the
 //! split lose, and repeat with that key.
 //!
@@ -59,8 +57,7 @@ pub use storage::{Entry, LaneId, State, Storage, Swap};
 pub const MAX_LEAF_KEYS: usize = 256;
 /// The bytes of a key.
 pub const KEY_BYTES: usize = 16;
-/// How often a compare-and-swap is repeated. Each loss but the first means that another write
-/// succeeded in between.
+/// How often a compare-and-swap is repeated. Each loss means that another write succeeded.
 const MAX_SWAPS: usize = 64;
 
 /// A failure of a trie.

@@ -10,7 +10,7 @@ pub type LaneId = u8;
 /// A node as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// How often the node was written. It is 0 if the node is not known to be stored.
+    /// How often the node was written. It is 0 if the node is not stored yet.
     pub version: u64,
     /// The node itself.
     pub node: Node,
@@ -37,7 +37,7 @@ pub enum State {
 pub enum Swap {
     /// The new node is stored.
     Done,
-    /// The node has another version. This is the entry that is stored now.
+    /// Another writer was faster. This is the entry that is stored now.
     Lost(Option<Entry>),
 }
 

@@ -17,13 +17,11 @@ const ITEM_BYTES: usize = 80;
 pub struct Cost {
     /// Reads of a level or of a node.
     pub reads: u64,
-    /// What DynamoDB would charge for the reads of levels.
+    /// What DynamoDB would charge for them.
     pub read_units: u64,
     /// Writes that were done.
     pub writes: u64,
-    /// Swaps that were lost.
-    pub lost: u64,
-    /// What DynamoDB would charge for both.
+    /// What DynamoDB would charge for them.
     pub write_units: u64,
 }
 
@@ -99,11 +97,11 @@ impl Memory {
         if self.strikes(|faults| faults.fail) {
             return Err(Fault);
         }
-        self.cost.lock().unwrap().reads += 1;
         let nodes = self.nodes.lock().unwrap();
         let Some(versions) = nodes.get(&(prefix, lane)) else {
             return Ok(None);
         };
+        self.cost.lock().unwrap().reads += 1;
         let back = usize::from(stale);
         let found = versions.len().checked_sub(1 + back);
         Ok(found.map(|at| versions[at].clone()))
@@ -168,14 +166,7 @@ impl Storage for Memory {
             None => 0,
         };
         if version != new.version {
-            let stored = versions.last().cloned();
-            // The larger of the two items is charged.
-            let bytes = |entry: &Entry| item_bytes(prefix, &entry.node);
-            let larger = stored.as_ref().map_or(0, bytes).max(bytes(new));
-            let mut cost = self.cost.lock().unwrap();
-            cost.lost += 1;
-            cost.write_units += larger.div_ceil(1024) as u64;
-            return Ok(Swap::Lost(stored));
+            return Ok(Swap::Lost(versions.last().cloned()));
         }
         // A reader gets what was packed.
         let node = Node::unpack(prefix, &new.node.pack(prefix)).unwrap();
