@@ -118,9 +118,9 @@ impl<'a, S: Storage> Trie<'a, S> {
         let merge_child = async |keys: &[u128]| {
             let digit = prefix.digit(keys[0]);
             let child = prefix.child(digit);
-            // A child is read even if its parent has no count of it, because an applier that failed
-            // may have written it. A read saves writing it again, so each redelivery has less to
-            // write. If it had as much, a batch might never succeed while writes are throttled.
+            // A child is read even if its parent has no count of it. An applier that failed may have
+            // written it, and a child that is read is not written again. So each redelivery has fewer
+            // writes left, and a batch succeeds in the end although some writes are throttled.
             //
             // An earlier version makes the swap lose, which returns the present one.
             let entry = self.node_or_earlier(child).await?;
