@@ -5,6 +5,7 @@
 //! - [`Faulty`] is a DynamoDB that fails on purpose.
 //! - [`Ledger`] records what clients were promised, and checks every list against it.
 //! - [`RuntimeApi`] starts the binary of a function as Lambda does.
+//! - [`Rounds`] answer the calls to DynamoDB round by round.
 //! - [`properties`] hold for any input. The fuzz targets and `tests/hostile` check the same ones.
 //! - [`leaf_of`] is the hash that the transparency log has of an event, computed a second time.
 //! - [`report`] prints what a bench has measured, and writes it into the documentation.
@@ -48,6 +49,8 @@ mod requests;
 #[cfg(feature = "service")]
 mod response;
 #[cfg(feature = "service")]
+mod rounds;
+#[cfg(feature = "service")]
 mod runtime_api;
 #[cfg(feature = "service")]
 pub mod tables;
@@ -71,6 +74,8 @@ pub use requests::{
 };
 #[cfg(feature = "service")]
 pub use response::{Response, ids, levels};
+#[cfg(feature = "service")]
+pub use rounds::Rounds;
 #[cfg(feature = "service")]
 pub use runtime_api::{ALLOCATOR, RuntimeApi};
 #[cfg(feature = "service")]
