@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -177,9 +178,13 @@ def signal_group(process, number):
         pass
 
 
-def run(*command, patience, cwd=ROOT, env=None):
-    """Runs a program to its end and returns its exit code. Stops it and its children after `patience` seconds."""
-    process = subprocess.Popen([str(part) for part in command], cwd=cwd, env=env, start_new_session=True)
+def run(*command, patience, cwd=ROOT, env=None, output=None):
+    """Runs a program to its end and returns its exit code. Stops it and its children after `patience` seconds.
+
+    Its output goes to the file `output`, if there is one.
+    """
+    command = [str(part) for part in command]
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, start_new_session=True)
     try:
         return process.wait(patience)
     finally:
@@ -227,10 +232,23 @@ def service(programs):
     return start
 
 
+def cargo_test(suite, *options, env, patience, check=True):
+    """Runs tests of `tests/`. If one fails, and unless `check` is false, the error has the names of all that failed."""
+    command = ["cargo", "test", "--locked", "--test", suite]
+    # The build has no time limit, because it may take longer than the tests.
+    subprocess.run([*command, "--no-run"], cwd=ROOT, check=True)
+    with tempfile.TemporaryFile("w+") as output:
+        try:
+            code = run(*command, "--", *options, env=env, patience=patience, output=output)
+        finally:
+            output.seek(0)
+            lines = output.read().splitlines()
+            print(*lines, sep="\n")
+    failed = [line for line in lines if line.endswith("FAILED")]
+    assert code == 0 or not check, f"the suite {suite} ended with {code}: {failed}"
+
+
 def contract_tests(url, *options, credentials=None):
     """Runs the contract tests against the audit log at `url`. Requests are signed if there are credentials."""
     environment = {**host_environment(), **(credentials or {}), "AUDIT_LOG_URL": url}
-    command = ["cargo", "test", "--locked", "--test", "contract"]
-    # The build has no time limit, because it may take longer than the tests.
-    subprocess.run([*command, "--no-run"], cwd=ROOT, check=True)
-    return run(*command, "--", *options, env=environment, patience=600)
+    cargo_test("contract", *options, env=environment, patience=600)

@@ -17,7 +17,7 @@ def test_the_contract_holds_for_the_built_functions_behind_the_runtime_api(progr
     for binary in FUNCTIONS.keys() - {"seal-events"}:
         environment = function_environment(binary, f"{endpoint}/.rt/{binary}", local.dynamodb_url)
         programs.start(bootstrap(binary), env=environment)
-    assert contract_tests(local.url) == 0
+    contract_tests(local.url)
 
     # cargo-lambda's own HTTP server uses the routes in Cargo.toml.
     with urllib.request.urlopen(f"{endpoint}/events?per_page=1", timeout=30) as answer:
